@@ -1,0 +1,67 @@
+# Needs git, make and Python 3.11 or later; everything else is brought into .venv and .tools.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules
+
+# The interpreter for .venv; choose another one with `make PYTHON=/usr/bin/python3.12 test`.
+PYTHON ?=
+# `make test PYTEST_ARGS="-k window"` runs a selection.
+PYTEST_ARGS ?= -n auto --dist loadfile
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: help demo test lint format bench helm clean
+
+help: ## what can be made
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
+
+demo: $(STAMP) ## make small upstream repositories, publish their charts into ./public, and show them
+	@$(BIN)/python -m examples.demo
+
+test: $(STAMP) helm ## run all tests, with the true Helm where it can be had
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lint: $(STAMP) ## check style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(STAMP) ## put the style right where that can be done by machine
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(STAMP) ## measure
+	$(BIN)/python -m bench
+
+# Without Helm the tests that need it are skipped, loudly; with REQUIRE_HELM=1 that is a failure, here already.
+helm: $(STAMP) ## find Helm for the tests, or bring it
+	@$(BIN)/python tools/get_helm.py >/dev/null || [ "$${REQUIRE_HELM:-}" != 1 ]
+	@$(BIN)/python tools/get_helm4.py >/dev/null || [ "$${REQUIRE_HELM4:-}" != 1 ]
+
+$(STAMP): pyproject.toml constraints.txt
+	@python='$(PYTHON)'; \
+	for candidate in $${python:-python3.13 python3.12 python3.11 python3}; do \
+	  if "$$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then found=$$candidate; break; fi; \
+	done; \
+	if [ -z "$${found:-}" ]; then \
+	  echo "error: no Python 3.11 or later found ($${python:-tried python3.13, python3.12, python3.11, python3});" \
+	    "install one, or name it: make PYTHON=/path/to/python3.12" >&2; exit 1; \
+	fi; \
+	if ! "$$found" -c 'import ensurepip, venv' 2>/dev/null; then \
+	  echo "error: $$found can't make virtual environments; install its venv module (on Debian: apt-get install python3-venv)" >&2; exit 1; \
+	fi; \
+	if ! $(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+	  echo "Making $(VENV) with $$("$$found" --version) ..." >&2; \
+	  "$$found" -m venv --clear $(VENV); \
+	fi
+	@echo "Installing chart-releaser and what it needs into $(VENV) ..." >&2
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input -c constraints.txt -e '.[dev]'
+	@touch $@
+
+clean: ## remove everything that was made here
+	rm -rf $(VENV) .tools demo public build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -prune -exec rm -rf {} +

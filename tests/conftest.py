@@ -1,0 +1,129 @@
+"""What every test gets: a clean environment, no network in unit tests, and the true Helm where it can be had."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+from tests.helm import Helm
+from tools import get_helm, get_helm4
+
+_HERE = Path(__file__).resolve().parent
+_REMOVED_PREFIXES = ("GITHUB_", "GH_", "ACTIONS_", "RUNNER_", "GIT_", "HELM_", "CHART_RELEASER_", "XDG_")
+_REMOVED = ("NO_COLOR", "FORCE_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "COLUMNS", "LINES", "KUBECONFIG")
+_PROXIES = ("http_proxy", "https_proxy", "ftp_proxy", "all_proxy", "no_proxy")
+_NO_HELM = "NO TRUE HELM"
+_REQUIRED = os.environ.get("REQUIRE_HELM") == "1"
+_REQUIRED4 = os.environ.get("REQUIRE_HELM4") == "1"
+
+
+def _clean(patch: pytest.MonkeyPatch, home: Path) -> None:
+    """Take out whatever the machine, its user or a CI service put there that could change a result."""
+    for name in list(os.environ):
+        if name.startswith(_REMOVED_PREFIXES) or name in _REMOVED or name.lower() in _PROXIES:
+            patch.delenv(name)
+    patch.setenv("HOME", str(home))
+    patch.setenv("XDG_CACHE_HOME", str(home / "cache"))
+    patch.setenv("XDG_CONFIG_HOME", str(home / "config"))
+    patch.setenv("CHART_RELEASER_CACHE", str(home / "chart-releaser-cache"))
+    patch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
+    patch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+    patch.setenv("GIT_TERMINAL_PROMPT", "0")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _clean_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The same for fixtures of a wider scope than one test."""
+    with pytest.MonkeyPatch.context() as patch:
+        _clean(patch, tmp_path_factory.mktemp("session-home"))
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(
+    _clean_session: None, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A home and a cache of its own for each test; not below the test's tmp_path, which stays empty."""
+    _clean(monkeypatch, tmp_path_factory.mktemp("home"))
+
+
+@pytest.fixture(autouse=True)
+def _no_network_in_unit_tests(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not request.node.path.is_relative_to(_HERE / "unit"):
+        return
+
+    def refuse(*arguments: object, **_options: object) -> NoReturn:
+        # Not an Exception: code under test that tolerates network errors must not swallow it.
+        pytest.fail(f"a unit test opened a connection: {arguments[-1]!r}")
+
+    for name in ("connect", "connect_ex", "bind", "sendto"):
+        monkeypatch.setattr(socket.socket, name, refuse)
+    for name in ("getaddrinfo", "gethostbyname"):
+        monkeypatch.setattr(socket, name, refuse)
+
+
+def _missing(reason: str, *, required: bool) -> NoReturn:
+    if required:
+        pytest.fail(f"{_NO_HELM}: {reason}")
+    pytest.skip(f"{_NO_HELM}: {reason}")
+
+
+@pytest.fixture(scope="session")
+def _helm_binary() -> tuple[Path, int] | str:
+    """The binary and its major version, or why there is none. Looked for only: `make test` is what brings it."""
+    try:
+        found = get_helm.find()
+    except get_helm.HelmMissingError as error:
+        return str(error)
+    if found is None:
+        return "run `make helm`, or put Helm 3.8 or later on PATH"
+    version = get_helm.version(found)
+    return (found, version[0]) if version else f"{found} does not run"
+
+
+@pytest.fixture(scope="session")
+def _helm4_python() -> Path | None:
+    return get_helm4.PYTHON if get_helm4.works() else None
+
+
+@pytest.fixture
+def helm(_helm_binary: tuple[Path, int] | str, tmp_path_factory: pytest.TempPathFactory) -> Helm:
+    """Helm 3.8 or later, e.g. `helm("lint", path)`; REQUIRE_HELM=1 fails where it is absent."""
+    if isinstance(_helm_binary, str):
+        _missing(_helm_binary, required=_REQUIRED)
+    binary, major = _helm_binary
+    return Helm((str(binary),), tmp_path_factory.mktemp("helm"), major)
+
+
+@pytest.fixture
+def helm4(_helm4_python: Path | None, tmp_path_factory: pytest.TempPathFactory) -> Helm:
+    """Helm 4 with the few commands of tools/helm4.py; REQUIRE_HELM4=1 fails where it is absent."""
+    if _helm4_python is None:
+        _missing("Helm 4 needs a Python 3.12 or later; run `make helm`", required=_REQUIRED4)
+    command = (str(_helm4_python), str(Path(get_helm4.__file__).with_name("helm4.py")))
+    return Helm(command, tmp_path_factory.mktemp("helm4"), 4)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what uses Helm, so that `-m helm` and `-m "not helm"` select it."""
+    for item in items:
+        if {"helm", "helm4"} & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.helm)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say loudly what was not tested: a skip's `s` is easily overlooked."""
+    reasons: dict[str, int] = {}
+    for report in terminalreporter.getreports("skipped"):
+        text = str(report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr)
+        if _NO_HELM in text:
+            reason = text[text.index(_NO_HELM) :]
+            reasons[reason] = reasons.get(reason, 0) + 1
+    for reason, count in reasons.items():
+        terminalreporter.section(f"{count} TESTS SKIPPED", sep="!", red=True, bold=True)
+        terminalreporter.line(reason, red=True)

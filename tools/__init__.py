@@ -1,0 +1,1 @@
+"""Helpers of the development environment; no part of the installed package."""
