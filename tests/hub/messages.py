@@ -1,0 +1,130 @@
+"""What goes over the wire: a request as read, an answer to be sent, a refusal worded as GitHub words it."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO
+from urllib.parse import parse_qsl
+
+DOCS = "https://docs.github.com/rest"
+
+
+@dataclass
+class Request:
+    """A request with its whole body already on disk or in memory."""
+
+    method: str
+    path: str
+    query_text: str
+    headers: Mapping[str, str]
+    """Names in lower case."""
+    body: BinaryIO
+    size: int
+
+    @property
+    def query(self) -> dict[str, str]:
+        """The query's parameters; the last of a repeated one."""
+        return dict(parse_qsl(self.query_text, keep_blank_values=True))
+
+    def bytes(self) -> bytes:
+        """The body."""
+        self.body.seek(0)
+        return self.body.read()
+
+    def object(self) -> dict[str, Any]:
+        """The JSON body. Raises Refused (400) where it is no JSON object, in GitHub's words."""
+        try:
+            value = json.loads(self.bytes() or b"{}")
+        except ValueError:
+            raise Refused(400, "Problems parsing JSON") from None
+        if not isinstance(value, dict):
+            raise Refused(400, "Body should be a JSON object")
+        return value
+
+    @property
+    def token(self) -> str | None:
+        """The token of the Authorization header, whatever its scheme; empty where the header makes no sense."""
+        header = self.headers.get("authorization")
+        if header is None:
+            return None
+        scheme, _, rest = header.partition(" ")
+        if scheme.lower() in {"bearer", "token"}:
+            return rest.strip()
+        if scheme.lower() == "basic":
+            try:
+                user, _, password = base64.b64decode(rest, validate=True).decode().partition(":")
+            except (binascii.Error, UnicodeDecodeError):
+                return ""
+            return password if password not in {"", "x-oauth-basic"} else user
+        return ""
+
+
+@dataclass
+class Response:
+    """An answer. A body that is an iterator is sent in chunks."""
+
+    status: int
+    headers: dict[str, str] = field(default_factory=dict)
+    body: bytes | Iterator[bytes] = b""
+
+    def whole(self) -> bytes:
+        """The body in one piece; an iterator is used up."""
+        if not isinstance(self.body, bytes):
+            self.body = b"".join(self.body)
+        return self.body
+
+
+class Refused(Exception):  # noqa: N818 - an answer, not a failure of this program
+    """An error answer of the REST interface: message, documentation_url, status and, for 422, errors."""
+
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        *,
+        errors: list[dict[str, str]] | None = None,
+        docs: str = DOCS,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.errors = errors
+        self.docs = docs
+        self.headers = dict(headers or {})
+
+    def response(self) -> Response:
+        """The answer that carries this refusal."""
+        body: dict[str, Any] = {"message": self.message}
+        if self.errors is not None:
+            body["errors"] = self.errors
+        body |= {"documentation_url": self.docs, "status": str(self.status)}
+        return json_response(self.status, body, self.headers)
+
+
+def json_response(status: int, value: object, headers: Mapping[str, str] | None = None) -> Response:
+    """An answer with a JSON body."""
+    return Response(
+        status,
+        {"Content-Type": "application/json; charset=utf-8", **(headers or {})},
+        json.dumps(value, separators=(",", ":")).encode(),
+    )
+
+
+def invalid(resource: str, code: str, field_name: str | None = None, message: str | None = None) -> Refused:
+    """A 422 "Validation Failed" with one error."""
+    error = {"resource": resource, "code": code}
+    if field_name is not None:
+        error["field"] = field_name
+    if message is not None:
+        error["message"] = message
+    return Refused(422, "Validation Failed", errors=[error])
+
+
+def not_found(docs: str = DOCS) -> Refused:
+    """The 404 for what is absent, and for what the caller may not see."""
+    return Refused(404, "Not Found", docs=docs)
