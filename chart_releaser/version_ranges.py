@@ -1,0 +1,193 @@
+"""Ranges of versions as Helm writes them (Masterminds/semver v3 constraints)."""
+
+from __future__ import annotations
+
+import operator
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from semver import Version
+
+LONGEST = 256  # characters of a version
+LARGEST = 2**64 - 1  # Helm holds each number in 64 bits and does not read a version beyond them
+PRE_AND_BUILD = r"(?:-(?P<pre>[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*))?(?:\+(?P<build>[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*))?"
+
+
+def strict_version(text: str) -> Version | None:
+    """The version that `text` is by semantic versioning 2.0.0 and within Helm's bounds, else None."""
+    if len(text) > LONGEST:
+        return None
+    try:
+        version = Version.parse(text)
+    except ValueError:
+        return None
+    return version if max(version.to_tuple()[:3]) <= LARGEST else None
+
+
+_Test = Callable[[Version, Version], bool]
+
+
+@dataclass(frozen=True)
+class _Comparator:
+    """One comparison of a range as the bounds it stands for: `~1.2` is at least 1.2.0 and below 1.3.0."""
+
+    bounds: tuple[tuple[_Test, Version], ...]
+    stable_only: bool
+    negated: bool = False
+
+    def matches(self, version: Version, *, prereleases: bool) -> bool:
+        if version.prerelease and self.stable_only and not prereleases:
+            return False
+        return all(test(version, bound) for test, bound in self.bounds) != self.negated
+
+    @property
+    def floor(self) -> Version | None:
+        """The version below which nothing matches, if there is one."""
+        if self.negated:
+            return None
+        return next((bound for test, bound in self.bounds if test in {operator.ge, operator.gt, operator.eq}), None)
+
+
+_OPERATOR = r"(?P<op>=|!=|>=|=>|<=|=<|>|<|~>|~|\^|)"
+_NUMBER = r"(?:[0-9]+|[xX*])"
+_PARTIAL = rf"v?(?P<major>{_NUMBER})(?:\.(?P<minor>{_NUMBER}))?(?:\.(?P<patch>{_NUMBER}))?{PRE_AND_BUILD}"
+_COMPARATOR = re.compile(rf"{_OPERATOR}\s*{_PARTIAL}(?=[\s,<>=!~^]|$)", re.ASCII)
+_SEPARATOR = re.compile(r"\s*,\s*|\s*", re.ASCII)
+_HYPHEN = re.compile(r"(?:^|(?<=[\s,]))(v?[0-9xX*][^\s,]*)\s+-\s+(v?[0-9xX*][^\s,]*)", re.ASCII)
+_ALLOWED = "write for example >=1.20.0 <2, ~1.2, ^1.2, 1.x, 1.2 - 1.4; a comma or space for and, || for or"
+
+
+@dataclass(frozen=True)
+class Range:
+    """A range of versions with the meaning that Helm gives it (Masterminds/semver v3 constraints).
+
+    As there, a comparison without a prerelease of its own matches no prerelease. Three things follow the library's
+    documentation and later releases, not its release in Helm 3.10: `^0.0.3` is 0.0.3 alone, `^*` is any version, and
+    `*-0` takes prereleases in.
+    """
+
+    text: str
+    alternatives: tuple[tuple[_Comparator, ...], ...]
+
+    @classmethod
+    def parse(cls, text: str) -> Range:
+        """Read a range; ValueError says what is wrong with it and what may be written."""
+        if len(text) > 10 * LONGEST:
+            raise ValueError("the range is too long")
+        return cls(text, tuple(_alternative(part, text) for part in text.split("||")))
+
+    def matches(self, version: Version, *, prereleases: bool = False) -> bool:
+        """Whether `version` is in the range; `prereleases` lets them take part as ordinary versions.
+
+        A bound that is no full version then has its prereleases on its own side: 2.0.0-rc.1 is in `2.x`, not in `<2`.
+        """
+        return any(all(c.matches(version, prereleases=prereleases) for c in part) for part in self.alternatives)
+
+    @property
+    def floor(self) -> Version | None:
+        """The version below which nothing matches, None if there is no such bound."""
+        floors = [max((c.floor for c in part if c.floor is not None), default=None) for part in self.alternatives]
+        known = [floor for floor in floors if floor is not None]
+        return min(known) if len(known) == len(floors) else None
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def _alternative(part: str, text: str) -> tuple[_Comparator, ...]:
+    def wrong(what: str) -> ValueError:
+        return ValueError(f"{text!r} is no version range: {what}; {_ALLOWED}")
+
+    rest = _HYPHEN.sub(r">=\1 <=\2", part).strip()
+    if not rest:
+        raise wrong("nothing stands on one side of ||" if "||" in text else "it is empty")
+    comparators = []
+    while rest:
+        match = _COMPARATOR.match(rest)
+        if match is None:
+            raise wrong(f"{rest!r} is not understood")
+        try:
+            comparators.append(_comparator(match))
+        except ValueError as error:
+            raise wrong(f"{match.group()!r} is no version: {error}") from None
+        separator = _SEPARATOR.match(rest, match.end())
+        end = match.end() if separator is None else separator.end()
+        if end == len(rest) and end > match.end():
+            raise wrong("nothing stands after the last comma")
+        rest = rest[end:]
+    return tuple(comparators)
+
+
+def _comparator(match: re.Match[str]) -> _Comparator:
+    """The bounds that one operator and one whole or partial version stand for."""
+    numbers: list[int] = []
+    for part in match.group("major", "minor", "patch"):
+        if part is None or part in "xX*":
+            break  # as in Helm, what follows a wildcard does not count
+        if len(part) > LONGEST or int(part) > LARGEST:
+            raise ValueError("a number is too large")
+        numbers.append(int(part))
+    given = len(numbers)
+    prerelease: str | None = match["pre"]
+    base = Version(*_three(numbers), prerelease=prerelease)
+    if strict_version(str(base)) is None:
+        raise ValueError("a number in a prerelease must not begin with 0")
+    # A partial version stands for all of its prereleases, too; they count only where prereleases take part.
+    low = base if prerelease or given == 3 else base.replace(prerelease="0")
+
+    ge, lt = operator.ge, operator.lt
+
+    # Helm lets prereleases pass where one version is excluded, whatever that version is.
+    stable_only = not prerelease and not (match["op"] == "!=" and given == 3)
+
+    def bounded(*bounds: tuple[_Test, Version], negated: bool = False) -> _Comparator:
+        return _Comparator(bounds, stable_only, negated)
+
+    anything = bounded((ge, low))
+    match match["op"]:
+        case ">":
+            return bounded((ge, _above(base, given))) if given in {1, 2} else bounded((operator.gt, base))
+        case ">=" | "=>":
+            return anything
+        case "<":
+            return bounded((lt, low))
+        case "<=" | "=<":
+            # `<=*` is `<=0.0` for Helm
+            return bounded((operator.le, base)) if given == 3 else bounded((lt, _above(base, given or 2)))
+        case "!=":
+            if given in {1, 2}:
+                if prerelease and given == 2:
+                    # Helm: `!=1.2-rc.1` takes away that prerelease of every patch of 1.2.
+                    same = (_same_prerelease, base)
+                    return bounded(same, (ge, base.replace(prerelease="0")), (lt, _above(base, 2)), negated=True)
+                return bounded((ge, base.replace(prerelease="0")), (lt, _above(base, given)), negated=True)
+            return bounded((operator.eq, base), negated=True)
+        case "^":
+            if given == 0:
+                return anything
+            # the leftmost number that is not zero stays; of 0, 0.0 and 0.0.0 the last that was written
+            kept = next((place for place, number in enumerate(numbers, 1) if number), given)
+            return bounded((ge, low), (lt, _above(base, kept)))
+        case "" | "=" if given == 3:
+            return bounded((operator.eq, base))
+        case _:  # ~ and, for a partial version, = and no operator
+            if given == 0 or numbers == [0, 0, 0]:
+                return anything  # Helm: `~0.0.0` is any version
+            return bounded((ge, low), (lt, _above(base, min(given, 2))))
+
+
+def _same_prerelease(version: Version, other: Version) -> bool:
+    return version.prerelease == other.prerelease
+
+
+def _above(version: Version, kept: int) -> Version:
+    """The lowest version above all those that share the first `kept` numbers of `version`."""
+    numbers = [version.major, version.minor, version.patch][:kept]
+    numbers[-1] += 1
+    return Version(*_three(numbers), prerelease="0")
+
+
+def _three(numbers: list[int]) -> tuple[int, int, int]:
+    major, minor, patch = [*numbers, 0, 0, 0][:3]
+    return major, minor, patch
