@@ -36,6 +36,18 @@ class YamlError(ChartReleaserError):
     """A text is no YAML that can be used: malformed, too large, too deep, or expanding beyond its bounds."""
 
 
+class GitHubError(ChartReleaserError):
+    """GitHub's API refused a request; `status` is its HTTP status, 0 where no answer came."""
+
+    def __init__(self, message: str, status: int = 0) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class LostAnswerError(GitHubError):
+    """No usable answer came to a request that may have had its effect: a broken connection, or a server's error."""
+
+
 class UpstreamError(ChartReleaserError):
     """An upstream repository can't be asked, or does not have what was asked for."""
 
@@ -50,6 +62,12 @@ class ChartError(ChartReleaserError):
 
 class DestinationError(ChartReleaserError):
     """The destination can't be read or written."""
+
+
+class DestinationUnusableError(DestinationError):
+    """The destination can't be used as it is configured; found before anything was done."""
+
+    exit_code = 2
 
 
 class ConflictError(DestinationError):

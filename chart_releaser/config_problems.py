@@ -1,0 +1,200 @@
+"""Where in a configuration file a value stands, and what is wrong with it in a user's words."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+Path = tuple[str | int, ...]
+
+
+@dataclass(frozen=True)
+class Place:
+    """A value's node and, in a mapping, the line of its key (from 1)."""
+
+    line: int
+    node: yaml.Node
+
+
+class Problems:
+    """What was found wrong, each at a path; told in the order of the file."""
+
+    def __init__(self, file: str) -> None:
+        self._file = file
+        self._found: list[tuple[int, str]] = []
+
+    def add(self, line: int, path: Path, what: str) -> None:
+        """Note that the value at `path`, in `line`, is wrong."""
+        key = f"{written(path)}: " if path else ""
+        entry = (line, f"{self._file}:{line}: {key}{' '.join(what.split())}")
+        if entry not in self._found:
+            self._found.append(entry)
+
+    def __bool__(self) -> bool:
+        return bool(self._found)
+
+    def lines(self) -> list[str]:
+        """All of them, in the order of the file."""
+        return [text for _, text in sorted(self._found, key=lambda entry: entry[0])]
+
+
+def written(path: Path) -> str:
+    """`path` as people write it: sources[3].charts."""
+    text = ""
+    for step in path:
+        text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else step
+    return text
+
+
+class Tree:
+    """A YAML document as plain values under the keys that are meant, and the place of each of them.
+
+    Letter case of keys does not matter, as it did not in earlier tools. `keys` tells the known keys by path, with
+    indices given as 0. A key that is given twice, in whatever case, is a problem.
+    """
+
+    def __init__(self, root: yaml.Node, keys: Mapping[Path, Iterable[str]], problems: Problems) -> None:
+        self._keys = {path: {name.lower(): name for name in names} for path, names in keys.items()}
+        self._problems = problems
+        self._constructor = yaml.constructor.SafeConstructor()
+        self.places: dict[Path, Place] = {(): Place(root.start_mark.line + 1, root)}
+        self.value = self._value(root, ())
+
+    def line(self, path: Path) -> int:
+        """The line of the value at `path`, or of the nearest value that contains it."""
+        while path not in self.places:
+            path = path[:-1]
+        return self.places[path].line
+
+    def at(self, path: Path) -> Any:
+        """The value at `path`, None where there is none."""
+        value: Any = self.value
+        for step in path:
+            try:
+                value = value[step]
+            except (KeyError, IndexError, TypeError):
+                return None
+        return value
+
+    def _value(self, node: yaml.Node, path: Path) -> Any:
+        if isinstance(node, yaml.MappingNode):
+            return self._mapping(node, path)
+        if isinstance(node, yaml.SequenceNode):
+            for index, child in enumerate(node.value):
+                self.places[(*path, index)] = Place(child.start_mark.line + 1, child)
+            return [self._value(child, (*path, index)) for index, child in enumerate(node.value)]
+        try:
+            return self._constructor.construct_object(node)
+        except (yaml.YAMLError, ValueError, OverflowError):
+            if not node.tag.startswith("tag:yaml.org,2002:"):
+                self._problems.add(node.start_mark.line + 1, path, f"has the YAML tag {node.tag}, which is not known")
+            return node.value
+
+    def _mapping(self, node: yaml.MappingNode, path: Path) -> dict[str, Any]:
+        known = self._keys.get(tuple(0 if isinstance(step, int) else step for step in path), {})
+        own = self._pairs(node, path, known)
+        first: dict[str, yaml.Node] = {}
+        for name, key, _ in own:
+            if name in first:
+                line = first[name].start_mark.line + 1
+                same = f" as {first[name].value}" if first[name].value != key.value else ""
+                what = f"the same key{same} is in line {line}" if same else f"the key is in line {line}, too"
+                self._problems.add(key.start_mark.line + 1, (*path, key.value), f"{what}; keep one of them")
+            first.setdefault(name, key)
+        try:
+            self._constructor.flatten_mapping(node)
+        except yaml.YAMLError as error:
+            problem = getattr(error, "problem", None) or str(error)
+            self._problems.add(node.start_mark.line + 1, path, f"a merge (<<) can't be read: {problem}")
+        values: dict[str, Any] = {}
+        for name, key, child in self._pairs(node, path, known):
+            if first.get(name, key) is not key:
+                continue  # the first of two, and the mapping's own before a merged one
+            self.places[(*path, name)] = Place(key.start_mark.line + 1, child)
+            values[name] = self._value(child, (*path, name))
+        return values
+
+    def _pairs(
+        self, node: yaml.MappingNode, path: Path, known: Mapping[str, str]
+    ) -> list[tuple[str, yaml.Node, yaml.Node]]:
+        pairs: list[tuple[str, yaml.Node, yaml.Node]] = []
+        for key, value in node.value:
+            if key.tag == "tag:yaml.org,2002:merge":
+                continue
+            if isinstance(key, yaml.ScalarNode):
+                pairs.append((known.get(key.value.lower(), key.value), key, value))
+            else:
+                self._problems.add(key.start_mark.line + 1, path, "has a key that is no plain text")
+        return pairs
+
+
+def explain(
+    error: Mapping[str, Any], path: Path, tree: Tree, known: Iterable[str], elsewhere: Mapping[str, str]
+) -> str:
+    """What one of pydantic's errors means, in words that say what to do.
+
+    `known` are the keys that may stand beside the one at `path`; `elsewhere` are keys that may not, with the reason.
+    """
+    kind = error["type"]
+    context = error.get("ctx", {})
+    node = tree.places[path].node if path in tree.places else None
+    scalar = node if isinstance(node, yaml.ScalarNode) else None
+    if kind == "extra_forbidden":
+        return _unknown(str(path[-1]), known, elsewhere)
+    if kind == "missing":
+        return "is missing; add the key"
+    if node is not None and node.tag == "tag:yaml.org,2002:null":
+        return "has no value; write one or take the key out"
+    if kind == "value_error":
+        return str(context["error"])
+    if kind in {"string_type", "is_instance_of"} and scalar is not None:
+        what = scalar.tag.removeprefix("tag:yaml.org,2002:")
+        kinds = {"float": "a number", "int": "a number", "bool": "true or false", "timestamp": "a date"}
+        return f'{scalar.value} is {kinds.get(what, what)} for YAML; put it in quotes: "{scalar.value}"'
+    given = f", not {_described(node)}" if node is not None else ""
+    if len(path) > 2 and path[-2] == "charts" and kind in {"model_type", "model_attributes_type"}:
+        return f"must be a path, or a mapping with path and versions{given}"
+    if kind in {"tuple_type", "list_type"}:
+        meant = f"; did you mean a list, [{scalar.value}]?" if scalar is not None else ""
+        return f"must be a list{given}{meant}"
+    if kind == "literal_error":
+        near = _near(str(error.get("input")), ["all", "latest"])
+        return f"must be {context['expected'].replace(chr(39), '')}{given}{near}"
+    expected = {
+        "string_type": "must be text",
+        "is_instance_of": "must be text",
+        "int_type": "must be a whole number without quotes",
+        "int_from_float": "must be a whole number",
+        "bool_type": "must be true or false without quotes",
+        "model_type": "must be a mapping of keys",
+        "model_attributes_type": "must be a mapping of keys",
+        "greater_than_equal": f"must be at least {context.get('ge')}",
+        "too_short": "must have at least one entry",
+    }
+    if kind == "too_short":
+        given = ""
+    return f"{expected.get(kind, str(error['msg']))}{given}"
+
+
+def _described(node: yaml.Node) -> str:
+    if isinstance(node, yaml.ScalarNode):
+        text = node.value if len(node.value) <= 60 else f"{node.value[:60]}…"
+        return f'"{text}"' if node.style in {'"', "'"} else text or "nothing"
+    return "a list" if isinstance(node, yaml.SequenceNode) else "a mapping"
+
+
+def _unknown(key: str, known: Iterable[str], elsewhere: Mapping[str, str]) -> str:
+    if key in elsewhere:
+        return elsewhere[key]
+    names = list(known)
+    return f"unknown key{_near(key, names) or '; known are ' + ', '.join(names)}"
+
+
+def _near(text: str, names: Iterable[str]) -> str:
+    meant = {name.lower(): name for name in names}
+    close = difflib.get_close_matches(text.lower().replace("_", "").replace("-", ""), meant, n=1, cutoff=0.6)
+    return f"; did you mean {meant[close[0]]}?" if close else ""

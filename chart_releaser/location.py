@@ -1,0 +1,248 @@
+"""What a source's `repo:` names: a repository on the GitHub server, any git URL, or a local path."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import SplitResult, unquote, urlsplit
+
+from chart_releaser.errors import UsageError
+
+_DEFAULT_PORTS = {"http": 80, "https": 443, "ssh": 22}
+# GitHub's rules for names; an underscore occurs in the names of managed users, a final hyphen in old names.
+_OWNER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,38}", re.ASCII)
+_NAME = re.compile(r"[A-Za-z0-9._-]{1,100}", re.ASCII)
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+_HELPER = re.compile(r"[A-Za-z0-9][A-Za-z0-9+.-]*::")
+_SCP = re.compile(r"(?:(?P<user>[^@/:]*)@)?(?P<host>\[[0-9A-Fa-f:.]+\]|[^@/:\[\]]+):(?P<path>.*)", re.DOTALL)
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+
+
+@dataclass(frozen=True)
+class Server:
+    """A GitHub server: `url` for people and git, `api_url` for its REST API; neither ends in a slash."""
+
+    url: str = "https://github.com"
+    api_url: str = "https://api.github.com"
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str]) -> Server:
+        """The server that GITHUB_SERVER_URL and GITHUB_API_URL name, github.com if unset. Raises UsageError."""
+        url = _server_url(environ, "GITHUB_SERVER_URL") or cls.url
+        return cls(url, _server_url(environ, "GITHUB_API_URL") or _api_of(url))
+
+    @property
+    def host(self) -> str:
+        """The server's host name, without a port."""
+        return urlsplit(self.url).hostname or ""
+
+    def owns(self, url: str) -> bool:
+        """Whether `url` is on this very server or its API: scheme, host and port. A token may go nowhere else."""
+        try:
+            return _origin(urlsplit(url)) in {_origin(urlsplit(self.url)), _origin(urlsplit(self.api_url))}
+        except ValueError:
+            return False
+
+
+@dataclass(frozen=True)
+class GitHubRepository:
+    """A repository on a GitHub server."""
+
+    server: Server
+    owner: str
+    name: str
+
+    @property
+    def slug(self) -> str:
+        """`owner/name`."""
+        return f"{self.owner}/{self.name}"
+
+    @property
+    def web_url(self) -> str:
+        """The repository's page."""
+        return f"{self.server.url}/{self.slug}"
+
+    @property
+    def clone_url(self) -> str:
+        """Where git fetches from."""
+        return f"{self.web_url}.git"
+
+    def __str__(self) -> str:
+        return self.slug
+
+
+@dataclass(frozen=True)
+class GitRepository:
+    """A repository at a git URL, without releases or an API."""
+
+    url: str
+
+    def __str__(self) -> str:
+        return self.url
+
+
+@dataclass(frozen=True)
+class LocalRepository:
+    """A git repository in a local directory."""
+
+    path: Path
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+
+Location = GitHubRepository | GitRepository | LocalRepository
+
+_ALLOWED = "write owner/name, an https or ssh URL, or a path that begins with ./"
+
+
+def is_loopback(host: str) -> bool:
+    """Whether `host` is this very machine by its name or address; nothing is looked up."""
+    name = host.strip("[]").rstrip(".").lower()
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
+def check_repository_name(owner: str, name: str) -> None:
+    """Raise ValueError if GitHub would not accept `owner` or `name`."""
+    if not _OWNER.fullmatch(owner):
+        raise ValueError(f"{owner!r} is no name of a GitHub owner: letters, digits and hyphens, 39 at most")
+    if not _NAME.fullmatch(name) or name in {".", ".."} or name.endswith(".git"):
+        raise ValueError(f"{name!r} is no name of a GitHub repository: letters, digits and . _ -, 100 at most")
+
+
+def locate(repo: str, *, base: Path, server: Server) -> Location:
+    """What `repo` names; local paths are relative to `base`. ValueError says why it can't be used.
+
+    `owner/name` is on `server`; https://github.com/owner/name is on github.com whatever `server` is.
+    """
+    if not repo:
+        raise ValueError(f"it is empty; {_ALLOWED}")
+    if _CONTROL.search(repo) or repo != repo.strip():
+        raise ValueError("it has a control character, or a space at its beginning or end")
+    if repo.startswith("-"):
+        raise ValueError(f"{repo!r} would be taken for an option; {_ALLOWED}")
+    if _HELPER.match(repo):
+        raise ValueError(f"{repo!r} names a git remote helper, which is never run; {_ALLOWED}")
+    if scheme := _SCHEME.match(repo):
+        return _from_url(repo, scheme[1].lower(), server)
+    if repo.startswith(("/", "./", "../", "~")) or repo in {".", ".."}:
+        return LocalRepository(_local(repo, base))
+    if (scp := _SCP.fullmatch(repo)) is not None:
+        return _from_scp(repo, scp)
+    owner, slash, name = repo.rstrip("/").partition("/")
+    name = name.removesuffix(".git")
+    if slash and _OWNER.fullmatch(owner) and _NAME.fullmatch(name) and name not in {".", ".."}:
+        return GitHubRepository(server, owner, name)
+    return LocalRepository(_local(repo, base))
+
+
+def _local(path: str, base: Path) -> Path:
+    try:
+        return (base / Path(path).expanduser()).absolute()
+    except RuntimeError:
+        raise ValueError(f"{path!r}: there is no such home directory") from None
+
+
+def _from_scp(repo: str, parts: re.Match[str]) -> GitRepository:
+    user, host, path = parts.group("user", "host", "path")
+    if user == "" or (user or "").startswith("-") or host.startswith("-") or not path or path.startswith("-"):
+        raise ValueError(f"{repo!r} is no ssh address; write user@host:path/to/repository.git")
+    if re.search(r"\s", host + (user or "")):
+        raise ValueError(f"{repo!r} has a space in its host; {_ALLOWED}")
+    return GitRepository(repo.rstrip("/"))
+
+
+def _from_url(repo: str, scheme: str, server: Server) -> Location:
+    try:
+        url = urlsplit(repo)
+        host, port = url.hostname or "", url.port
+    except ValueError:  # its text may hold a part of a password
+        raise ValueError("it is a malformed URL: its host or port can't be read") from None
+    if scheme == "file":
+        return _from_file_url(url)
+    if scheme not in {"https", "http", "ssh"}:
+        raise ValueError(f"{scheme}:// is not fetched from: only https, ssh and local paths are; {_ALLOWED}")
+    # The message must not repeat the address: it holds a secret.
+    if url.password is not None or (scheme != "ssh" and url.username is not None):
+        raise ValueError(
+            "credentials in an address end up in logs; take them out, and set GITHUB_TOKEN or use a credential helper"
+        )
+    if not host or host.startswith("-") or (url.username or "").startswith("-") or re.search(r"[\s\\%]", url.netloc):
+        raise ValueError(f"{repo!r} has no usable host; {_ALLOWED}")
+    if url.query or url.fragment or "?" in repo or "#" in repo:
+        raise ValueError("an address of a repository has no ? or #; take out what follows them")
+    if port == 0:
+        raise ValueError(f"{repo!r} has no usable port")
+    if scheme == "ssh":
+        if not url.path.strip("/") or url.path.startswith("/-"):
+            raise ValueError(f"{repo!r} names no repository; write ssh://user@host/path/to/repository.git")
+        return GitRepository(repo.rstrip("/"))
+    for candidate in (server, Server()):
+        known = urlsplit(candidate.url)
+        if _origin(url) == _origin(known) and url.path.startswith(f"{known.path}/"):
+            return _from_path(repo, url.path.removeprefix(known.path), candidate)
+    if scheme == "https" and host == "www.github.com":
+        return _from_path(repo, url.path, server if server.host == "github.com" else Server())
+    if scheme == "http" and not is_loopback(host):
+        raise ValueError(f"{repo!r}: http is used with this machine and the GitHub server itself only; write https://")
+    if not url.path.strip("/"):
+        raise ValueError(f"{repo!r} names a server but no repository")
+    return GitRepository(repo.rstrip("/"))
+
+
+def _from_path(repo: str, path: str, server: Server) -> GitHubRepository:
+    parts = path.strip("/").split("/")
+    if len(parts) != 2:
+        raise ValueError(f"{repo!r} names no repository; write {server.url}/owner/name")
+    owner, name = parts[0], parts[1].removesuffix(".git")
+    check_repository_name(owner, name)
+    return GitHubRepository(server, owner, name)
+
+
+def _from_file_url(url: SplitResult) -> LocalRepository:
+    path = unquote(url.path)
+    if url.netloc not in {"", "localhost"} or not path.startswith("/"):
+        raise ValueError("a file URL names an absolute path on this machine, such as file:///srv/repository")
+    if url.query or url.fragment or _CONTROL.search(path):
+        raise ValueError("a file URL has no ?, # or control characters")
+    return LocalRepository(Path(path))
+
+
+def _origin(url: SplitResult) -> tuple[str, str, int | None]:
+    host = (url.hostname or "").rstrip(".")
+    return url.scheme.lower(), host, url.port or _DEFAULT_PORTS.get(url.scheme.lower())
+
+
+def _server_url(environ: Mapping[str, str], key: str) -> str | None:
+    """The address in the environment variable `key`, None if it is unset or empty."""
+    text = environ.get(key, "").strip().rstrip("/")
+    if not text:
+        return None
+    try:
+        url = urlsplit(text)
+        usable = url.scheme in {"http", "https"} and bool(url.hostname) and url.port != 0
+    except ValueError:
+        usable = False
+    if not usable or url.query or url.fragment or _CONTROL.search(text) or " " in text:
+        raise UsageError(f"{key} is no http or https address; set it to one such as https://github.com, or unset it")
+    if url.username is not None or url.password is not None:
+        raise UsageError(f"{key} holds credentials; take them out and set GITHUB_TOKEN")
+    return text
+
+
+def _api_of(url: str) -> str:
+    """Where the API of the server at `url` is, by GitHub's conventions."""
+    host = urlsplit(url).hostname or ""
+    if host == "github.com":
+        return Server.api_url
+    if host.endswith(".ghe.com"):
+        return f"https://api.{host}"
+    return f"{url}/api/v3"

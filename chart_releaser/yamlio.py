@@ -1,0 +1,216 @@
+"""YAML texts, safely: bounded loading, node trees with positions, edits that touch nothing else, strict dumping."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from chart_releaser.errors import YamlError
+
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_Dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+
+MAX_CHARACTERS = 20 * 1024 * 1024
+MAX_NODES = 1_000_000
+MAX_DEPTH = 200
+
+
+def load(text: str, *, where: str, max_characters: int = MAX_CHARACTERS) -> Any:
+    """Return the plain Python value of a one-document YAML text (None if it is empty).
+
+    `where` names the text in messages. Raises YamlError for malformed YAML, more than one document, tags that are not
+    YAML's own, and for texts beyond the bounds on characters, nodes after alias expansion, and depth.
+    """
+    _check_text(text, where, max_characters)
+    if "*" in text:
+        compose(text, where=where, max_characters=max_characters)
+    try:
+        return yaml.load(text, Loader=_Loader)  # noqa: S506 - it is the safe loader in C
+    except yaml.YAMLError as error:
+        raise _yaml_error(error, where) from error
+    except (ValueError, RecursionError, OverflowError) as error:  # such as 0000-00-00 or a loop of aliases
+        raise YamlError(f"{where}: unusable YAML: {error}") from error
+
+
+def compose(text: str, *, where: str, max_characters: int = MAX_CHARACTERS) -> yaml.Node | None:
+    """Return the root node of a one-document YAML text, None for an empty one. Bounds and errors as in `load`.
+
+    Nodes know where they stand: `start_mark` and `end_mark` have `.index` (characters), `.line` and `.column` from 0.
+    """
+    documents = compose_all(text, where=where, max_characters=max_characters)
+    if len(documents) > 1:
+        raise YamlError(f"{where}:{line_of(documents[1])}: a second YAML document begins here, one was expected")
+    return documents[0] if documents else None
+
+
+def compose_all(text: str, *, where: str, max_characters: int = MAX_CHARACTERS) -> list[yaml.Node]:
+    """Return the root node of every document that is not empty. Bounds and errors as in `load`."""
+    _check_text(text, where, max_characters)
+    try:
+        documents = [node for node in yaml.compose_all(text, Loader=_Loader) if not _is_empty(node)]
+    except yaml.YAMLError as error:
+        raise _yaml_error(error, where) from error
+    for node in documents:
+        _check_graph(node, where)
+    return documents
+
+
+def line_of(node: yaml.Node | yaml.Event) -> int:
+    """Return the line, from 1, on which a node or an event begins."""
+    mark: Any = node.start_mark
+    return int(mark.line) + 1
+
+
+def _is_empty(node: yaml.Node | None) -> bool:
+    return node is None or (isinstance(node, yaml.ScalarNode) and node.value == "" and not node.style)
+
+
+_OPENINGS = re.compile(r"[\[{]")
+_INDENTATION = re.compile(r"^[ \t?:-]*", re.MULTILINE)
+
+
+def _check_text(text: str, where: str, max_characters: int) -> None:
+    if len(text) > max_characters:
+        raise YamlError(f"{where}: {len(text):,} characters of YAML; at most {max_characters:,} are read")
+    # libyaml's bindings build trees by recursion in C, where too deep a text ends the process and raises nothing. Most
+    # texts are shown to be shallow by their brackets and indentation; the others pay for a look at their events.
+    brackets = len(_OPENINGS.findall(text))
+    indentation = max(map(len, _INDENTATION.findall(text)), default=0)
+    if brackets + indentation > MAX_DEPTH // 2:
+        _check_depth(text, where)
+
+
+def _check_depth(text: str, where: str) -> None:
+    depth = 0
+    try:
+        for event in yaml.parse(text, Loader=_Loader):
+            if isinstance(event, yaml.CollectionStartEvent):
+                depth += 1
+                if depth > MAX_DEPTH:
+                    raise YamlError(f"{where}:{line_of(event)}: nested deeper than {MAX_DEPTH} levels")
+            elif isinstance(event, yaml.CollectionEndEvent):
+                depth -= 1
+    except yaml.YAMLError as error:
+        raise _yaml_error(error, where) from error
+
+
+def _yaml_error(error: yaml.YAMLError, where: str) -> YamlError:
+    mark = getattr(error, "problem_mark", None)
+    problem = getattr(error, "problem", None) or getattr(error, "reason", None) or str(error)
+    context = getattr(error, "context", None)
+    line = f":{mark.line + 1}:{mark.column + 1}" if mark is not None else ""
+    detail = f"{problem} ({context})" if context else str(problem)
+    return YamlError(f"{where}{line}: malformed YAML: {' '.join(detail.split())}")
+
+
+def _children(node: yaml.Node) -> Iterable[yaml.Node]:
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            yield key
+            yield value
+    elif isinstance(node, yaml.SequenceNode):
+        yield from node.value
+
+
+def _check_graph(root: yaml.Node, where: str) -> None:
+    """Refuse what would grow beyond the bounds once aliases are expanded, as every consumer of the text does."""
+    weights: dict[int, tuple[int, int]] = {}  # node -> nodes when expanded, depth
+    unfinished: set[int] = set()
+    stack: list[tuple[yaml.Node, bool]] = [(root, False)]
+    while stack:
+        node, leaving = stack.pop()
+        key = id(node)
+        if leaving:
+            unfinished.discard(key)
+            below = [weights[id(child)] for child in _children(node)]
+            size = 1 + sum(weight for weight, _ in below)
+            depth = 1 + max((deep for _, deep in below), default=0)
+            line = line_of(node)
+            if size > MAX_NODES:
+                raise YamlError(f"{where}:{line}: aliases expand to more than {MAX_NODES:,} nodes")
+            if depth > MAX_DEPTH:
+                raise YamlError(f"{where}:{line}: nested deeper than {MAX_DEPTH} levels")
+            weights[key] = (size, depth)
+        elif key in unfinished:
+            raise YamlError(f"{where}:{line_of(node)}: an alias refers to the very node that contains it")
+        elif key not in weights:
+            if isinstance(node, yaml.ScalarNode):
+                weights[key] = (1, 1)
+                continue
+            unfinished.add(key)
+            stack.append((node, True))
+            stack.extend((child, False) for child in _children(node))
+
+
+@dataclass(frozen=True)
+class Edit:
+    """Replace the characters from `start` up to `end` by `text`; an insertion where both are equal."""
+
+    start: int
+    end: int
+    text: str
+
+
+def apply_edits(text: str, edits: Sequence[Edit]) -> str:
+    """Return `text` with the edits applied; insertions at one place keep their order. Edits must not overlap."""
+    pieces: list[str] = []
+    at = 0
+    for edit in sorted(edits, key=lambda edit: (edit.start, edit.end)):
+        if edit.start < at:
+            raise ValueError(f"edits overlap at character {edit.start}")
+        pieces += [text[at : edit.start], edit.text]
+        at = edit.end
+    pieces.append(text[at:])
+    return "".join(pieces)
+
+
+# What some reader of YAML 1.1 or 1.2 (PyYAML, ruamel.yaml, go-yaml v2 and v3, JavaScript's yaml) takes for something
+# other than a string when it stands unquoted. Wider than any one of them: quoting too much does no harm.
+_AMBIGUOUS = re.compile(
+    r"""
+    [-+]?[0-9._][-+0-9._:eExXoObBaAcCdDfFTtZz\s]*   # numbers of every base, dates, times, sexagesimals, versions
+    | [-+]?\.(?:inf|nan) | ~ | = | <<
+    | y | n | yes | no | on | off | true | false | null
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+_PLAIN = re.compile(r"[A-Za-z_/.$(^0-9][^\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff]*")
+_VERSION = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+(?:[-+][0-9A-Za-z.+-]*)?")
+
+
+class _StrictDumper(_Dumper):  # type: ignore[misc]
+    """The safe dumper, with quotes around every string that any reader could take for something else."""
+
+    def ignore_aliases(self, _data: Any) -> bool:
+        return True
+
+
+def _represent_str(_dumper: Any, value: str) -> yaml.Node:
+    plain = bool(_PLAIN.fullmatch(value)) and (
+        not _AMBIGUOUS.fullmatch(value) or (bool(_VERSION.fullmatch(value)) and not re.search(r"[eE]|_", value))
+    )
+    return yaml.ScalarNode("tag:yaml.org,2002:str", value, style=None if plain else '"')
+
+
+_StrictDumper.add_representer(str, _represent_str)
+
+
+def dump(value: Any, *, sort_keys: bool = True) -> str:
+    """Return `value` as block-style YAML that every reader takes for the same: keys sorted as Helm sorts them.
+
+    Strings that could be read as a number, boolean, null or date are in double quotes; long lines are not folded.
+    """
+    return str(
+        yaml.dump(
+            value,
+            Dumper=_StrictDumper,
+            sort_keys=sort_keys,
+            default_flow_style=False,
+            allow_unicode=True,
+            width=2**31 - 1,
+        )
+    )
