@@ -1,0 +1,116 @@
+"""Where charts are published to: what every destination can do, and the values that go in and out.
+
+`update` is written once, against `Destination`. It calls `open` first, `publish` for each package that the index lacks,
+and `finish` with what `publish` returned, also after an interrupt or at a rate limit: what is finished gets indexed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from chart_releaser.index import Index
+
+Page = Callable[[Index, str | None], str | None]
+"""Makes the page for people: from the index that is about to be written and the text of the present index.html (None if
+there is none) to the new text. None: leave it alone, such as when it is not ours."""
+
+
+class Package(Protocol):
+    """What a destination needs to know of a package."""
+
+    @property
+    def name(self) -> str:
+        """The chart's name."""
+
+    @property
+    def version(self) -> str:
+        """The chart's version, exactly as in its Chart.yaml."""
+
+    @property
+    def filename(self) -> str:
+        """`<name>-<version>.tgz`."""
+
+    @property
+    def data(self) -> bytes:
+        """The archive."""
+
+    @property
+    def digest(self) -> str:
+        """The SHA-256 of `data`, bare hex."""
+
+    @property
+    def metadata(self) -> Mapping[str, Any]:
+        """Chart.yaml as Helm reads it."""
+
+
+@dataclass(frozen=True)
+class Published:
+    """A package that can be downloaded from the destination; once `finish` was given it, the index lists it."""
+
+    entry: Mapping[str, Any]
+    """Its entry for the index: `name`, `version`, `digest`, `urls` and so on."""
+    adopted: bool = False
+    """It was there already, with the same digest: left by an earlier run, or published by another one meanwhile."""
+
+    @property
+    def name(self) -> str:
+        """The chart's name."""
+        return str(self.entry["name"])
+
+    @property
+    def version(self) -> str:
+        """The chart's version."""
+        return str(self.entry["version"])
+
+    @property
+    def url(self) -> str:
+        """The address in the index; relative to the repository where the destination has no address of its own."""
+        return str(next(iter(self.entry.get("urls") or ()), ""))
+
+    @property
+    def digest(self) -> str:
+        """The SHA-256 of the package, bare hex."""
+        return str(self.entry["digest"])
+
+
+class Destination(Protocol):
+    """A Helm repository that packages can be added to.
+
+    Its promises: an index never lists what can't be downloaded with the listed digest; a published name and version
+    never changes; a run that is killed at any moment leaves a repository that works, and what it left is adopted or
+    mended by the next one; several runs at once lose no entry; without anything new nothing is written.
+    """
+
+    @property
+    def title(self) -> str:
+        """What it is, in a few words for people: `directory /srv/charts`, `gardener-community/gardener-charts`."""
+
+    def open(self) -> Index:
+        """Make sure that it can be written to, and return its present index. Writes nothing.
+
+        DestinationError with the remedy if it can't be written to or its index can't be used.
+        """
+
+    def prepare(self, tags: Sequence[str]) -> None:
+        """Get ready to publish packages called `tags`: `<name>-<version>` each. Called once, before the first `publish`.
+
+        DestinationError with the remedy if nothing could be published; then nothing was made.
+        """
+
+    def publish(self, package: Package, notes: str, *, latest: bool = False) -> Published:
+        """Put a package where it can be downloaded; the index is not touched.
+
+        `notes`: upstream's release notes, Markdown. `latest`: mark it as the newest release, where there is a mark.
+        ConflictError if that name and version is there with another digest: nothing was overwritten.
+        DestinationError if this package can't be published, though others may be. RateLimitError if none can for now.
+        """
+
+    def finish(self, published: Sequence[Published]) -> None:
+        """Add what was published to the index, in one write, keeping what others added meanwhile.
+
+        Without anything to add nothing is written. DestinationError if it fails; the packages stay, for the next run.
+        ConflictError if someone listed one of them with another digest meanwhile: that entry stays, the others were
+        added.
+        """

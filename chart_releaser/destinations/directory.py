@@ -1,0 +1,277 @@
+"""A Helm repository in a local directory: packages beside `index.yaml`, ready for any web server."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import hashlib
+import os
+import re
+import secrets
+import stat
+import time
+import urllib.parse
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+from chart_releaser.destinations import Package, Page, Published
+from chart_releaser.errors import ConflictError, DestinationError
+from chart_releaser.index import Index, entry
+
+INDEX = "index.yaml"
+PAGE = "index.html"
+LOCK_SECONDS = 120
+"""How long to wait for another run; one holds the lock only while it writes a file."""
+
+_TEMPORARY = re.compile(r"\.chart-releaser-[0-9a-f]{16}\.tmp")
+_FILENAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*\.tgz")
+
+_REMEDIES = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), "with more free space"),
+    **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), "with the permission to read and write it"),
+}
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Directory:
+    """The destination `directory:` of the configuration; a `Destination`.
+
+    Files get their names only when they are complete, the index last. What a killed run leaves are complete packages,
+    which the next run adopts, and temporary files, which its first write removes. Writers take turns by a lock on the
+    directory itself, which the system releases when they end, however that happens.
+    """
+
+    def __init__(
+        self, path: Path, *, url: str | None = None, page: Page | None = None, now: Callable[[], datetime] = _now
+    ) -> None:
+        """`path`: the directory, made when something is published. `url`: the address that it will be served at.
+
+        With `url` the index holds absolute addresses, without it file names, which resolve against the index's own.
+        `page` makes index.html.
+        """
+        self._path = path
+        self._url = url
+        self._page = page
+        self._now = now
+        self._index: Index | None = None
+        self._signature: tuple[int, ...] | None = None
+
+    @property
+    def title(self) -> str:
+        """What it is, for people."""
+        return f"directory {self._path}"
+
+    def open(self) -> Index:
+        """See `Destination.open`."""
+        with self._explained(self._path):
+            existing = self._path
+            while not existing.exists() and not existing.is_symlink() and existing != existing.parent:
+                existing = existing.parent
+            if not existing.is_dir():
+                raise DestinationError(f"{existing} is not a directory; name another one under destination: directory")
+            if not os.access(existing, os.W_OK | os.X_OK):
+                raise DestinationError(f"{existing} can't be written to; change its permissions or name another one")
+            if existing != self._path:
+                return self._remember(Index.parse(None, where=str(self._path / INDEX)), None)
+            directory = os.open(self._path, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            return self._read_index(directory)
+        finally:
+            os.close(directory)
+
+    def prepare(self, tags: Sequence[str]) -> None:
+        """See `Destination.prepare`. Nothing to do: the first package that is complete makes the directory."""
+
+    def publish(self, package: Package, notes: str, *, latest: bool = False) -> Published:  # noqa: ARG002
+        """See `Destination.publish`. There is no place for notes but the package itself."""
+        name = package.filename
+        if not _FILENAME.fullmatch(name):
+            raise DestinationError(f"{name!r} is no name for a package file; rename the source")
+        with self._locked() as directory:
+            listed = self._read_index(directory).entry(package.name, package.version)
+            if listed is not None:
+                if listed.get("digest") == package.digest:
+                    return Published(listed, adopted=True)
+                raise ConflictError(
+                    f"{self._path / INDEX} lists {package.name} {package.version} with digest "
+                    f"{listed.get('digest')}, the new package has {package.digest}; a published version never changes, "
+                    "so release the change under a new version"
+                )
+            adopted = self._adopt(directory, name, package.digest)
+            if not adopted:
+                self._write(directory, name, package.data)
+        return Published(
+            entry(package.metadata, digest=package.digest, url=self._address(name), created=self._now()),
+            adopted=adopted,
+        )
+
+    def finish(self, published: Sequence[Published]) -> None:
+        """See `Destination.finish`."""
+        if not published:
+            return
+        with self._locked() as directory:
+            index = self._read_index(directory)
+            text = index.merge((item.entry for item in published), generated=self._now())
+            if text != index.text:
+                # The packages' names have to be on the disk before the index that points at them.
+                self._sync(directory)
+                self._write_page(directory, text)
+                self._write(directory, INDEX, text.encode())
+                self._sync(directory)
+        conflicts = [
+            f"{item.name} {item.version}"
+            for item in published
+            if (listed := index.entry(item.name, item.version)) is not None and listed.get("digest") != item.digest
+        ]
+        if conflicts:
+            raise ConflictError(
+                f"{self._path / INDEX}: another run listed {', '.join(conflicts)} with another digest meanwhile; "
+                "its entries stay, compare the packages and release the change under a new version"
+            )
+
+    def _address(self, filename: str) -> str:
+        if self._url is None:
+            return filename
+        parts = urllib.parse.urlsplit(self._url)
+        # A literal + is a space to some object stores.
+        path = f"{parts.path.rstrip('/')}/{urllib.parse.quote(filename, safe='')}"
+        return urllib.parse.urlunsplit(parts._replace(path=path))
+
+    def _remember(self, index: Index, signature: tuple[int, ...] | None) -> Index:
+        self._index, self._signature = index, signature
+        return index
+
+    def _read_index(self, directory: int) -> Index:
+        """Return the present index, without reading it again while the file is the one that was read last."""
+        path = self._path / INDEX
+        with self._explained(path), self._opened(directory, INDEX) as file:
+            signature = None
+            if file is not None:
+                status = os.fstat(file)
+                signature = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+            if self._index is not None and signature == self._signature:
+                return self._index
+            data = _read_all(file) if file is not None else None
+        try:
+            text = data.decode() if data is not None else None
+        except UnicodeDecodeError as error:
+            raise DestinationError(f"{path}: not UTF-8 at byte {error.start}; repair or remove it") from error
+        return self._remember(Index.parse(text, where=str(path)), signature)
+
+    def _adopt(self, directory: int, name: str, digest: str) -> bool:
+        """Whether a file of that name is there, complete; ConflictError if it is another one."""
+        path = self._path / name
+        with self._explained(path), self._opened(directory, name) as file:
+            if file is None:
+                return False
+            found = hashlib.sha256(_read_all(file)).hexdigest()
+        if found != digest:
+            raise ConflictError(
+                f"{path} is there with digest {found}, the new package has {digest}; the index does not list it, "
+                "so move the file away if nobody uses it, and run again"
+            )
+        return True
+
+    @contextmanager
+    def _opened(self, directory: int, name: str) -> Iterator[int | None]:
+        """Open a file of the directory for reading; None if there is none. No link is followed, no pipe waited for."""
+        try:
+            file = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=directory)
+        except FileNotFoundError:
+            yield None
+            return
+        except OSError as error:
+            if error.errno == errno.ELOOP:
+                raise DestinationError(
+                    f"{self._path / name} is a symbolic link, which is not written through; put a file in its place"
+                ) from error
+            raise
+        try:
+            if not stat.S_ISREG(os.fstat(file).st_mode):
+                raise DestinationError(f"{self._path / name} is not a regular file; move it away and run again")
+            yield file
+        finally:
+            os.close(file)
+
+    @contextmanager
+    def _locked(self) -> Iterator[int]:
+        """Make the directory if need be, and hold the lock on it; the value is its file descriptor."""
+        with self._explained(self._path):
+            flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+            try:
+                directory = os.open(self._path, flags)
+            except FileNotFoundError:
+                self._path.mkdir(parents=True, exist_ok=True)
+                directory = os.open(self._path, flags)
+        try:
+            with self._explained(self._path):
+                self._lock(directory)
+                # Temporary files exist only while their writer holds the lock: these are of runs that were killed.
+                for name in os.listdir(directory):  # noqa: PTH208 - by descriptor
+                    if _TEMPORARY.fullmatch(name):
+                        os.unlink(name, dir_fd=directory)
+            yield directory
+        finally:
+            os.close(directory)
+
+    def _lock(self, directory: int) -> None:
+        end = time.monotonic() + LOCK_SECONDS
+        while True:
+            try:
+                return fcntl.flock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                if time.monotonic() > end:
+                    raise DestinationError(
+                        f"{self._path}: locked by another run for {LOCK_SECONDS} seconds; run again when it is done"
+                    ) from error
+            time.sleep(0.05)
+
+    def _write_page(self, directory: int, index_text: str) -> None:
+        if self._page is None:
+            return
+        with self._explained(self._path / PAGE), self._opened(directory, PAGE) as file:
+            present = _read_all(file).decode(errors="replace") if file is not None else None
+        page = self._page(Index.parse(index_text, where=str(self._path / INDEX)), present)
+        if page is not None and page != present:
+            self._write(directory, PAGE, page.encode())
+
+    def _write(self, directory: int, name: str, data: bytes) -> None:
+        """Give a file its new content, all of it at once."""
+        temporary = f".chart-releaser-{secrets.token_hex(8)}.tmp"
+        with self._explained(self._path / name):
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+            try:
+                with os.fdopen(os.open(temporary, flags, 0o644, dir_fd=directory), "wb") as file:
+                    file.write(data)
+                    file.flush()
+                    os.fsync(file.fileno())
+                os.replace(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
+            except BaseException:
+                with suppress(OSError):
+                    os.unlink(temporary, dir_fd=directory)
+                raise
+
+    def _sync(self, directory: int) -> None:
+        with self._explained(self._path):
+            os.fsync(directory)
+
+    @contextmanager
+    def _explained(self, path: Path) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            reason = error.strerror or str(error)
+            remedy = _REMEDIES.get(error.errno or 0, "when that is mended")
+            raise DestinationError(f"{path}: {reason}; run again {remedy}") from error
+
+
+def _read_all(file: int) -> bytes:
+    chunks = []
+    while chunk := os.read(file, 1 << 20):
+        chunks.append(chunk)
+    return b"".join(chunks)

@@ -1,0 +1,121 @@
+"""YAML as Helm reads it: the types that go-yaml v2 sees in plain scalars, and its texts for fields that are strings.
+
+Helm unmarshals through sigs.k8s.io/yaml, which parses with go-yaml v2, turns the outcome into JSON and, where the
+target is a string, prints numbers and booleans back: an unquoted `appVersion: 1.10` is "1.1", `010` is "8".
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import struct
+from decimal import Decimal
+
+import yaml
+
+_TRUE = frozenset({"y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON"})
+_FALSE = frozenset({"n", "N", "no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF"})
+_NULL = frozenset({"", "~", "null", "Null", "NULL"})
+_FLOAT_WORDS = {
+    ".nan": math.nan,
+    ".NaN": math.nan,
+    ".NAN": math.nan,
+    **{f"{sign}{word}": math.inf for sign in ("", "+") for word in (".inf", ".Inf", ".INF")},
+    **{f"-{word}": -math.inf for word in (".inf", ".Inf", ".INF")},
+}
+# go-yaml v2's resolve.go: integers as Go's strconv.ParseInt with base 0 takes them, binary apart, then floats.
+_INTEGER = re.compile(r"[-+]?(?:0[xX][0-9a-fA-F]+|0[oO][0-7]+|0[bB][01]+|0[0-7]*|[1-9][0-9]*)")
+_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+
+Value = None | bool | int | float | str | list["Value"] | dict[str, "Value"]
+_MERGE_TAG = "tag:yaml.org,2002:merge"
+
+
+def _scalar(node: yaml.ScalarNode) -> Value:
+    text: str = node.value
+    is_plain = node.style in (None, "")
+    return _resolve(text) if is_plain else text
+
+
+def _resolve(text: str) -> Value:
+    if text in _NULL:
+        return None
+    if text in _TRUE:
+        return True
+    if text in _FALSE:
+        return False
+    if text in _FLOAT_WORDS:
+        return _FLOAT_WORDS[text]
+    if text[0] not in "+-.0123456789":
+        return text
+    plain = text.replace("_", "")
+    if _INTEGER.fullmatch(plain):
+        number = _integer(plain)
+        return number if -(2**63) <= number < 2**64 else float(number)
+    if _FLOAT.fullmatch(plain):
+        value = float(plain)
+        return text if math.isinf(value) else value
+    return text
+
+
+def _integer(plain: str) -> int:
+    sign = -1 if plain[0] == "-" else 1
+    digits = plain.lstrip("+-")
+    if len(digits) > 1 and digits[0] == "0" and digits[1] in "01234567":
+        return sign * int(digits, 8)
+    return sign * int(digits, 0)
+
+
+def construct(node: yaml.Node | None) -> Value:
+    """Return what Helm sees in a composed node: merge keys applied, keys as strings, the last of a doubled key."""
+    if isinstance(node, yaml.ScalarNode):
+        return _scalar(node)
+    if isinstance(node, yaml.SequenceNode):
+        return [construct(item) for item in node.value]
+    if not isinstance(node, yaml.MappingNode):
+        return None
+    own: dict[str, Value] = {}
+    merged: dict[str, Value] = {}
+    for key, value in node.value:
+        if key.tag == _MERGE_TAG:
+            for part in value.value if isinstance(value, yaml.SequenceNode) else [value]:
+                for name, below in (construct(part) or {}).items():  # type: ignore[union-attr]
+                    merged.setdefault(name, below)
+        else:
+            own[as_string(construct(key))] = construct(value)
+    return {**merged, **own}
+
+
+def as_string(value: Value) -> str:
+    """Return the text that a field of type string gets from `value`; a list or mapping gives the empty string."""
+    if value is None or isinstance(value, list | dict):
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return _format_float(value)
+    return str(value)
+
+
+def _format_float(value: float) -> str:
+    """Print as Go's strconv.FormatFloat(value, 'g', -1, 32), which is what sigs.k8s.io/yaml calls."""
+    try:
+        single: float = struct.unpack("f", struct.pack("f", value))[0]
+    except OverflowError:
+        single = math.copysign(math.inf, value)
+    if math.isnan(single):
+        return "NaN"
+    if math.isinf(single):
+        return "+Inf" if single > 0 else "-Inf"
+    if single == 0:
+        return "-0" if math.copysign(1, single) < 0 else "0"
+    shortest = next(
+        text
+        for precision in range(9)
+        if struct.pack("f", float(text := f"{single:.{precision}e}")) == struct.pack("f", single)
+    )
+    mantissa, exponent = shortest.split("e")
+    point = int(exponent)
+    if -4 <= point < 6:
+        return format(Decimal(shortest).normalize(), "f")
+    return f"{mantissa}e{'-' if point < 0 else '+'}{abs(point):02d}"
