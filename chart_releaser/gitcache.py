@@ -1,0 +1,256 @@
+"""Fetched repositories: one bare, partial, shallow cache a remote, locked, checked and rebuilt when damaged."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import filelock
+
+from chart_releaser.errors import SnapshotError, UpstreamError
+from chart_releaser.gitobjects import DamagedError, Objects, open_objects
+from chart_releaser.gitrefs import checked_tags, list_refs
+from chart_releaser.gitremote import REMOTE, Remote
+from chart_releaser.gitrun import Git, Login, Result, object_config, write_git_dir
+from chart_releaser.objectformat import Entry, MissingObjectError
+from chart_releaser.snapshot import Snapshot, Snapshots, read_snapshot
+
+_REFS = "refs/snapshots/"
+_LOCK_TIMEOUT = 60 * 60
+_FETCH_TIMEOUT = 15 * 60
+# Sizes in bytes. A cache beyond the first, or in too many pieces, is cheaper to fetch again than to keep.
+_CACHE_SIZE = 500 << 20
+_PACKS = 200
+_FETCH_SIZE = 2 << 30
+_LINK_ROUNDS = 50
+
+
+class CachedRepository:
+    """A repository on a server, read through a cache below `cache`. See snapshot.Repository."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        cache: Path,
+        login: Login | None = None,
+        on_wait: Callable[[str], None] = lambda _message: None,
+    ) -> None:
+        self._remote = Remote(url, login)
+        self._directory = cache.absolute() / "git" / f"{_slug(self._remote.title)}.git"
+        self._on_wait = on_wait
+        self._git = Git(self._directory, protocols=self._remote.protocols)
+        self._oid_size = 20
+
+    def tags(self) -> list[str]:
+        return sorted(self._remote.tags())
+
+    @contextlib.contextmanager
+    def snapshots(self, tags: Sequence[str], paths: Sequence[str]) -> Iterator[Snapshots]:
+        wanted, found = checked_tags(tags)
+        if not wanted:
+            yield found
+            return
+        with self._locked(), contextlib.ExitStack() as stack:
+            try:
+                fresh = self._prepare()
+                try:
+                    found |= self._load(wanted, paths, stack)
+                except DamagedError:
+                    if fresh:
+                        raise
+                    stack.close()
+                    self._discard()
+                    self._prepare()
+                    found |= self._load(wanted, paths, stack)
+            except OSError as error:
+                what = f"the cache {self._directory} can't be used: {error.strerror or error}"
+                raise UpstreamError(f"{what}; choose another place with --cache-dir") from error
+            yield found
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        lock = filelock.FileLock(self._directory.with_suffix(".lock"))
+        try:
+            self._directory.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            try:
+                lock.acquire(timeout=0)
+            except filelock.Timeout:
+                self._on_wait(f"waiting for another run that is reading {self._remote.title}")
+                lock.acquire(timeout=_LOCK_TIMEOUT)
+        except filelock.Timeout as error:
+            raise UpstreamError(
+                f"{self._remote.title}: another run has held {lock.lock_file} for {_LOCK_TIMEOUT // 60} minutes; "
+                "end it or choose another place with --cache-dir"
+            ) from error
+        except OSError as error:
+            what = f"the cache {self._directory.parent} can't be used: {error.strerror or error}"
+            raise UpstreamError(f"{what}; choose another place with --cache-dir") from error
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def _load(self, tags: Sequence[str], paths: Sequence[str], stack: contextlib.ExitStack) -> Snapshots:
+        """Fetch what is needed of these tags and read it; the reader is closed by `stack`. Raises DamagedError too."""
+        found: Snapshots = {}
+        there = self._refresh(list(tags))
+        refs = list_refs(self._git, _REFS, self._remote.title)
+        objects = stack.enter_context(open_objects(self._directory / "objects", self._oid_size, self._remote.title))
+        shared: dict[str, dict[bytes, Entry]] = {}
+        for tag in tags:
+            if tag not in there:
+                found[tag] = SnapshotError(f"{self._remote.title} has no tag {tag} any more")
+            elif _ref(tag) not in refs:
+                raise DamagedError(f"{self._remote.title}: tag {tag} was fetched but is not in the cache")
+            else:
+                try:
+                    found[tag] = read_snapshot(tag, refs[_ref(tag)], objects, shared)
+                except MissingObjectError as error:
+                    raise DamagedError(f"{self._remote.title}: the cache lacks the commit of tag {tag}") from error
+                except SnapshotError as error:
+                    found[tag] = error
+        self._complete([item for item in found.values() if isinstance(item, Snapshot)], paths, objects)
+        return found
+
+    def _complete(self, snapshots: Sequence[Snapshot], paths: Sequence[str], objects: Objects) -> None:
+        """Fetch the blobs that reading `paths` needs and the cache lacks, and check those that it has.
+
+        Where links lead shows only once they are there: rounds go on until nothing is missing. Raises DamagedError if
+        something stays missing although it was fetched: git took it for present.
+        """
+        checked: set[str] = set()
+        asked: set[str] = set()
+        for _ in range(_LINK_ROUNDS):
+            needed = {oid for snapshot in snapshots for path in paths for oid in snapshot.tree.blobs(path)} - checked
+            missing = set(objects.missing(needed))
+            checked |= needed - missing
+            if not missing:
+                return
+            if missing & asked:
+                raise DamagedError(f"{self._remote.title}: objects are missing that were fetched; run again")
+            self._fetch_blobs(sorted(missing), [snapshot.tag for snapshot in snapshots])
+            asked |= missing
+
+    def _refresh(self, tags: list[str]) -> list[str]:
+        """Bring what is new of these tags into the cache and return those that the server has."""
+        refs = list_refs(self._git, _REFS, self._remote.title)
+        if not all(_ref(tag) in refs for tag in tags):
+            return self._fetch_tags(tags)
+        # All are here: asking for the names alone is cheaper than a fetch, which always gets a pack with --depth.
+        listed = self._remote.tags()
+        gone = {tag for tag in tags if tag not in listed}
+        moved = [tag for tag in tags if tag not in gone and listed[tag] != refs[_ref(tag)]]
+        gone |= set(moved) - set(self._fetch_tags(moved))
+        return [tag for tag in tags if tag not in gone]
+
+    def _fetch_tags(self, tags: list[str], *, whole: bool = False) -> list[str]:
+        """Bring these tags into the cache and return those that the server has."""
+        options = ["--depth=1", *(("--refetch", "--no-filter") if whole else ("--filter=blob:none",))]
+        for _ in range(4):
+            if not tags:
+                return tags
+            refspecs = "".join(f"+refs/tags/{tag}:{_REFS}{_ref(tag)}\n" for tag in tags)
+            result = self._fetch(*options, stdin=refspecs)
+            if result.status == 0:
+                return tags
+            if absent := re.search(r"couldn't find remote ref refs/tags/([^\n]+)", result.stderr):
+                known = set(self._remote.tags()) - {absent[1]}
+                tags = [tag for tag in tags if tag in known]
+            elif "mismatched algorithms" in result.stderr:
+                self._discard()
+                self._oid_size = 52 - self._oid_size
+                self._prepare()
+            else:
+                self._remote.fail(result.stderr)
+        raise UpstreamError(f"could not fetch {self._remote.title}: its tags change while they are read; run again")
+
+    def _fetch_blobs(self, oids: Sequence[str], tags: list[str]) -> None:
+        """Bring these objects into the cache, or everything of the tags where the server gives no single objects."""
+        result = self._fetch("--filter=blob:none", stdin="".join(f"{oid}\n" for oid in oids), haves=False)
+        if result.status == 0:
+            return
+        if re.search(r"not our ref|unadvertised object|not allow request", result.stderr):
+            self._fetch_tags(tags, whole=True)
+        else:
+            self._remote.fail(result.stderr)
+
+    def _fetch(self, *options: str, stdin: str, haves: bool = True) -> Result:
+        start = _size(self._directory)
+        # Telling the server what is here spares sending it again, but costs where nothing of it can help.
+        algorithm = () if haves else ("-c", "fetch.negotiationAlgorithm=noop")
+        return self._remote.run(
+            self._git,
+            *algorithm,
+            "fetch",
+            "--quiet",
+            "--stdin",
+            "--no-tags",
+            "--no-write-fetch-head",
+            "--no-auto-maintenance",
+            "--no-recurse-submodules",
+            "--no-show-forced-updates",
+            *options,
+            REMOTE,
+            stdin=stdin.encode(),
+            timeout=_FETCH_TIMEOUT,
+            growth=lambda: _size(self._directory) > start + _FETCH_SIZE,
+        )
+
+    def _prepare(self) -> bool:
+        """Make the cache usable, whatever state it was left in, and return whether it is new or empty."""
+        directory = self._directory
+        if _size(directory) > _CACHE_SIZE or sum(1 for _ in directory.glob("objects/pack/*.pack")) > _PACKS:
+            self._discard()
+        fresh = not any(directory.glob("objects/*/*"))
+        if fresh or directory.is_symlink():  # references without objects are worse than none
+            self._discard()
+        for pattern in ("*.lock", "refs/**/*.lock", "objects/**/tmp_*", "objects/incoming-*", "*.new"):
+            for stale in list(directory.glob(pattern)):
+                _remove(stale)
+        for pack in list(directory.glob("objects/pack/*.pack")):
+            if not pack.with_suffix(".idx").exists():
+                _remove(pack)
+        with contextlib.suppress(OSError, UnicodeDecodeError):
+            if "objectFormat = sha256" in (directory / "config").read_text(encoding="ascii"):
+                self._oid_size = 32
+        partial = f'[extensions]\n\tpartialClone = {REMOTE}\n[remote "{REMOTE}"]\n\tpromisor = true\n'
+        config = object_config(self._oid_size, version=1) + partial + "\tpartialCloneFilter = blob:none\n"
+        write_git_dir(directory, config)
+        return fresh
+
+    def _discard(self) -> None:
+        _remove(self._directory)
+
+
+def _slug(title: str) -> str:
+    """Return a file name for a remote: readable, and distinct by a hash."""
+    readable = re.sub(r"[^A-Za-z0-9.]+", "-", title.partition("://")[2] or title).strip("-.")[-80:]
+    return f"{readable}-{hashlib.sha256(title.encode()).hexdigest()[:16]}"
+
+
+def _ref(tag: str) -> str:
+    """Return the name of a tag's reference in the cache: any two tags can be there at once, also `a` and `a/b`."""
+    return hashlib.sha256(tag.encode()).hexdigest()
+
+
+def _size(directory: Path) -> int:
+    """Return the bytes of all files below `directory`; what vanishes meanwhile is not counted."""
+    total = 0
+    for folder, _, files in os.walk(directory):
+        for name in files:
+            with contextlib.suppress(OSError):
+                total += os.lstat(os.path.join(folder, name)).st_size  # noqa: PTH118 - asked twice a second
+    return total
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

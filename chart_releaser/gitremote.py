@@ -1,0 +1,125 @@
+"""Ask a git server: with the user's own settings, the token for its own server only, failures told apart."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NoReturn
+from urllib.parse import urljoin, urlsplit
+
+from chart_releaser.errors import UpstreamError
+from chart_releaser.gitobjects import DamagedError
+from chart_releaser.gitrefs import parse_refs
+from chart_releaser.gitrun import Git, Login, Result, object_config, reason, write_git_dir
+
+REMOTE = "chart-releaser"
+"""The remote's name in git's configuration; not origin, which the user's own configuration may speak of."""
+_RETRIES = (1.0, 4.0)
+_FIRST_REQUEST = "/info/refs?service=git-upload-pack"
+_TIMEOUT = (10, 30)
+_PASSING = re.compile(
+    r"returned error: (?:429|5\d\d)|RPC failed|early EOF|unexpected disconnect|hung up unexpectedly"
+    r"|unable to access '[^']*': (?!The requested URL|SSL|server certificate)|Connection (?:reset|refused|timed out)"
+)
+_REFUSED = re.compile(
+    r"could not read (?:Username|Password)|Authentication failed|[Rr]epository (?:'.*' )?not found"
+    r"|returned error: 40[134]|Permission denied \(|does not appear to be a git repository|access denied",
+)
+_ELSEWHERE = re.compile(
+    r"unable to access|unable to connect|Could not read from remote|Host key verification|remote error"
+    r"|stopped (?:after|because)|transport '|unable to find remote helper|SSL|certificate|protocol error"
+    r"|bad line length|No space left|redirect"
+)
+
+
+class Remote:
+    """The server's side of one repository."""
+
+    def __init__(self, url: str, login: Login | None = None) -> None:
+        self._url = url
+        self._login = login
+        self.title = re.sub(r"(\w://)[^/@]+@", r"\1", url) if not url.startswith("ssh://") else url
+        # The user's configuration may turn an address into one of another kind (insteadOf).
+        self.protocols = "https:ssh:file" + (":http" if url.startswith("http://") else "")
+
+    def tags(self) -> dict[str, str]:
+        """Return the names of all tags and the objects that they name. Raises UpstreamError."""
+        with tempfile.TemporaryDirectory(prefix="chart-releaser-") as name:
+            write_git_dir(Path(name), object_config(20))
+            git = Git(Path(name), protocols=self.protocols)
+            result = self.run(git, "ls-remote", "--quiet", "--tags", "--refs", REMOTE)
+        if result.status:
+            self.fail(result.stderr, damage=False)
+        return parse_refs(result.stdout, "refs/tags/")
+
+    def run(
+        self,
+        git: Git,
+        *command: str,
+        stdin: bytes = b"",
+        timeout: float = 300,
+        growth: Callable[[], bool] | None = None,
+    ) -> Result:
+        """Run a git command that talks to the server; what looks like a passing failure is tried again."""
+        for pause in (*_RETRIES, None):
+            result = self._once(git, command, stdin, timeout, growth)
+            passing = _PASSING.search(result.stderr) and "remote error" not in result.stderr
+            if result.status == 0 or pause is None or not passing:
+                break
+            time.sleep(pause)
+        return result
+
+    def _once(
+        self, git: Git, command: tuple[str, ...], stdin: bytes, timeout: float, growth: Callable[[], bool] | None
+    ) -> Result:
+        def attempt() -> Result:
+            config = [(f"remote.{REMOTE}.url", self._url), *(self._login.config() if self._login else ())]
+            return git.run(*command, stdin=stdin, config=config, timeout=timeout, growth=growth)
+
+        result = attempt()
+        if self._login is None or not re.search(r"returned error: 30\d", result.stderr):
+            return result
+        # The repository has moved: on its server the token may go along, to another it may not.
+        new_url = _moved(self._url, self._login)
+        if new_url is not None and _origin(new_url) == _origin(self._login.server_url):
+            self._url = new_url
+        else:
+            self._login = None
+        return attempt()
+
+    def fail(self, stderr: str, *, damage: bool = True) -> NoReturn:
+        """Raise what a failed command's `stderr` stands for: UpstreamError, or DamagedError if it may be the cache."""
+        why = reason(stderr, self._login.secrets if self._login else ())
+        text = f"could not fetch {self.title}: {why}"
+        if _REFUSED.search(stderr):
+            raise UpstreamError(f"{text}; check its address and, if it is private, your token or credentials")
+        if _PASSING.search(stderr) or _ELSEWHERE.search(stderr) or not damage:
+            raise UpstreamError(f"{text}; check the network and the server, then run again")
+        raise DamagedError(f"{text}; run again")
+
+
+def _moved(url: str, login: Login) -> str | None:
+    """Return where the server says that the repository at `url` is now, None if it does not say so."""
+    import requests
+
+    try:
+        answer = requests.get(
+            url + _FIRST_REQUEST,
+            auth=("x-access-token", login.token),
+            allow_redirects=False,
+            stream=True,
+            timeout=_TIMEOUT,
+        )
+        with answer:
+            target = urljoin(answer.url, answer.headers.get("Location", ""))
+    except (requests.RequestException, ValueError):
+        return None
+    return target.removesuffix(_FIRST_REQUEST) if target.endswith(_FIRST_REQUEST) else None
+
+
+def _origin(url: str) -> tuple[str, str]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.netloc
