@@ -13,6 +13,9 @@ from decimal import Decimal
 
 import yaml
 
+from chart_releaser import yamlio
+from chart_releaser.errors import YamlError
+
 _TRUE = frozenset({"y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON"})
 _FALSE = frozenset({"n", "N", "no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF"})
 _NULL = frozenset({"", "~", "null", "Null", "NULL"})
@@ -28,13 +31,16 @@ _INTEGER = re.compile(r"[-+]?(?:0[xX][0-9a-fA-F]+|0[oO][0-7]+|0[bB][01]+|0[0-7]*
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 
 Value = None | bool | int | float | str | list["Value"] | dict[str, "Value"]
+_LONGEST_INTEGER = 100  # in characters; with 64 bits none of those that count is longer, but for leading zeros
+_TYPE_TAGS = frozenset(f"tag:yaml.org,2002:{name}" for name in ("null", "bool", "int", "float"))
 _MERGE_TAG = "tag:yaml.org,2002:merge"
 
 
 def _scalar(node: yaml.ScalarNode) -> Value:
     text: str = node.value
-    is_plain = node.style in (None, "")
-    return _resolve(text) if is_plain else text
+    if isinstance(node.tag, yamlio.ImplicitTag) or node.tag in _TYPE_TAGS:
+        return _resolve(text)
+    return text
 
 
 def _resolve(text: str) -> Value:
@@ -49,9 +55,11 @@ def _resolve(text: str) -> Value:
     if text[0] not in "+-.0123456789":
         return text
     plain = text.replace("_", "")
-    if _INTEGER.fullmatch(plain):
+    if _INTEGER.fullmatch(plain) and len(plain) <= _LONGEST_INTEGER:
         number = _integer(plain)
-        return number if -(2**63) <= number < 2**64 else float(number)
+        if -(2**63) <= number < (2**63 if plain[0] == "+" else 2**64):
+            return number
+    # Integers beyond 64 bits: decimal digits are a float to go-yaml, other bases a string.
     if _FLOAT.fullmatch(plain):
         value = float(plain)
         return text if math.isinf(value) else value
@@ -66,24 +74,32 @@ def _integer(plain: str) -> int:
     return sign * int(digits, 0)
 
 
-def construct(node: yaml.Node | None) -> Value:
-    """Return what Helm sees in a composed node: merge keys applied, keys as strings, the last of a doubled key."""
+def construct(node: yaml.Node | None, *, where: str) -> Value:
+    """Return what Helm sees in a node from yamlio: merge keys applied, keys as strings, the last of a doubled key.
+
+    Raises YamlError, naming `where` and the line, for keys and merges that Helm does not load.
+    """
     if isinstance(node, yaml.ScalarNode):
         return _scalar(node)
     if isinstance(node, yaml.SequenceNode):
-        return [construct(item) for item in node.value]
+        return [construct(item, where=where) for item in node.value]
     if not isinstance(node, yaml.MappingNode):
         return None
-    own: dict[str, Value] = {}
-    merged: dict[str, Value] = {}
+    found: dict[str, Value] = {}
     for key, value in node.value:
         if key.tag == _MERGE_TAG:
-            for part in value.value if isinstance(value, yaml.SequenceNode) else [value]:
-                for name, below in (construct(part) or {}).items():  # type: ignore[union-attr]
-                    merged.setdefault(name, below)
+            # In go-yaml v2 a merge goes over the keys that stand above it; of a list, the first mapping wins.
+            for part in reversed(value.value) if isinstance(value, yaml.SequenceNode) else [value]:
+                below = construct(part, where=where)
+                if not isinstance(below, dict):
+                    raise YamlError(f"{where}:{yamlio.line_of(value)}: << merges mappings, and here is something else")
+                found.update(below)
         else:
-            own[as_string(construct(key))] = construct(value)
-    return {**merged, **own}
+            name = construct(key, where=where)
+            if name is None or isinstance(name, list | dict):
+                raise YamlError(f"{where}:{yamlio.line_of(key)}: a key that is no text, number or boolean")
+            found[as_string(name)] = construct(value, where=where)
+    return found
 
 
 def as_string(value: Value) -> str:

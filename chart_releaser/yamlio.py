@@ -14,6 +14,25 @@ from chart_releaser.errors import YamlError
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _Dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
+
+class ImplicitTag(str):
+    """The tag of a plain scalar without a tag of its own: what it stands for is the reader's choice."""
+
+    __slots__ = ()
+
+
+class _NodeLoader(_Loader):  # type: ignore[misc]
+    """The safe loader, whose nodes tell `1.10` from `!!str 1.10`."""
+
+    def resolve(self, kind: Any, value: Any, implicit: Any) -> Any:
+        tag = super().resolve(kind, value, implicit)
+        return ImplicitTag(tag) if kind is yaml.ScalarNode and implicit[0] else tag
+
+
+# What PyYAML lets through of a tag that does not fit its value (`!!int x`, `!!timestamp x`), of 0000-00-00, of a key
+# that contains itself, and of halves of surrogate pairs.
+_UNCAUGHT = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
+
 MAX_CHARACTERS = 20 * 1024 * 1024
 MAX_NODES = 1_000_000
 MAX_DEPTH = 200
@@ -26,14 +45,14 @@ def load(text: str, *, where: str, max_characters: int = MAX_CHARACTERS) -> Any:
     YAML's own, and for texts beyond the bounds on characters, nodes after alias expansion, and depth.
     """
     _check_text(text, where, max_characters)
-    if "*" in text:
+    if _ALIAS.search(text):
         compose(text, where=where, max_characters=max_characters)
     try:
         return yaml.load(text, Loader=_Loader)  # noqa: S506 - it is the safe loader in C
     except yaml.YAMLError as error:
         raise _yaml_error(error, where) from error
-    except (ValueError, RecursionError, OverflowError) as error:  # such as 0000-00-00 or a loop of aliases
-        raise YamlError(f"{where}: unusable YAML: {error}") from error
+    except _UNCAUGHT as error:
+        raise YamlError(f"{where}: unusable YAML: {' '.join(str(error).split())}") from error
 
 
 def compose(text: str, *, where: str, max_characters: int = MAX_CHARACTERS) -> yaml.Node | None:
@@ -51,9 +70,11 @@ def compose_all(text: str, *, where: str, max_characters: int = MAX_CHARACTERS) 
     """Return the root node of every document that is not empty. Bounds and errors as in `load`."""
     _check_text(text, where, max_characters)
     try:
-        documents = [node for node in yaml.compose_all(text, Loader=_Loader) if not _is_empty(node)]
+        documents = [node for node in yaml.compose_all(text, Loader=_NodeLoader) if not _is_empty(node)]
     except yaml.YAMLError as error:
         raise _yaml_error(error, where) from error
+    except UnicodeEncodeError as error:
+        raise YamlError(f"{where}: unusable YAML: {error}") from error
     for node in documents:
         _check_graph(node, where)
     return documents
@@ -69,8 +90,11 @@ def _is_empty(node: yaml.Node | None) -> bool:
     return node is None or (isinstance(node, yaml.ScalarNode) and node.value == "" and not node.style)
 
 
-_OPENINGS = re.compile(r"[\[{]")
-_INDENTATION = re.compile(r"^[ \t?:-]*", re.MULTILINE)
+_ALIAS = re.compile(r"\*[0-9A-Za-z_-]")
+# Where a collection in brackets can begin; elsewhere a bracket is part of a word.
+_OPENINGS = re.compile(r"(?<![^\s\[{,:?\-'\"\ufeff])[\[{]")
+# Each level of a block needs a further column of these, at a line's beginning; YAML 1.1 has more line ends than "\n".
+_INDENTATION = re.compile(rf"[ \t?:-]{{{MAX_DEPTH // 4}}}")
 
 
 def _check_text(text: str, where: str, max_characters: int) -> None:
@@ -78,9 +102,7 @@ def _check_text(text: str, where: str, max_characters: int) -> None:
         raise YamlError(f"{where}: {len(text):,} characters of YAML; at most {max_characters:,} are read")
     # libyaml's bindings build trees by recursion in C, where too deep a text ends the process and raises nothing. Most
     # texts are shown to be shallow by their brackets and indentation; the others pay for a look at their events.
-    brackets = len(_OPENINGS.findall(text))
-    indentation = max(map(len, _INDENTATION.findall(text)), default=0)
-    if brackets + indentation > MAX_DEPTH // 2:
+    if _INDENTATION.search(text) or len(_OPENINGS.findall(text)) > MAX_DEPTH // 4:
         _check_depth(text, where)
 
 
@@ -90,12 +112,14 @@ def _check_depth(text: str, where: str) -> None:
         for event in yaml.parse(text, Loader=_Loader):
             if isinstance(event, yaml.CollectionStartEvent):
                 depth += 1
-                if depth > MAX_DEPTH:
+                if depth > MAX_DEPTH - 1:  # a scalar within counts as a level, too
                     raise YamlError(f"{where}:{line_of(event)}: nested deeper than {MAX_DEPTH} levels")
             elif isinstance(event, yaml.CollectionEndEvent):
                 depth -= 1
     except yaml.YAMLError as error:
         raise _yaml_error(error, where) from error
+    except UnicodeEncodeError as error:
+        raise YamlError(f"{where}: unusable YAML: {error}") from error
 
 
 def _yaml_error(error: yaml.YAMLError, where: str) -> YamlError:
@@ -107,7 +131,8 @@ def _yaml_error(error: yaml.YAMLError, where: str) -> YamlError:
     return YamlError(f"{where}{line}: malformed YAML: {' '.join(detail.split())}")
 
 
-def _children(node: yaml.Node) -> Iterable[yaml.Node]:
+def children(node: yaml.Node) -> Iterable[yaml.Node]:
+    """Yield the nodes right below a node, keys before their values."""
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
             yield key
@@ -126,7 +151,7 @@ def _check_graph(root: yaml.Node, where: str) -> None:
         key = id(node)
         if leaving:
             unfinished.discard(key)
-            below = [weights[id(child)] for child in _children(node)]
+            below = [weights[id(child)] for child in children(node)]
             size = 1 + sum(weight for weight, _ in below)
             depth = 1 + max((deep for _, deep in below), default=0)
             line = line_of(node)
@@ -143,7 +168,7 @@ def _check_graph(root: yaml.Node, where: str) -> None:
                 continue
             unfinished.add(key)
             stack.append((node, True))
-            stack.extend((child, False) for child in _children(node))
+            stack.extend((child, False) for child in children(node))
 
 
 @dataclass(frozen=True)

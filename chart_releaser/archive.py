@@ -1,0 +1,86 @@
+"""The files of a chart archive, after the checks of Helm's archive loader."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import posixpath
+import re
+import tarfile
+import zlib
+from dataclasses import dataclass
+
+from chart_releaser.errors import ChartError
+
+# Helm's loader refuses more than this: its pkg/chart/loader/archive.go.
+MAX_FILE_BYTES = 5 * 1024 * 1024
+MAX_CHART_BYTES = 100 * 1024 * 1024
+_MAX_FILES = 20_000
+_DRIVE = re.compile(r"[a-zA-Z]:/")
+
+
+@dataclass
+class Allowance:
+    """What the archives of one chart, and those within them, may unpack to: files and bytes that are left."""
+
+    files: int = _MAX_FILES
+    # Of an archive in an archive both the packed and the unpacked bytes count.
+    bytes: int = 2 * MAX_CHART_BYTES
+
+    def take(self, size: int, what: str) -> None:
+        """Take one file of `size` bytes off. Raises ChartError, naming `what`, if it is too much."""
+        self.files -= 1
+        self.bytes -= size
+        if self.files < 0 or self.bytes < 0 or size > MAX_FILE_BYTES:
+            raise ChartError(f"{what} is beyond what Helm loads: 5 MiB a file, 100 MiB a chart")
+
+
+def unpack(data: bytes, path: str, allowance: Allowance) -> dict[str, bytes]:
+    """Return the files in the bytes of a tgz, called `path` in messages, by their path below its top directory.
+
+    Raises ChartError for what Helm's loader refuses (absolute paths, `..`, drives, too large) and for links and
+    devices, from which it would silently make empty files.
+    """
+    files: dict[str, bytes] = {}
+    try:
+        with tarfile.open(fileobj=io.BytesIO(_gunzip(data, path)), mode="r:") as archive:
+            for member in archive:
+                if member.isdir():
+                    continue
+                if not member.isreg():
+                    raise ChartError(f"{path}: {member.name} is a link or a device; only files can be in a chart")
+                name = _name(member.name, path)
+                allowance.take(member.size, f"{path}: {member.name}")
+                content = archive.extractfile(member)
+                files[name] = content.read() if content is not None else b""
+    except (tarfile.TarError, EOFError, OSError, zlib.error, ValueError, OverflowError) as error:
+        raise ChartError(f"{path} is no chart archive: {error}") from error
+    return files
+
+
+def _gunzip(data: bytes, path: str) -> bytes:
+    with gzip.GzipFile(fileobj=io.BytesIO(data)) as stream:
+        # A tar of the largest chart, its headers and padding included; a bomb stops here.
+        limit = MAX_CHART_BYTES + _MAX_FILES * 1024
+        plain = stream.read(limit + 1)
+    if len(plain) > limit:
+        raise ChartError(f"{path} unpacks to more than the {MAX_CHART_BYTES // 1024 // 1024} MiB that Helm loads")
+    return plain
+
+
+def _name(name: str, path: str) -> str:
+    """Return a member's name below the archive's top directory, as Helm's archive loader does."""
+    shown = ascii(name)
+    top, _, below = name.replace("\\", "/").partition("/")  # archives made on Windows have backslashes
+    if top == "Chart.yaml":
+        raise ChartError(f"{path}: Chart.yaml is not below a directory named after the chart")
+    clean = posixpath.normpath(below) if below else "."
+    if clean == ".":
+        raise ChartError(f"{path}: {shown} is not below a directory named after the chart")
+    if below.startswith("/") or clean.startswith("..") or top in ("", "..") or _DRIVE.match(clean):
+        raise ChartError(f"{path}: {shown} leads out of the chart")
+    try:
+        clean.encode()
+    except UnicodeEncodeError as error:
+        raise ChartError(f"{path}: the file name {shown} is not UTF-8") from error
+    return clean

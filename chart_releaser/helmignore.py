@@ -1,0 +1,140 @@
+"""`.helmignore` as Helm reads it: rules in order, Go's filepath.Match, no `**`; it is not gitignore.
+
+The rules are those of Helm's package `ignore` and of its directory loader, negation's oddity included: a path that a
+negated rule does not match is ignored.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from chart_releaser.errors import ChartError
+
+# Helm's loader appends this rule to those of every chart.
+_DEFAULT_RULE = "templates/.?*"
+_NOTHING = "(?!)"
+
+
+@dataclass(frozen=True)
+class _Rule:
+    pattern: re.Pattern[str]
+    negated: bool
+    directories_only: bool
+    base_name_only: bool
+
+    def matches(self, path: str) -> bool:
+        name = path.rsplit("/", 1)[-1] if self.base_name_only else path
+        return self.pattern.fullmatch(name) is not None
+
+
+@dataclass(frozen=True)
+class HelmIgnore:
+    """The rules of one `.helmignore`, Helm's default rule included."""
+
+    rules: tuple[_Rule, ...]
+
+    @classmethod
+    def parse(cls, text: str, *, where: str) -> HelmIgnore:
+        """Return the rules of a `.helmignore` text ("" for a chart without one).
+
+        Raises ChartError, naming `where` and the line, for what Helm refuses to load: `**` and malformed patterns.
+        """
+        rules: list[_Rule] = []
+        # Go's bufio.Scanner ends lines at "\n" alone and drops one "\r" before it; trimming takes the rest.
+        for number, line in enumerate([*text.removeprefix("\ufeff").split("\n"), _DEFAULT_RULE], start=1):
+            rule = line.strip()
+            if not rule or rule.startswith("#"):
+                continue
+            try:
+                rules.append(_parse_rule(rule))
+            except ValueError as error:
+                raise ChartError(f"{where}:{number}: {error}; Helm would not load this chart") from error
+        return cls(tuple(rules))
+
+    def ignores(self, path: str, is_directory: bool) -> bool:
+        """Tell whether Helm leaves out `path`, relative to the chart, with slashes."""
+        for rule in self.rules:
+            if rule.negated:
+                if (rule.directories_only and not is_directory) or not rule.matches(path):
+                    return True
+            elif (is_directory or not rule.directories_only) and rule.matches(path):
+                return True
+        return False
+
+
+def _parse_rule(rule: str) -> _Rule:
+    if "**" in rule:
+        raise ValueError(f"double-star (**) syntax is not supported: {rule}")
+    _translate(rule)
+    negated = rule.startswith("!")
+    body = rule[1:] if negated else rule
+    directories_only = body.endswith("/")
+    body = body.removesuffix("/")
+    anchored = body.startswith("/")
+    body = body.removeprefix("/")
+    try:
+        pattern = _translate(body)
+    except ValueError:  # Helm checks the whole line alone: what is malformed without its "!" and "/" matches nothing
+        pattern = _NOTHING
+    return _Rule(
+        pattern=re.compile(pattern, re.DOTALL),
+        negated=negated,
+        directories_only=directories_only,
+        base_name_only=not anchored and "/" not in body,
+    )
+
+
+def _translate(pattern: str) -> str:
+    """Return Go's filepath.Match pattern as a regular expression; ValueError where Go says ErrBadPattern."""
+    chunks: list[list[str]] = [[]]  # what stands between the stars
+    at = 0
+    while at < len(pattern):
+        character = pattern[at]
+        at += 1
+        if character == "*":
+            chunks.append([])
+        elif character == "?":
+            chunks[-1].append("[^/]")
+        elif character == "[":
+            text, at = _translate_class(pattern, at)
+            chunks[-1].append(text)
+        elif character == "\\":
+            if at == len(pattern):
+                raise ValueError(f"syntax error in pattern: {pattern}")
+            chunks[-1].append(re.escape(pattern[at]))
+            at += 1
+        else:
+            chunks[-1].append(re.escape(character))
+    first, *others = ["".join(chunk) for chunk in chunks]
+    # As in Go, a chunk between two stars is settled where it first matches, so that no pattern takes long.
+    middle = "".join(f"(?>[^/]*?{chunk})" for chunk in others[:-1])
+    return first + middle + (f"[^/]*?{others[-1]}" if others else "")
+
+
+def _translate_class(pattern: str, at: int) -> tuple[str, int]:
+    negated = pattern[at : at + 1] == "^"
+    at += negated
+    ranges: list[str] = []
+    while not (ranges and pattern[at : at + 1] == "]"):
+        low, at = _class_character(pattern, at)
+        high = low
+        if pattern[at : at + 1] == "-":
+            high, at = _class_character(pattern, at + 1)
+        # Go takes an upside-down range for one that matches nothing.
+        ranges.append(f"{re.escape(low)}-{re.escape(high)}" if low <= high else "")
+    inner = "".join(ranges)
+    if not inner:
+        return ("." if negated else _NOTHING), at + 1
+    # In Go a class may match "/" where it is listed; a negated one matches every other character, "/" included.
+    return f"[{'^' if negated else ''}{inner}]", at + 1
+
+
+def _class_character(pattern: str, at: int) -> tuple[str, int]:
+    if at >= len(pattern) or pattern[at] in "-]":
+        raise ValueError(f"syntax error in pattern: {pattern}")
+    if pattern[at] == "\\":
+        at += 1
+    if at + 1 >= len(pattern):
+        raise ValueError(f"syntax error in pattern: {pattern}")
+    return pattern[at], at + 1

@@ -1,0 +1,246 @@
+"""A Gardener controller-registration as a chart whose values are the deployment's own."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import yaml
+
+from chart_releaser import helmyaml, yamlio
+from chart_releaser.chart import Chart
+from chart_releaser.errors import ChartError, YamlError
+from chart_releaser.helmyaml import Value
+
+# Where repositories keep it, in the order in which they are asked; after them comes the release's asset.
+PATHS = (
+    "examples/controller-registration.yaml",
+    "example/controller-registration.yaml",
+    "example/registration/controller-registration.yaml",
+    "deploy/extension/base/controller-registration.yaml",
+)
+ASSET = "controller-registration.yaml"
+
+_API_GROUP = "core.gardener.cloud/"
+_PACKAGES = ("rawChart", "chart", "ociRepository")
+_VALUES = ".Values.values"
+_Absent = Literal["missing", "null"] | None
+"""What stood in the place of a deployment's values if there were none."""
+_Dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+
+
+@dataclass(frozen=True)
+class _Deployment:
+    """A deployment by Helm: the mapping that holds `values`, and the mappings that lead to it from the document."""
+
+    name: str
+    holder: yaml.MappingNode
+    ancestors: tuple[yaml.MappingNode, ...]
+
+
+def registration_chart(text: str, *, source: str, where: str) -> Chart:
+    """Return the chart `controller` of `source` from the text of a controller-registration, called `where`.
+
+    With one deployment, `values` holds its own values. With several, `deployments.<name>.values` holds those of
+    each, and `values` goes over all of them. Whatever looks like a template in the text stays text.
+    Raises ChartError for a text that is no registration, or whose deployment has no chart.
+    """
+    try:
+        documents = yamlio.compose_all(text, where=where)
+    except YamlError as error:
+        raise ChartError(str(error)) from error
+    deployments = [found for document in documents for found in _deployments(document, where)]
+    if not deployments:
+        raise ChartError(f"{where} holds no deployment by Helm; a ControllerDeployment with a chart is expected")
+    names = [deployment.name for deployment in deployments]
+    for name in names:
+        if names.count(name) > 1:
+            raise ChartError(f"{where} holds two deployments called {name}")
+    sections: list[tuple[str, yaml.Node]] = []  # name of a deployment, its values
+    insertions: list[tuple[str, str, _Absent]] = []
+    for number, deployment in enumerate(deployments):
+        marker = _marker(text, number)
+        own, absent = _take_values(deployment, marker, where)
+        sections.append((deployment.name, own))
+        layers = [f"({_VALUES} | default dict)"]
+        if len(deployments) > 1:
+            name = json.dumps(deployment.name, ensure_ascii=False)
+            layers.insert(0, f"(deepCopy ((index .Values.deployments {name}).values | default dict))")
+        nulls = _nulls(_construct(own, where))
+        if nulls:  # Helm drops them from a sub-chart's values, where they say something to the deployment's chart
+            layers.insert(0, f"(fromJson {json.dumps(json.dumps(nulls))})")
+        insertions.append((marker, _VALUES if len(layers) == 1 else f"mergeOverwrite {' '.join(layers)}", absent))
+    template = _escape(_serialize(documents))
+    for marker, expression, absent in insertions:
+        template = _insert_values(template, marker, expression, absent)
+    return Chart(
+        path=where,
+        chart_yaml=yamlio.dump(
+            {
+                "apiVersion": "v2",
+                "name": "controller",
+                "description": f"Helmchart for controllerregistration of {source}",
+                "version": "0.0.0",
+            },
+            sort_keys=False,
+        ),
+        values=_serialize([_values(sections)]).removeprefix("---\n"),
+        files={"templates/controller-registration.yaml": template.encode()},
+    )
+
+
+def _get(node: yaml.Node | None, key: str) -> yaml.Node | None:
+    found = None
+    if isinstance(node, yaml.MappingNode):
+        for name, value in node.value:
+            if isinstance(name, yaml.ScalarNode) and name.value == key:
+                found = value
+    return found
+
+
+def _text(node: yaml.Node | None) -> str:
+    return str(node.value) if isinstance(node, yaml.ScalarNode) else ""
+
+
+def _deployments(document: yaml.Node, where: str) -> list[_Deployment]:
+    """Return the deployment by Helm in one document, in each of the shapes that Gardener's API has had."""
+    if not isinstance(document, yaml.MappingNode):
+        raise ChartError(f"{where}:{yamlio.line_of(document)}: a document that is no Kubernetes object")
+    if not _text(_get(document, "apiVersion")).startswith(_API_GROUP):
+        return []
+    name = _text(_get(_get(document, "metadata"), "name"))
+    kind = _text(_get(document, "kind"))
+    ancestors: tuple[yaml.Node | None, ...] = (document,)
+    described: yaml.Node | None = document
+    if kind == "ControllerRegistration":
+        spec = _get(document, "spec")
+        described = _get(spec, "deployment")
+        ancestors = (document, spec, described)
+    elif kind != "ControllerDeployment":
+        return []
+    holder = _get(described, "helm")
+    if holder is None and _text(_get(described, "type")) == "helm":
+        holder = _get(described, "providerConfig")
+    if not isinstance(holder, yaml.MappingNode):
+        if kind == "ControllerDeployment" and _text(_get(described, "type")) in ("", "helm"):
+            raise ChartError(f"{where}:{yamlio.line_of(document)}: ControllerDeployment {name} has no chart")
+        return []
+    package = next((found for key in _PACKAGES if (found := _get(holder, key)) is not None), None)
+    if package is None or _is_null(package) or not package.value:
+        raise ChartError(f"{where}:{yamlio.line_of(holder)}: {kind} {name} has no chart")
+    mappings = tuple(node for node in ancestors if isinstance(node, yaml.MappingNode))
+    return [_Deployment(name, holder, mappings)]
+
+
+def _take_values(deployment: _Deployment, marker: str, where: str) -> tuple[yaml.Node, _Absent]:
+    """Put a marker in the place of the deployment's values; return them, and what stood there if there were none."""
+    own: yaml.Node = yaml.MappingNode("tag:yaml.org,2002:map", [], flow_style=True)
+    absent: _Absent = "missing"
+    items = []
+    for key, value in deployment.holder.value:
+        if key.value != "values":
+            items.append((key, value))
+        elif isinstance(value, yaml.MappingNode):
+            own, absent = value, None
+        elif _is_null(value):
+            absent = "null"
+        else:
+            raise ChartError(f"{where}:{yamlio.line_of(value)}: the values of {deployment.name} are no mapping")
+    deployment.holder.value = [*items, (_string("values"), _string(marker))]
+    for mapping in (*deployment.ancestors, deployment.holder):
+        mapping.flow_style = False
+    return own, absent
+
+
+def _values(sections: Sequence[tuple[str, yaml.Node]]) -> yaml.Node:
+    """Return the values of the chart: the deployment's own, or those of each of several, and one set over all."""
+    if len(sections) == 1:
+        return _mapping(("values", sections[0][1]))
+    deployments = _mapping(*((name, _mapping(("values", own))) for name, own in sections))
+    nothing = yaml.MappingNode("tag:yaml.org,2002:map", [], flow_style=True)
+    return _mapping(("values", nothing), ("deployments", deployments))
+
+
+def _construct(node: yaml.Node, where: str) -> Value:
+    try:
+        return helmyaml.construct(node, where=where)
+    except YamlError as error:
+        raise ChartError(str(error)) from error
+
+
+def _nulls(values: Value) -> dict[str, Value]:
+    """Return nothing but the keys that hold null, and those that lead to them."""
+    found: dict[str, Value] = {}
+    for key, value in values.items() if isinstance(values, dict) else ():
+        below = _nulls(value)
+        if value is None or below:
+            found[key] = below or None
+    return found
+
+
+def _mapping(*items: tuple[str, yaml.Node]) -> yaml.MappingNode:
+    return yaml.MappingNode("tag:yaml.org,2002:map", [(_string(key), value) for key, value in items], flow_style=False)
+
+
+def _string(text: str) -> yaml.ScalarNode:
+    plain = yamlio.dump([text]) == f"- {text}\n"
+    return yaml.ScalarNode("tag:yaml.org,2002:str", text, style=None if plain else '"')
+
+
+def _is_null(node: yaml.Node) -> bool:
+    return isinstance(node, yaml.ScalarNode) and not node.style and node.value in ("", "~", "null", "Null", "NULL")
+
+
+def _marker(text: str, number: int) -> str:
+    marker = f"values-of-deployment-{number}"
+    while marker in text:
+        marker += "-"
+    return marker
+
+
+def _serialize(nodes: Sequence[yaml.Node]) -> str:
+    # On the level of nodes a plain scalar stays plain, so that it keeps the type that Kubernetes sees in it.
+    for node in _all_nodes(nodes):
+        if _is_null(node):
+            node.value = "null"  # the dumper would put quotes in the place of nothing
+        has_tag = not isinstance(node.tag, yamlio.ImplicitTag)
+        if isinstance(node, yaml.ScalarNode) and has_tag and not node.style and node.tag.endswith(":str"):
+            node.style = _string(node.value).style  # the dumper leaves out a !!str that PyYAML does not need
+        node.tag = str(node.tag)  # what the dumper takes
+    return str(yaml.serialize_all(nodes, Dumper=_Dumper, width=2**31 - 1, allow_unicode=True, explicit_start=True))
+
+
+def _all_nodes(roots: Sequence[yaml.Node]) -> list[yaml.Node]:
+    found: dict[int, yaml.Node] = {}
+    stack = list(roots)
+    while stack:
+        node = stack.pop()
+        if id(node) not in found:
+            found[id(node)] = node
+            stack.extend(yamlio.children(node))
+    return list(found.values())
+
+
+def _escape(text: str) -> str:
+    """Return text that a Go template renders as `text`."""
+    return text.replace("{{", '{{ "{{" }}')
+
+
+def _insert_values(template: str, marker: str, expression: str, absent: _Absent) -> str:
+    line = re.compile(rf"(?m)^( *)values: {re.escape(marker)}\n")
+    found = line.search(template)
+    if found is None:
+        raise AssertionError(f"no line for {marker}")
+    indent = found[1]
+    below = len(indent) + 2
+    if absent is None:
+        text = f"{indent}values: {{{{- toYaml ({expression}) | nindent {below} }}}}\n"
+    else:
+        text = f"{{{{- with {expression} }}}}\n{indent}values: {{{{- toYaml . | nindent {below} }}}}\n"
+        if absent == "null":
+            text += f"{{{{- else }}}}\n{indent}values: null\n"
+        text += "{{- end }}\n"
+    return template[: found.start()] + text + template[found.end() :]

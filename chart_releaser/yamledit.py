@@ -1,0 +1,250 @@
+"""Keys and values into the text of a YAML mapping, everything else as its author wrote it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import yaml
+
+from chart_releaser import yamlio
+from chart_releaser.errors import YamlError
+from chart_releaser.yamlio import Edit, apply_edits
+
+
+def _newline(text: str) -> str:
+    return "\r\n" if "\r\n" in text else "\n"
+
+
+def _find(mapping: yaml.MappingNode, key: str) -> tuple[yaml.Node, yaml.Node] | None:
+    found = None
+    for name, value in mapping.value:
+        if isinstance(name, yaml.ScalarNode) and name.value == key:
+            found = (name, value)  # readers take the last of a doubled key
+    return found
+
+
+def _is_null(node: yaml.Node) -> bool:
+    return isinstance(node, yaml.ScalarNode) and not node.style and node.value in {"", "~", "null", "Null", "NULL"}
+
+
+def _block(key: str, value: Any, *, indent: int, newline: str) -> str:
+    return _indented(yamlio.dump({key: value}, sort_keys=False), indent, newline)
+
+
+def _indented(block: str, indent: int, newline: str) -> str:
+    return "".join(" " * indent + line + newline for line in block.splitlines())
+
+
+def _line_start(text: str, index: int) -> int:
+    return text.rfind("\n", 0, index) + 1
+
+
+def _after_line(text: str, index: int) -> int:
+    end = text.find("\n", index)
+    return len(text) if end < 0 else end + 1
+
+
+def _root(text: str, where: str) -> yaml.MappingNode | None:
+    """Return the root mapping, None for a text that holds nothing."""
+    node = yamlio.compose(text, where=where)
+    if node is None or _is_null(node):
+        return None
+    if not isinstance(node, yaml.MappingNode):
+        raise YamlError(f"{where}:{yamlio.line_of(node)}: a mapping is expected here, of keys and values")
+    return node
+
+
+def _append(text: str, root: yaml.MappingNode | None, key: str, value: Any) -> str:
+    newline = _newline(text)
+    if root is None:
+        if text.strip() and _is_null_document(text):
+            text = "\n".join(line for line in text.splitlines() if line.lstrip().startswith("#"))
+        start = text if not text or text.endswith("\n") else text + newline
+        return start + _block(key, value, indent=0, newline=newline)
+    if root.flow_style:
+        return _insert_into_flow(text, root, key, value)
+    indent = root.value[0][0].start_mark.column
+    at = root.end_mark.index
+    # Without an end-of-document marker the new key goes behind the last comment, too.
+    before = text[:at] if text[at:].strip() else text
+    after = text[len(before) :]
+    gap = "" if before.endswith("\n") else newline
+    return before + gap + _block(key, value, indent=indent, newline=newline) + after
+
+
+def _is_null_document(text: str) -> bool:
+    return any(line.strip() and not line.lstrip().startswith("#") for line in text.splitlines())
+
+
+def _insert_into_flow(text: str, mapping: yaml.MappingNode, key: str, value: Any) -> str:
+    brace = text.index("{", mapping.start_mark.index)
+    entry = f"{json.dumps(key)}: {json.dumps(value)}"
+    return text[: brace + 1] + entry + (", " if mapping.value else "") + text[brace + 1 :]
+
+
+def set_key(text: str, key: str, value: Any, *, where: str) -> str:
+    """Return `text` with `key` of the root mapping set to `value`, in place or at the end.
+
+    Raises YamlError, naming `where`, for a text that is no mapping or that can't be edited without changing more.
+    """
+    root = _root(text, where)
+    found = _find(root, key) if root is not None else None
+    if root is None or found is None:
+        return _append(text, root, key, value)
+    name, old = found
+    if root.flow_style:
+        return apply_edits(text, [Edit(old.start_mark.index, old.end_mark.index, json.dumps(value))])
+    if isinstance(old, yaml.ScalarNode) and not isinstance(value, dict | list) and old.style not in ("|", ">"):
+        return apply_edits(text, [_scalar_edit(text, name, old, value)])
+    start = _line_start(text, name.start_mark.index)
+    end = _end_of_value(text, old)
+    newline = _newline(text)
+    block = _block(key, value, indent=name.start_mark.column, newline=newline)
+    return apply_edits(text, [Edit(start, end, block)])
+
+
+def _scalar_edit(text: str, name: yaml.Node, old: yaml.ScalarNode, value: Any) -> Edit:
+    new = yamlio.dump([value]).strip().removeprefix("- ")
+    if not old.value and not old.style:
+        colon = text.index(":", name.end_mark.index)
+        return Edit(colon + 1, colon + 1, f" {new}")
+    return Edit(old.start_mark.index, old.end_mark.index, new)
+
+
+def set_in_items(text: str, key: str, field: str, new: Mapping[int, Any], *, where: str) -> str:
+    """Return `text` with `field` set in some of the mappings that root key `key` lists, by their number from 0.
+
+    The field must be there, with a scalar. Raises YamlError where that can't be done.
+    """
+    root = _root(text, where)
+    found = _find(root, key) if root is not None else None
+    items = found[1].value if found is not None and isinstance(found[1], yaml.SequenceNode) else []
+    edits = []
+    for number, value in new.items():
+        item = items[number] if number < len(items) else None
+        there = _find(item, field) if isinstance(item, yaml.MappingNode) else None
+        if there is None or not isinstance(there[1], yaml.ScalarNode):
+            raise YamlError(f"{where}: {key}[{number}].{field} can't be set")
+        edits.append(_scalar_edit(text, there[0], there[1], value))
+    return apply_edits(text, edits)
+
+
+def append_items(text: str, key: str, items: Sequence[Any], *, where: str) -> str:
+    """Return `text` with `items` at the end of the list that root key `key` holds; the key is added if need be.
+
+    Raises YamlError as `set_key`.
+    """
+    root = _root(text, where)
+    found = _find(root, key) if root is not None else None
+    if found is None or not isinstance(found[1], yaml.SequenceNode):
+        return set_key(text, key, list(items), where=where)
+    old = found[1]
+    if old.flow_style:
+        at = old.end_mark.index - 1
+        entries = ", ".join(map(json.dumps, items))
+        return apply_edits(text, [Edit(at, at, (", " if old.value else "") + entries)])
+    at = _end_of_value(text, old)
+    newline = _newline(text)
+    gap = "" if text[:at].endswith("\n") else newline
+    block = _indented(yamlio.dump(list(items), sort_keys=False), old.start_mark.column, newline)
+    return apply_edits(text, [Edit(at, at, gap + block)])
+
+
+def _end_of_value(text: str, node: yaml.Node) -> int:
+    """Return where the lines of a value end; libyaml's mark of a block lies behind the comments that follow it."""
+    end = node.end_mark.index
+    if end > 0 and text[end - 1 : end] != "\n":
+        return _after_line(text, end)
+    while end > 0:
+        start = _line_start(text, end - 1)
+        line = text[start:end].strip()
+        if start <= node.start_mark.index or (line and not line.startswith("#")):
+            return end
+        end = start
+    return end
+
+
+def insert_below(text: str, parent: str, key: str, value: Any, *, where: str) -> str:
+    """Return `text` with `parent: {key: value}` added: into the mapping that is there, or as a new one at the end.
+
+    Everything else below `parent` stays. Raises YamlError if `parent` holds something that is no mapping.
+    """
+    root = _root(text, where)
+    found = _find(root, parent) if root is not None else None
+    if root is None or found is None:
+        return _append(text, root, parent, {key: value})
+    name, old = found
+    if old.start_mark.index < name.end_mark.index:
+        return _extend_alias(text, name, key, value, where)
+    if _is_null(old):
+        flow = f"{{{json.dumps(key)}: {json.dumps(value)}}}"
+        if old.start_mark.index == old.end_mark.index:
+            colon = text.index(":", name.end_mark.index)
+            return apply_edits(text, [Edit(colon + 1, colon + 1, f" {flow}")])
+        return apply_edits(text, [Edit(old.start_mark.index, old.end_mark.index, flow)])
+    if not isinstance(old, yaml.MappingNode):
+        line = yamlio.line_of(old)
+        raise YamlError(f"{where}:{line}: {parent} is no mapping, so {parent}.{key} can't be set")
+    there = _find(old, key)
+    if there is not None and isinstance(there[1], yaml.ScalarNode):
+        return apply_edits(text, [_scalar_edit(text, there[0], there[1], value)])
+    if old.flow_style:
+        return _insert_into_flow(text, old, key, value)
+    # The new key comes first: comments that stand above the next key stay with it.
+    at = _after_line(text, name.end_mark.index)
+    indent = old.value[0][0].start_mark.column
+    return apply_edits(text, [Edit(at, at, _block(key, value, indent=indent, newline=_newline(text)))])
+
+
+def _extend_alias(text: str, name: yaml.Node, key: str, value: Any, where: str) -> str:
+    alias = re.compile(r"\s*:\s*(\*[^\s,\[\]{}]+)").match(text, name.end_mark.index)
+    if alias is None:
+        raise YamlError(f"{where}:{yamlio.line_of(name)}: {name.value} refers to an anchor in an unexpected way")
+    flow = f"{{<<: {alias[1]}, {json.dumps(key)}: {json.dumps(value)}}}"
+    return apply_edits(text, [Edit(alias.start(1), alias.end(1), flow)])
+
+
+def replace_scalars(
+    text: str, new_value: Callable[[str, yaml.ScalarNode], str | None], *, where: str
+) -> tuple[str, yaml.Node | None]:
+    """Replace scalar values of mappings: `new_value(key, node)` gives the new text of one, or None to leave it.
+
+    Quotes stay as they are. An alias leads to the one scalar that it stands for. Returns the text and, for checking it,
+    what it should hold: the root node with the new texts in it. Raises YamlError for a scalar written in an odd way.
+    """
+    root = yamlio.compose(text, where=where)
+    edits = {}
+    for key, node in _scalar_items(root):
+        new = new_value(key, node)
+        if new is None:
+            continue
+        start = text.rfind(node.value, node.start_mark.index, node.end_mark.index)  # behind an anchor or a quote
+        if start < 0:
+            raise YamlError(
+                f"{where}:{yamlio.line_of(node)}: {key}: {node.value} is written in a way that can't be edited"
+            )
+        quoted = new if node.style else yamlio.dump([new]).strip().removeprefix("- ")
+        edits[id(node)] = (node, new, Edit(start, start + len(node.value), quoted))
+    for node, new, _ in edits.values():
+        node.value, node.tag = new, "tag:yaml.org,2002:str"
+    return apply_edits(text, [edit for _, _, edit in edits.values()]), root
+
+
+def _scalar_items(root: yaml.Node | None) -> Iterable[tuple[str, yaml.ScalarNode]]:
+    stack = [root] if root is not None else []
+    seen: set[int] = set()
+    while stack:
+        node = stack.pop()
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        if isinstance(node, yaml.SequenceNode):
+            stack.extend(node.value)
+        elif isinstance(node, yaml.MappingNode):
+            for key, value in node.value:
+                stack.append(value)
+                if isinstance(key, yaml.ScalarNode) and isinstance(value, yaml.ScalarNode):
+                    yield key.value, value

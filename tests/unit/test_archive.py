@@ -1,0 +1,92 @@
+"""Chart archives from strangers: what Helm refuses is refused, and nothing grows without bounds."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import tarfile
+from collections.abc import Sequence
+
+import pytest
+
+from chart_releaser.archive import MAX_FILE_BYTES, Allowance, unpack
+from chart_releaser.errors import ChartError
+
+
+def archive(*members: tuple[str, bytes] | tarfile.TarInfo) -> bytes:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz", format=tarfile.PAX_FORMAT) as out:
+        for item in members:
+            if isinstance(item, tarfile.TarInfo):
+                out.addfile(item)
+            else:
+                member = tarfile.TarInfo(item[0])
+                member.size = len(item[1])
+                out.addfile(member, io.BytesIO(item[1]))
+    return packed.getvalue()
+
+
+def special(name: str, kind: bytes, target: str = "") -> tarfile.TarInfo:
+    member = tarfile.TarInfo(name)
+    member.type, member.linkname = kind, target
+    return member
+
+
+def test_files_are_named_below_the_top_directory() -> None:
+    data = archive(special("c", tarfile.DIRTYPE), ("c/Chart.yaml", b"1"), ("other/./a//b", b"2"), ("c\\w\\x", b"3"))
+    assert unpack(data, "x.tgz", Allowance()) == {"Chart.yaml": b"1", "a/b": b"2", "w/x": b"3"}
+
+
+def test_a_dot_in_front_is_the_top_directory_as_for_helm() -> None:
+    assert list(unpack(archive(("./c/Chart.yaml", b"")), "x.tgz", Allowance())) == ["c/Chart.yaml"]
+
+
+@pytest.mark.parametrize(
+    ("members", "message"),
+    [
+        ([("/etc/passwd", b"")], "leads out of the chart"),
+        ([("c/../../x", b"")], "leads out of the chart"),
+        ([("../c/x", b"")], "leads out of the chart"),
+        ([("c//etc/passwd", b"")], "leads out of the chart"),
+        ([("c\\..\\..\\x", b"")], "leads out of the chart"),
+        ([("c/C:/x", b"")], "leads out of the chart"),
+        ([("Chart.yaml", b"")], "Chart.yaml is not below a directory"),
+        ([("x", b"")], "'x' is not below a directory"),
+        ([("c/.", b"")], "is not below a directory"),
+        ([special("c/l", tarfile.SYMTYPE, "/etc/passwd")], "c/l is a link or a device"),
+        ([special("c/l", tarfile.LNKTYPE, "c/x")], "c/l is a link or a device"),
+        ([special("c/l", tarfile.CHRTYPE)], "c/l is a link or a device"),
+        ([("c/\udcff", b"")], r"file name 'c/\\udcff' is not UTF-8"),
+        ([("c/big", bytes(MAX_FILE_BYTES + 1))], "c/big is beyond what Helm loads"),
+    ],
+)
+def test_hostile_members(members: Sequence[tuple[str, bytes] | tarfile.TarInfo], message: str) -> None:
+    with pytest.raises(ChartError, match=rf"^x\.tgz: .*{message}|^x\.tgz: {message}"):
+        unpack(archive(*members), "x.tgz", Allowance())
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"text", gzip.compress(b"text" * 500), archive(("c/x", b"1"))[:-20], archive(("c/x", b"1")) + b"garbage"],
+    ids=["empty", "text", "no tar", "cut off", "garbage behind"],
+)
+def test_what_is_no_archive(data: bytes) -> None:
+    with pytest.raises(ChartError, match=r"^x\.tgz is no chart archive: "):
+        unpack(data, "x.tgz", Allowance())
+
+
+def test_a_bomb_stops_at_the_bound() -> None:
+    block = gzip.compress(bytes(10 << 20))
+    with pytest.raises(ChartError, match=r"^x\.tgz unpacks to more than the 100 MiB that Helm loads$"):
+        unpack(block * 13, "x.tgz", Allowance())
+
+
+def test_all_archives_of_a_chart_share_one_allowance() -> None:
+    allowance = Allowance(files=3, bytes=10)
+    data = archive(("c/a", b"12345"))
+    unpack(data, "x.tgz", allowance)
+    unpack(data, "x.tgz", allowance)
+    with pytest.raises(ChartError, match="beyond what Helm loads"):
+        unpack(data, "x.tgz", allowance)
+    with pytest.raises(ChartError, match="beyond what Helm loads"):
+        unpack(archive(("c/a", b""), ("c/b", b"")), "x.tgz", Allowance(files=1))

@@ -1,0 +1,96 @@
+"""`.helmignore` as Helm reads it; compared with the true Helm in test_charts_helm.py."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from chart_releaser.errors import ChartError
+from chart_releaser.helmignore import HelmIgnore
+
+
+def ignored(rules: str, path: str, *, is_directory: bool = False) -> bool:
+    return HelmIgnore.parse(rules, where=".helmignore").ignores(path, is_directory)
+
+
+@pytest.mark.parametrize(
+    ("rules", "path", "expected"),
+    [
+        ("*.bak", "a/b.bak", True),
+        ("*.bak", "a.bak/b", False),
+        ("a/*.bak", "a/b.bak", True),
+        ("a/*.bak", "x/a/b.bak", False),
+        ("/a", "a", True),
+        ("/a", "b/a", False),
+        ("a", "b/a", True),
+        ("a/", "a", False),
+        ("", "templates/.swp", True),
+        ("", "templates/a/.swp", False),
+        ("", "templates/.", False),
+        ("", "charts/a/templates/.swp", False),
+        ("# a\n\n  a  \n", "a", True),
+        ("\ufeffa", "a", True),
+        ("a\r\nb\r\n", "a", True),
+        ("a\r\nb\r\n", "b", True),
+        ("\\#a", "#a", True),
+        ("\\!a", "!a", True),
+        ("a\\*", "a*", True),
+        ("a\\*", "ab", False),
+        ("?", "é", True),
+        ("[a-c]x", "bx", True),
+        ("[^a-c]x", "bx", False),
+        ("[^a-c]x", "dx", True),
+        ("[c-a]x", "bx", False),
+        ("[\\]]x", "]x", True),
+        ("a*b*c", "aXbYc", True),
+        ("a*b*c", "aXbYcZ", False),
+        ("a*b*c", "aXbc/c", False),
+        ("*/*", "a/b", True),
+        ("*", "a/b", True),
+        ("/*", "a/b", False),
+    ],
+)
+def test_files(rules: str, path: str, *, expected: bool) -> None:
+    assert ignored(rules, path) is expected
+
+
+def test_a_negated_rule_ignores_what_it_does_not_match() -> None:
+    assert not ignored("!a", "a")
+    assert ignored("!a", "b")
+    assert ignored("!a/", "a")
+    assert not ignored("!a/", "a", is_directory=True)
+    assert ignored("a\n!a", "a")
+
+
+def test_directories() -> None:
+    assert ignored("a/", "a", is_directory=True)
+    assert ignored("a/", "b/a", is_directory=True)
+    assert ignored("/b/a/", "b/a", is_directory=True)
+
+
+@pytest.mark.parametrize(
+    ("rules", "line", "what"),
+    [
+        ("a\n**/b", 2, r"double-star \(\*\*\) syntax is not supported: \*\*/b"),
+        ("[", 1, "syntax error in pattern"),
+        ("[]", 1, "syntax error in pattern"),
+        ("[a-", 1, "syntax error in pattern"),
+        ("[-a]", 1, "syntax error in pattern"),
+        ("a\\", 1, "syntax error in pattern"),
+        ("[a\\", 1, "syntax error in pattern"),
+    ],
+)
+def test_what_helm_refuses(rules: str, line: int, what: str) -> None:
+    with pytest.raises(ChartError, match=rf"^c/\.helmignore:{line}: {what}.*; Helm would not load this chart$"):
+        HelmIgnore.parse(rules, where="c/.helmignore")
+
+
+def test_a_rule_that_is_malformed_without_its_slash_matches_nothing() -> None:
+    assert not ignored("a\\/", "a", is_directory=True)
+
+
+def test_no_pattern_takes_long() -> None:
+    begun = time.perf_counter()
+    assert not ignored("a*" * 50 + "b", "a" * 5000)
+    assert time.perf_counter() - begun < 1
