@@ -1,0 +1,1 @@
+"""What chart-releaser costs, in requests, bytes, seconds and memory: `python -m bench`. Method: docs/performance.md."""

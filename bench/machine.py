@@ -1,0 +1,36 @@
+"""What the figures were measured with: they are worth little without it."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import zlib
+
+from tools import get_helm
+
+
+def describe() -> dict[str, str]:
+    """Return processors, memory, load and versions."""
+    return {
+        "processors": str(os.cpu_count()),
+        "load": f"{os.getloadavg()[0]:.1f}",
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+        "git": _first_line("git", "version").removeprefix("git version "),
+        "helm": _helm(),
+        "zlib": zlib.ZLIB_RUNTIME_VERSION,
+    }
+
+
+def _helm() -> str:
+    try:
+        found = get_helm.find()
+    except get_helm.HelmMissingError:
+        found = None
+    return _first_line(str(found), "version", "--short") if found else "none"
+
+
+def _first_line(*command: str) -> str:
+    run = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+    return (run.stdout.splitlines() or ["?"])[0]

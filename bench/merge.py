@@ -1,0 +1,21 @@
+"""`python -m bench.merge INDEX ENTRIES`: what chart_releaser.index does to add entries, as a process of its own."""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+from chart_releaser.index import merge
+
+
+def main() -> None:
+    """Add the entries in the JSON file ENTRIES to the file INDEX, in place as Helm does it."""
+    target = Path(sys.argv[1])
+    entries = json.loads(Path(sys.argv[2]).read_text())
+    target.write_text(merge(target.read_text(), entries, generated=datetime.now(UTC)))
+
+
+if __name__ == "__main__":
+    main()

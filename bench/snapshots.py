@@ -1,0 +1,111 @@
+"""Chart directories of 1, 12 and 36 tags of a large repository: our way against the straightforward ones."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from bench import synthetic
+from bench.results import Goal, Part, mb, ratio
+from bench.serving import Site, Traffic, site
+from chart_releaser.location import GitHubRepository, Server
+from chart_releaser.snapshot import Snapshot, open_repository
+from tests.hub.gitdir import environment
+
+SLUG = "bench/large"
+_EACH = 3
+"""What is done for each tag anew is measured for so many tags and multiplied: marked with ~."""
+
+_SHARE = {False: 15, True: 3}
+"""What part of an unfiltered fetch ours may get; in the small repository the charts are a larger part of it."""
+
+
+def run(folder: Path, *, small: bool) -> Part:
+    """Measure; the goals are the requests of our way, and its bytes beside those that are wanted at least."""
+    part = Part("snapshots", "chart directories of N tags of a large repository")
+    shape = synthetic.SMALL if small else synthetic.LARGE
+    tags = [f"v1.{number}.0" for number in range(shape.commits)]
+    repository = synthetic.repository(folder / "large.git", shape, tags)
+    with site() as served:
+        served.hub.add_repository(SLUG, repository)
+        for count in (1, 3) if small else (1, 12, 36):
+            _measure(part, served, folder / f"n{count}", tags[-count:], repository, small=small)
+    return part
+
+
+def _measure(part: Part, served: Site, folder: Path, tags: Sequence[str], repository: Path, *, small: bool) -> None:
+    folder.mkdir()
+    cache, count = folder / "cache", len(tags)
+    seconds, cold = _timed(served, lambda: _read(served, cache, tags))
+    _add(part, f"ours, cold, N={count}", seconds, cold, seconds)
+    warm_seconds, warm = _timed(served, lambda: _read(served, cache, tags))
+    _add(part, f"ours, warm, N={count}", warm_seconds, warm, seconds)
+    part.goals += [
+        Goal(f"requests of our way, N={count}, cold", cold.requests, 5),
+        Goal(f"requests of our way, N={count}, warm", warm.requests, 2),
+    ]
+    url = f"{served.server.url}/{SLUG}.git"
+    other, traffic = _timed(served, lambda: _fetch(folder / "unfiltered.git", url, tags))
+    part.goals.append(Goal(f"MB of our way, N={count}, cold", mb(cold.bytes), mb(traffic.bytes / _SHARE[small])))
+    _add(part, f"unfiltered shallow fetch, N={count}", other, traffic, seconds)
+    some = tags[:_EACH]
+    factor, mark = count / len(some), "~" if count > len(some) else ""
+    other, traffic = _timed(served, lambda: _clone(folder, url, some))
+    traffic = Traffic(git=round(traffic.git * factor), bytes=round(traffic.bytes * factor))
+    _add(part, f"{mark}shallow clone of each tag, N={count}", other * factor, traffic, seconds)
+    begin = time.perf_counter()
+    size = sum(_archive(repository, tag) for tag in some)
+    other = time.perf_counter() - begin
+    traffic = Traffic(api=count, bytes=round(size * factor))
+    _add(part, f"{mark}tarball of each tag, N={count}", other * factor, traffic, seconds)
+
+
+def _add(part: Part, case: str, seconds: float, traffic: Traffic, ours: float) -> None:
+    figures = {"requests": traffic.requests, "MB": mb(traffic.bytes), "s": round(seconds, 2)}
+    part.add(case, {**figures, "times ours, cold": ratio(ours, seconds)})
+
+
+def _timed(served: Site, action: Callable[[], None]) -> tuple[float, Traffic]:
+    with served.counting() as traffic:
+        begin = time.perf_counter()
+        action()
+        seconds = time.perf_counter() - begin
+    return seconds, traffic
+
+
+def _read(served: Site, cache: Path, tags: Sequence[str]) -> None:
+    """Read every file of the charts at every tag."""
+    owner, _, name = SLUG.partition("/")
+    server = Server(served.server.url, served.server.api_url)
+    repository = open_repository(GitHubRepository(server, owner, name), cache=cache)
+    with repository.snapshots(tags, synthetic.CHARTS) as snapshots:
+        for snapshot in snapshots.values():
+            assert isinstance(snapshot, Snapshot), snapshot
+            for path in synthetic.CHARTS:
+                if snapshot.kind(path) == "file":
+                    snapshot.read(path)
+                else:
+                    assert len(list(snapshot.walk(path, lambda _path, _is_dir: False))) > 40
+
+
+def _git(*command: str | Path) -> None:
+    subprocess.run(["git", *command], check=True, env=environment(), capture_output=True)
+
+
+def _fetch(target: Path, url: str, tags: Sequence[str]) -> None:
+    _git("init", "--quiet", "--bare", target)
+    refs = [f"refs/tags/{tag}:refs/tags/{tag}" for tag in tags]
+    _git("--git-dir", target, "fetch", "--quiet", "--depth=1", "--no-tags", url, *refs)
+
+
+def _clone(folder: Path, url: str, tags: Sequence[str]) -> None:
+    for tag in tags:
+        _git("-c", "advice.detachedHead=false", "clone", "--quiet", "--depth=1", f"--branch={tag}", url, folder / tag)
+
+
+def _archive(repository: Path, tag: str) -> int:
+    """What a server has to make for a tarball. Not sent over the network here: a lower bound."""
+    command = ["git", "--git-dir", str(repository), "archive", "--format=tar.gz", tag]
+    return len(subprocess.run(command, check=True, env=environment(), capture_output=True).stdout)
