@@ -70,6 +70,10 @@ class DestinationUnusableError(DestinationError):
     exit_code = 2
 
 
+class BrokenIndexError(DestinationError):
+    """There is an index, but it is none that Helm or this program could use."""
+
+
 class ConflictError(DestinationError):
     """A published name and version exists with other content; nothing was overwritten."""
 

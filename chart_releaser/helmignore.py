@@ -66,7 +66,11 @@ class HelmIgnore:
 def _parse_rule(rule: str) -> _Rule:
     if "**" in rule:
         raise ValueError(f"double-star (**) syntax is not supported: {rule}")
-    _translate(rule)
+    try:
+        _translate(rule)
+    except _MalformedError as error:
+        if error.is_noticed:
+            raise
     negated = rule.startswith("!")
     body = rule[1:] if negated else rule
     directories_only = body.endswith("/")
@@ -75,7 +79,7 @@ def _parse_rule(rule: str) -> _Rule:
     body = body.removeprefix("/")
     try:
         pattern = _translate(body)
-    except ValueError:  # Helm checks the whole line alone: what is malformed without its "!" and "/" matches nothing
+    except _MalformedError:  # not noticed by Helm's check of the whole line; such a rule matches nothing
         pattern = _NOTHING
     return _Rule(
         pattern=re.compile(pattern, re.DOTALL),
@@ -85,31 +89,49 @@ def _parse_rule(rule: str) -> _Rule:
     )
 
 
+class _MalformedError(ValueError):
+    """A pattern for which Go says ErrBadPattern, as soon as it comes to the malformed part."""
+
+    is_noticed = True
+    """Whether Helm comes to it when it tries the pattern on "abc", which is how it checks a rule."""
+
+
 def _translate(pattern: str) -> str:
-    """Return Go's filepath.Match pattern as a regular expression; ValueError where Go says ErrBadPattern."""
-    chunks: list[list[str]] = [[]]  # what stands between the stars
+    """Return Go's filepath.Match pattern as a regular expression. Raises _MalformedError."""
+    chunks = [""]  # what stands between the stars
     at = 0
-    while at < len(pattern):
-        character = pattern[at]
-        at += 1
-        if character == "*":
-            chunks.append([])
-        elif character == "?":
-            chunks[-1].append("[^/]")
-        elif character == "[":
-            text, at = _translate_class(pattern, at)
-            chunks[-1].append(text)
-        elif character == "\\":
-            if at == len(pattern):
-                raise ValueError(f"syntax error in pattern: {pattern}")
-            chunks[-1].append(re.escape(pattern[at]))
-            at += 1
-        else:
-            chunks[-1].append(re.escape(character))
-    first, *others = ["".join(chunk) for chunk in chunks]
+    try:
+        while at < len(pattern):
+            if pattern[at] == "*":
+                chunks.append("")
+                at += 1
+            else:
+                text, at = _translate_one(pattern, at)
+                chunks[-1] += text
+    except _MalformedError as error:
+        error.is_noticed = re.match(_before_last(chunks), "abc") is not None
+        raise
+    return _before_last(chunks) + (f"[^/]*?{chunks[-1]}" if len(chunks) > 1 else chunks[0])
+
+
+def _before_last(chunks: list[str]) -> str:
+    if len(chunks) == 1:
+        return ""
     # As in Go, a chunk between two stars is settled where it first matches, so that no pattern takes long.
-    middle = "".join(f"(?>[^/]*?{chunk})" for chunk in others[:-1])
-    return first + middle + (f"[^/]*?{others[-1]}" if others else "")
+    return chunks[0] + "".join(f"(?>[^/]*?{chunk})" for chunk in chunks[1:-1])
+
+
+def _translate_one(pattern: str, at: int) -> tuple[str, int]:
+    character = pattern[at]
+    if character == "?":
+        return "[^/]", at + 1
+    if character == "[":
+        return _translate_class(pattern, at + 1)
+    if character == "\\":
+        at += 1
+        if at == len(pattern):
+            raise _MalformedError(f"syntax error in pattern: {pattern}")
+    return re.escape(pattern[at]), at + 1
 
 
 def _translate_class(pattern: str, at: int) -> tuple[str, int]:
@@ -132,9 +154,9 @@ def _translate_class(pattern: str, at: int) -> tuple[str, int]:
 
 def _class_character(pattern: str, at: int) -> tuple[str, int]:
     if at >= len(pattern) or pattern[at] in "-]":
-        raise ValueError(f"syntax error in pattern: {pattern}")
+        raise _MalformedError(f"syntax error in pattern: {pattern}")
     if pattern[at] == "\\":
         at += 1
     if at + 1 >= len(pattern):
-        raise ValueError(f"syntax error in pattern: {pattern}")
+        raise _MalformedError(f"syntax error in pattern: {pattern}")
     return pattern[at], at + 1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import tarfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -64,6 +66,18 @@ metadata:
 data:
   values: {{ toYaml .Values | quote }}
 """
+
+
+def tgz(name: str, files: Mapping[str, str | bytes]) -> bytes:
+    """Return a chart archive with `files` in the top directory `name`."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
+        for path, content in files.items():
+            data = content.encode() if isinstance(content, str) else content
+            member = tarfile.TarInfo(f"{name}/{path}")
+            member.size = len(data)
+            archive.addfile(member, io.BytesIO(data))
+    return packed.getvalue()
 
 
 def below(folder: str, files: Mapping[str, str | bytes]) -> dict[str, str | bytes]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import io
 import json
 import tarfile
 from collections.abc import Mapping
@@ -25,7 +24,7 @@ from chart_releaser.registration import registration_chart
 from chart_releaser.snapshot import Snapshot, open_repository
 from tests.gitrepo import Content, GitRepo, Link
 from tests.helm import Helm
-from tests.memorytree import ORIGIN, MemoryTree, below, chart, export, published, write
+from tests.memorytree import ORIGIN, MemoryTree, below, chart, export, published, tgz, write
 from tests.unit.test_helmyaml import AS_STRING
 from tests.unit.test_registration import AWKWARD, SHAPES, deployment_values
 
@@ -36,17 +35,6 @@ NUMBER = (
 
 def numbered(name: str, **more: Any) -> dict[str, str]:
     return chart(name, template=NUMBER.replace("NAME", name), **more)
-
-
-def tgz(name: str, files: Mapping[str, str | bytes]) -> bytes:
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
-        for path, content in files.items():
-            data = content.encode() if isinstance(content, str) else content
-            member = tarfile.TarInfo(f"{name}/{path}")
-            member.size = len(data)
-            archive.addfile(member, io.BytesIO(data))
-    return packed.getvalue()
 
 
 def v1(files: dict[str, str]) -> dict[str, str]:
@@ -366,7 +354,7 @@ RULE = st.one_of(
 )  # fmt: skip
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     rules=st.lists(RULE, max_size=3),
     paths=st.sets(st.lists(NAME, min_size=1, max_size=3).map("/".join), min_size=1, max_size=8),

@@ -2,30 +2,17 @@
 
 from __future__ import annotations
 
-import io
-import tarfile
 from collections.abc import Mapping
 
 import pytest
 
 from chart_releaser.chart import Chart, read_chart
 from chart_releaser.errors import ChartError
-from tests.memorytree import MemoryTree, below, chart
+from tests.memorytree import MemoryTree, below, chart, tgz
 
 
 def read(files: Mapping[str, str | bytes], path: str = "c") -> Chart:
     return read_chart(MemoryTree(files), path)
-
-
-def tgz(name: str, files: Mapping[str, str | bytes]) -> bytes:
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
-        for path, content in files.items():
-            data = content.encode() if isinstance(content, str) else content
-            member = tarfile.TarInfo(f"{name}/{path}")
-            member.size = len(data)
-            archive.addfile(member, io.BytesIO(data))
-    return packed.getvalue()
 
 
 def test_a_chart_and_its_sub_charts() -> None:

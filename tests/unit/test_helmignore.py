@@ -90,6 +90,17 @@ def test_a_rule_that_is_malformed_without_its_slash_matches_nothing() -> None:
     assert not ignored("a\\/", "a", is_directory=True)
 
 
+@pytest.mark.parametrize(
+    ("rule", "loads"), [("b*[", True), ("a*[", False), ("*[", False), ("*c*[", False), ("*d*[", True)]
+)
+def test_helm_only_sees_an_error_that_it_comes_to_when_it_tries_a_rule_on_abc(rule: str, *, loads: bool) -> None:
+    if loads:
+        assert not ignored(rule, "b[")
+    else:
+        with pytest.raises(ChartError, match="syntax error"):
+            ignored(rule, "x")
+
+
 def test_no_pattern_takes_long() -> None:
     begun = time.perf_counter()
     assert not ignored("a*" * 50 + "b", "a" * 5000)

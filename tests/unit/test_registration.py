@@ -93,7 +93,8 @@ spec:
     + "---\n" + NO_VALUES.replace("NAME", "three") + "  values: ~\n",
     "CRLF": (V1 + REGISTRATION).replace("\n", "\r\n"),
     "comments and empty documents": f"# licence\n---\n# nothing\n---\n{V1}# end\n---\n{REGISTRATION}---\n",
-    "a text with ---": V1.replace("gone: 1", 'gone: "--- x"\n    script: |\n      a\n      ---\n      b') + REGISTRATION,
+    "a text with ---": V1.replace("gone: 1", 'gone: "--- x"\n    script: |\n      a\n      ---\n      b')
+    + REGISTRATION,
     "templates are data": V1.replace("NAME", '"{{ .Values.name }}"')
     .replace("gone: 1", "gone: '{{ fail \"x\" }}{{{{- end -}}'")
     + REGISTRATION.replace("type: x", "type: '{{/* x */}}'\n    note: |\n      {{ range }}\n      {{- }}"),
