@@ -12,7 +12,7 @@ by themselves. Where one of the conditions is not met there is no outcome, and t
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from chart_releaser import yamlio
@@ -30,6 +30,18 @@ def splice(
     """
     try:
         edits = _Splicer(text, document).edits(added, generated)
+    except _NoRoomError:
+        return None
+    return yamlio.apply_edits(text, edits)
+
+
+def cut(text: str, document: Document, dropped: Mapping[str, Collection[int]], *, generated: str) -> str | None:
+    """Return the text without these entries and with the new time, everything else as it was; None where that can't be.
+
+    `dropped`: for each chart the numbers of its entries that go; a chart without any goes, too, the last one can't.
+    """
+    try:
+        edits = _Splicer(text, document).cuts(dropped, generated)
     except _NoRoomError:
         return None
     return yamlio.apply_edits(text, edits)
@@ -56,6 +68,27 @@ class _Splicer:
                 items += [self._item(place, before, entry) for before, entry in added[name]]
         # Where an item ends a list and a new chart follows that list both have the same place: the item comes first.
         return [*items, *charts, self._generated(generated)]
+
+    def cuts(self, dropped: Mapping[str, Collection[int]], generated: str) -> list[yamlio.Edit]:
+        charts = self._document.charts
+        if self._document.repeated or self._document.charts_end is None:
+            raise _NoRoomError
+        found: list[yamlio.Edit] = []
+        ends = [*sorted(place.key for place in charts.values())[1:], self._document.charts_end]
+        following = dict(zip(sorted(charts, key=lambda name: charts[name].key), ends, strict=True))
+        gone = {name for name in dropped if len(dropped[name]) == len(charts[name].items)}
+        if len(gone) == len(charts):
+            raise _NoRoomError
+        for name in dropped:
+            place = charts[name]
+            if place.end is None:
+                raise _NoRoomError
+            if name in gone:
+                found.append(yamlio.Edit(self._line_start(place.key)[0], self._line_start(following[name])[0], ""))
+                continue
+            starts = [*(self._dash(item)[0] for item in place.items), self._line_start(place.end)[0]]
+            found += [yamlio.Edit(starts[number], starts[number + 1], "") for number in sorted(dropped[name])]
+        return [*found, self._generated(generated)]
 
     def _item(self, place: ChartPlace, before: int, entry: dict[str, Any]) -> yamlio.Edit:
         if not place.items or place.end is None:

@@ -16,7 +16,7 @@ from typing import Any
 
 import yaml
 
-from chart_releaser.errors import DestinationError
+from chart_releaser.errors import BrokenIndexError
 
 MAX_CHARACTERS = 200_000_000
 MAX_DEPTH = 100
@@ -79,11 +79,11 @@ def _no_collection() -> Iterator[None]:
 def read(text: str, *, where: str) -> Document:
     """Read an index. The data are texts, booleans, null, lists and mappings; numbers stay texts, marked as `Bare`.
 
-    DestinationError, with `where` and the line: malformed YAML, no mapping, a second document, aliases, tags other than
+    BrokenIndexError, with `where` and the line: malformed YAML, no mapping, a second document, aliases, tags other than
     string, keys that are no scalars, a repeated top-level key, more than 200 million characters or 100 levels.
     """
     if len(text) > MAX_CHARACTERS:
-        raise DestinationError(f"{where}: {len(text):,} characters; an index of at most {MAX_CHARACTERS:,} is read")
+        raise BrokenIndexError(f"{where}: {len(text):,} characters; an index of at most {MAX_CHARACTERS:,} is read")
     try:
         with _no_collection():
             return _Reader(text, where).read()
@@ -91,9 +91,9 @@ def read(text: str, *, where: str) -> Document:
         mark = getattr(error, "problem_mark", None)
         problem = getattr(error, "problem", None) or getattr(error, "reason", None) or str(error)
         line = f":{mark.line + 1}" if mark is not None else ""
-        raise DestinationError(f"{where}{line}: malformed YAML: {' '.join(str(problem).split())}") from error
+        raise BrokenIndexError(f"{where}{line}: malformed YAML: {' '.join(str(problem).split())}") from error
     except UnicodeError as error:
-        raise DestinationError(f"{where}: not UTF-8: {error}") from error
+        raise BrokenIndexError(f"{where}: not UTF-8: {error}") from error
 
 
 class _Reader:
@@ -103,8 +103,8 @@ class _Reader:
         # libyaml doesn't count a byte order mark.
         self._shift = int(text.startswith("\ufeff"))
 
-    def _fail(self, event: Any, what: str) -> DestinationError:
-        return DestinationError(f"{self._where}:{event.start_mark.line + 1}: {what}")
+    def _fail(self, event: Any, what: str) -> BrokenIndexError:
+        return BrokenIndexError(f"{self._where}:{event.start_mark.line + 1}: {what}")
 
     def read(self) -> Document:
         document = Document({})
@@ -199,7 +199,7 @@ class _Reader:
                 stack.append(value)
                 keys.append(None)
         if type(root) is not dict:
-            raise DestinationError(f"{self._where}: no Helm repository index: not a mapping with entries")
+            raise BrokenIndexError(f"{self._where}: no Helm repository index: not a mapping with entries")
         document.data = root
         return document
 

@@ -18,6 +18,7 @@ _REMOVED_PREFIXES = ("GITHUB_", "GH_", "ACTIONS_", "RUNNER_", "GIT_", "HELM_", "
 _REMOVED = ("NO_COLOR", "FORCE_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "COLUMNS", "LINES", "KUBECONFIG")
 _PROXIES = ("http_proxy", "https_proxy", "ftp_proxy", "all_proxy", "no_proxy")
 _NO_HELM = "NO TRUE HELM"
+_NO_BROWSER = "NO BROWSER"
 _REQUIRED = os.environ.get("REQUIRE_HELM") == "1"
 _REQUIRED4 = os.environ.get("REQUIRE_HELM4") == "1"
 
@@ -121,8 +122,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     reasons: dict[str, int] = {}
     for report in terminalreporter.getreports("skipped"):
         text = str(report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr)
-        if _NO_HELM in text:
-            reason = text[text.index(_NO_HELM) :]
+        found = next((kind for kind in (_NO_HELM, _NO_BROWSER) if kind in text), None)
+        if found is not None:
+            reason = text[text.index(found) :]
             reasons[reason] = reasons.get(reason, 0) + 1
     for reason, count in reasons.items():
         terminalreporter.section(f"{count} TESTS SKIPPED", sep="!", red=True, bold=True)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from chart_releaser.findings import Stored
 from chart_releaser.index import Index
 
 Page = Callable[[Index, str | None], str | None]
@@ -94,7 +95,7 @@ class Destination(Protocol):
         """
 
     def prepare(self, tags: Sequence[str]) -> None:
-        """Get ready to publish packages called `tags`: `<name>-<version>` each. Called once, before the first `publish`.
+        """Get ready to publish packages called `tags` (`<name>-<version>`). Called once, before the first `publish`.
 
         DestinationError with the remedy if nothing could be published; then nothing was made.
         """
@@ -113,4 +114,29 @@ class Destination(Protocol):
         Without anything to add nothing is written. DestinationError if it fails; the packages stay, for the next run.
         ConflictError if someone listed one of them with another digest meanwhile: that entry stays, the others were
         added.
+        """
+
+
+class Auditable(Destination, Protocol):
+    """A destination that `verify` can look through and put right."""
+
+    def stored(self) -> Sequence[Stored]:
+        """Return every package that is there, and the places that lack one. DestinationError if they can't be read."""
+
+    def locate(self, url: str) -> str:
+        """Return an address in a form in which all ways to write that of one package of this destination are equal."""
+
+    def fetch(self, url: str, stored: Stored | None) -> bytes | None:
+        """Return the bytes of a package; None only if it is definitely not there. Safe to call from several threads.
+
+        `stored` is the package at `url` if it is one of this destination's. DestinationError if nobody can tell.
+        """
+
+    def discard(self, stored: Stored) -> None:
+        """Delete a draft; that it is gone already is as good. DestinationError if it fails, or is a draft no more."""
+
+    def rewrite(self, change: Callable[[Index], Index], message: str) -> None:
+        """Replace the index by what `change` makes of it, in one write; an index that can't be read counts as empty.
+
+        What others add meanwhile is kept: `change` is asked again. DestinationError if it fails.
         """

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from chart_releaser.destinations import Package, Page, Published
-from chart_releaser.errors import ConflictError, DestinationError
+from chart_releaser.errors import BrokenIndexError, ConflictError, DestinationError
 from chart_releaser.index import Index, entry
 
 INDEX = "index.yaml"
@@ -156,11 +156,11 @@ class Directory:
                 signature = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
             if self._index is not None and signature == self._signature:
                 return self._index
-            data = _read_all(file) if file is not None else None
+            data = read_all(file) if file is not None else None
         try:
             text = data.decode() if data is not None else None
         except UnicodeDecodeError as error:
-            raise DestinationError(f"{path}: not UTF-8 at byte {error.start}; repair or remove it") from error
+            raise BrokenIndexError(f"{path}: not UTF-8 at byte {error.start}; repair or remove it") from error
         return self._remember(Index.parse(text, where=str(path)), signature)
 
     def _adopt(self, directory: int, name: str, digest: str) -> bool:
@@ -169,7 +169,7 @@ class Directory:
         with self._explained(path), self._opened(directory, name) as file:
             if file is None:
                 return False
-            found = hashlib.sha256(_read_all(file)).hexdigest()
+            found = hashlib.sha256(read_all(file)).hexdigest()
         if found != digest:
             raise ConflictError(
                 f"{path} is there with digest {found}, the new package has {digest}; the index does not list it, "
@@ -235,7 +235,7 @@ class Directory:
         if self._page is None:
             return
         with self._explained(self._path / PAGE), self._opened(directory, PAGE) as file:
-            present = _read_all(file).decode(errors="replace") if file is not None else None
+            present = read_all(file).decode(errors="replace") if file is not None else None
         page = self._page(Index.parse(index_text, where=str(self._path / INDEX)), present)
         if page is not None and page != present:
             self._write(directory, PAGE, page.encode())
@@ -270,7 +270,8 @@ class Directory:
             raise DestinationError(f"{path}: {reason}; run again {remedy}") from error
 
 
-def _read_all(file: int) -> bytes:
+def read_all(file: int) -> bytes:
+    """Return the rest of an open file."""
     chunks = []
     while chunk := os.read(file, 1 << 20):
         chunks.append(chunk)

@@ -1,0 +1,177 @@
+"""What people see: progress and messages on stderr, results on stdout, annotations and a summary in GitHub Actions."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import sys
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TextIO
+
+from chart_releaser.errors import ChartReleaserError
+
+_RED = "\x1b[31m"
+_YELLOW = "\x1b[33m"
+_DIM = "\x1b[2m"
+_RESET = "\x1b[0m"
+_CLEAR = "\r\x1b[K"
+_BAR = 24
+_SECRETS = ("GITHUB_TOKEN", "GH_TOKEN")
+_SHORTEST_SECRET = 8  # shorter ones are no tokens, and would blot out ordinary words
+
+
+@dataclass
+class Console:
+    """Where a command writes to. `verbosity` is -1 for quiet, 0, or 1 for verbose; safe to use from several threads.
+
+    Whatever is written has been through `clean`: names and texts from upstream end up in messages.
+    """
+
+    verbosity: int = 0
+    environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _bar: str = ""
+
+    @property
+    def in_actions(self) -> bool:
+        """Whether this is a GitHub Actions job."""
+        return self.environ.get("GITHUB_ACTIONS") == "true"
+
+    def step(self, text: str) -> None:
+        """Tell what was done."""
+        if self.verbosity >= 0:
+            self._write(sys.stderr, text)
+
+    def detail(self, text: str) -> None:
+        """Tell more to those who asked for it."""
+        if self.verbosity > 0:
+            self._write(sys.stderr, text, _DIM)
+
+    def failure(self, text: str) -> None:
+        """Tell that one source or release failed; the run goes on."""
+        self.error(text)
+
+    def error(self, text: str) -> None:
+        """Tell what went wrong, whatever the verbosity; an annotation in Actions. Each line is a message of its own."""
+        for line in text.splitlines():
+            self._annotate("error", line, _RED)
+
+    def warning(self, text: str) -> None:
+        """Tell what deserves a look, whatever the verbosity: it explains an exit code."""
+        self._annotate("warning", text, _YELLOW)
+
+    def result(self, text: str) -> None:
+        """Write a line of the result to stdout. Raises ChartReleaserError if it can't be written."""
+        try:
+            self._write(sys.stdout, text)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise ChartReleaserError(f"the results can't be written: {error.strerror}") from error
+
+    def report(self, text: str) -> None:
+        """Write a line of a report on stderr, as plain text and whatever the verbosity."""
+        self._write(sys.stderr, text)
+
+    def progress(self, what: str, done: int, total: int) -> None:
+        """Show how much of `what` is done; only on a terminal, in its last line, which goes away when all is done."""
+        if not self._shows_progress():
+            return
+        with self._lock:
+            self._bar = _bar(what, done, total) if done < total else ""
+            sys.stderr.write(f"{_CLEAR}{self._bar}")
+            sys.stderr.flush()
+
+    @contextmanager
+    def group(self, title: str) -> Iterator[None]:
+        """Fold in Actions what is written meanwhile; nothing elsewhere."""
+        if self.in_actions and self.verbosity >= 0:
+            self._write(sys.stderr, f"::group::{_escape(self.clean(title))}", raw=True)
+        try:
+            yield
+        finally:
+            if self.in_actions and self.verbosity >= 0:
+                self._write(sys.stderr, "::endgroup::", raw=True)
+
+    def summary(self, title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        """Append a Markdown table to the job's summary, where there is one; nothing without rows."""
+        path = self.environ.get("GITHUB_STEP_SUMMARY")
+        if not path or not rows:
+            return
+        lines = [f"### {self._cell(title)}", "", self._row(header), self._row(["---"] * len(header))]
+        lines += map(self._row, rows)
+        self._append(path, "\n".join([*lines, "", ""]))
+
+    def output(self, name: str, value: str) -> None:
+        """Set an output of the job's step, where there is one. `value` is one line."""
+        path = self.environ.get("GITHUB_OUTPUT")
+        if path:
+            self._append(path, f"{name}={self.clean(value)}\n")
+
+    def clean(self, text: str) -> str:
+        """Return `text` in one line, without what could steer a terminal or a job, and without the token."""
+        for name in _SECRETS:
+            secret = self.environ.get(name, "").strip()
+            if len(secret) >= _SHORTEST_SECRET:
+                text = text.replace(secret, "***")
+        shown = "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)
+        # The runner takes "##[" for a command wherever it stands, "::" at the beginning of a line.
+        return re.sub(r"^(\s*):(?=:)", r"\1: ", shown.replace("##[", "## [")) if self.in_actions else shown
+
+    def _annotate(self, kind: str, text: str, colour: str) -> None:
+        if self.in_actions:
+            self._write(sys.stderr, f"::{kind}::{_escape(self.clean(text))}", raw=True)
+        else:
+            self._write(sys.stderr, f"{kind}: {text}", colour)
+
+    def _append(self, path: str, text: str) -> None:
+        try:
+            with self._lock, Path(path).open("a", encoding="utf-8") as stream:
+                stream.write(text)
+        except OSError as error:
+            self.warning(f"{path} can't be written: {error.strerror}; the job's summary or outputs are incomplete")
+
+    def _write(self, stream: TextIO, text: str, colour: str = "", *, raw: bool = False) -> None:
+        shown = text if raw else self.clean(text)
+        if colour and self._has_colour(stream):
+            shown = f"{colour}{shown}{_RESET}"
+        with self._lock:
+            if self._bar:
+                sys.stderr.write(_CLEAR)
+                sys.stderr.flush()
+            stream.write(f"{shown}\n")
+            stream.flush()
+            if self._bar:
+                sys.stderr.write(self._bar)
+                sys.stderr.flush()
+
+    def _has_colour(self, stream: TextIO) -> bool:
+        return stream.isatty() and not self.environ.get("NO_COLOR") and self.environ.get("TERM") != "dumb"
+
+    def _shows_progress(self) -> bool:
+        plain = self.in_actions or self.environ.get("TERM") == "dumb"
+        return self.verbosity >= 0 and not plain and sys.stderr.isatty()
+
+    def _row(self, cells: Sequence[str]) -> str:
+        return f"| {' | '.join(map(self._cell, cells))} |"
+
+    def _cell(self, text: str) -> str:
+        escaped = re.sub(r"([\\|`\[\]*_])", r"\\\1", self.clean(" ".join(text.split())))
+        return escaped.replace("&", "&amp;").replace("<", "&lt;")
+
+
+def _bar(what: str, done: int, total: int) -> str:
+    """Return the bar, no longer than the terminal's line, since it could not be wiped otherwise."""
+    filled = _BAR * done // total
+    text = f"{what} [{'#' * filled}{'.' * (_BAR - filled)}] {done}/{total}"
+    return text[: shutil.get_terminal_size().columns - 1]
+
+
+def _escape(text: str) -> str:
+    """Escape the data of a workflow command: https://docs.github.com/actions/reference/workflow-commands-for-github-actions"""
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")

@@ -1,0 +1,134 @@
+"""What packages a directory holds, for `verify`, and its index written anew."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import stat
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urljoin, urlsplit
+
+from chart_releaser.destinations.directory import INDEX, Directory, read_all
+from chart_releaser.errors import BrokenIndexError, DestinationError, DestinationUnusableError
+from chart_releaser.findings import Stored
+from chart_releaser.index import Index
+
+if TYPE_CHECKING:
+    from chart_releaser.destinations.downloads import Downloads
+
+BROKEN = f"{INDEX}.broken"
+"""Where an index that could not be read is kept when it is replaced."""
+_HERE = "https://directory.invalid/here/"  # stands for the address of a directory that has none
+
+
+class AuditableDirectory(Directory):
+    """See `Auditable`. What `audits` needs a directory that is there; without `writes` one that can be read will do."""
+
+    def __init__(self, *arguments: Any, audits: bool = True, writes: bool = True, **options: Any) -> None:
+        """See `Directory`."""
+        super().__init__(*arguments, **options)
+        self._audits = audits
+        self._writes = writes
+        self._base = f"{self._url.rstrip('/')}/" if self._url else _HERE
+
+    def open(self) -> Index:
+        """See `Destination.open`. Raises DestinationUnusableError where there is no such directory."""
+        if self._audits and not self._path.exists():
+            raise DestinationUnusableError(
+                f"the directory {self._path} does not exist; correct destination: directory, or run update to fill it"
+            )
+        if self._writes:
+            return super().open()
+        with self._explained(self._path):
+            directory = os.open(self._path, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            return self._read_index(directory)
+        finally:
+            os.close(directory)
+
+    def stored(self) -> Sequence[Stored]:
+        """See `Auditable.stored`."""
+        found = []
+        with self._explained(self._path):
+            for path in sorted(self._path.glob("*.tgz")):
+                status = path.lstat()
+                mode = status.st_mode
+                what = "is no regular file" if not stat.S_ISREG(mode) else ""
+                what = "is a symbolic link, which is not followed" if stat.S_ISLNK(mode) else what
+                found.append(
+                    Stored(
+                        path.name,
+                        path.name.removesuffix(".tgz"),
+                        path.name,
+                        self._address(path.name),
+                        None,
+                        "broken" if what else "published",
+                        what,
+                        "put the package itself in its place" if what else "",
+                        datetime.fromtimestamp(int(status.st_mtime), UTC),
+                    )
+                )
+        return found
+
+    def locate(self, url: str) -> str:
+        """See `Auditable.locate`: a path below the directory, or the address of what is elsewhere."""
+        inside = self._inside(url)
+        return url if inside is None else inside
+
+    def fetch(self, url: str, stored: Stored | None) -> bytes | None:
+        """See `Auditable.fetch`. What is elsewhere is downloaded, if everybody may."""
+        name = stored.filename if stored is not None else self._inside(url)
+        if name is None:
+            return self._elsewhere.get(url)
+        if "\0" in name or posixpath.isabs(name) or name.startswith("../") or name in {"", ".", ".."}:
+            raise DestinationError(f"it leads out of the directory {self._path}")
+        with self._explained(self._path):
+            directory = os.open(self._path, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            with self._explained(self._path / name), self._opened(directory, name) as file:
+                return None if file is None else read_all(file)
+        finally:
+            os.close(directory)
+
+    def discard(self, stored: Stored) -> None:
+        """See `Auditable.discard`. A directory has no drafts."""
+
+    def rewrite(self, change: Callable[[Index], Index], message: str) -> None:  # noqa: ARG002 - there is no history
+        """See `Auditable.rewrite`. An index that can't be read is kept beside the new one, as index.yaml.broken."""
+        with self._locked() as directory:
+            try:
+                index = self._read_index(directory)
+            except BrokenIndexError:
+                index = Index.parse(None, where=str(self._path / INDEX))
+                with self._explained(self._path / INDEX), self._opened(directory, INDEX) as file:
+                    broken = read_all(file) if file is not None else b""
+                self._write(directory, BROKEN, broken)
+            text = change(index).text
+            if text != index.text:
+                self._sync(directory)
+                self._write_page(directory, text)
+                self._write(directory, INDEX, text.encode())
+                self._sync(directory)
+
+    @cached_property
+    def _elsewhere(self) -> Downloads:
+        from chart_releaser.destinations.downloads import (
+            Downloads,
+        )  # brings requests, which most directories never need
+
+        return Downloads()
+
+    def _inside(self, url: str) -> str | None:
+        """Return the path below the directory that an address means; None for one that is elsewhere."""
+        if self._url is None and (url.startswith("/") or urlsplit(url).netloc):
+            return None  # of a directory whose own address nobody told
+        try:
+            base, full = urlsplit(self._base), urlsplit(urljoin(self._base, url))
+        except ValueError:
+            return None
+        if (full.scheme, full.netloc) != (base.scheme, base.netloc) or not full.path.startswith(base.path):
+            return None
+        return posixpath.normpath(unquote(full.path[len(base.path) :]))

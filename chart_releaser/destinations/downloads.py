@@ -1,0 +1,104 @@
+"""Packages from the addresses that an index gives to everybody: without a token, within bounds, a clear outcome."""
+
+from __future__ import annotations
+
+import ipaddress
+import threading
+import time
+from urllib.parse import urljoin, urlsplit
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.util import Retry
+
+from chart_releaser import __version__
+from chart_releaser.errors import DestinationError
+
+MAX_BYTES = 200 * 1024 * 1024
+_TIMEOUT_SECONDS = 30
+_TOTAL_SECONDS = 300
+_MAX_REDIRECTS = 10
+_GONE = (404, 410)
+_GZIP = b"\x1f\x8b"
+
+
+class Downloads:
+    """Fetches public packages; safe to use from several threads, each of which keeps its connections."""
+
+    def __init__(self, http_server: str = "") -> None:
+        """`http_server`: the server (`host:port`) that may be asked by plain http, besides loopback."""
+        self._http_server = http_server
+        self._local = threading.local()
+
+    def get(self, url: str) -> bytes | None:
+        """Return the bytes at `url`; None only for a definite 404 or 410. Raises DestinationError.
+
+        Something that is no gzip file, such as the page of a login or a proxy, tells nothing of the package.
+        """
+        end = time.monotonic() + _TOTAL_SECONDS
+        try:
+            for _ in range(_MAX_REDIRECTS):
+                self._check(url)
+                with self._session().get(url, timeout=_TIMEOUT_SECONDS, stream=True, allow_redirects=False) as answer:
+                    if answer.is_redirect:
+                        url = urljoin(url, answer.headers["location"])
+                        continue
+                    if answer.status_code in _GONE:
+                        return None
+                    if answer.status_code != 200:
+                        raise DestinationError(f"the answer was {answer.status_code} {answer.reason or ''}".rstrip())
+                    return _read(answer, end)
+        except (requests.RequestException, ValueError) as error:
+            raise DestinationError(f"it could not be downloaded ({type(error).__name__})") from error
+        raise DestinationError(f"it was redirected more than {_MAX_REDIRECTS} times")
+
+    def _check(self, url: str) -> None:
+        parts = urlsplit(url)
+        allowed = parts.scheme == "https" or (
+            parts.scheme == "http" and (parts.netloc == self._http_server or _is_loopback(parts.hostname or ""))
+        )
+        if not allowed:
+            raise DestinationError(f"only https is fetched, not {parts.scheme or 'an address without a scheme'}")
+
+    def _session(self) -> requests.Session:
+        session: requests.Session | None = getattr(self._local, "session", None)
+        if session is None:
+            session = requests.Session()
+            session.headers.update({"User-Agent": f"chart-releaser/{__version__}", "Accept-Encoding": "identity"})
+            session.auth = _nothing  # or requests would look for a password in ~/.netrc
+            retry = Retry(3, backoff_factor=0.3, status_forcelist=(429, 500, 502, 503, 504), raise_on_status=False)
+            retry.respect_retry_after_header = False  # it may ask for an hour
+            for scheme in ("https://", "http://"):
+                session.mount(scheme, HTTPAdapter(max_retries=retry))
+            self._local.session = session
+        return session
+
+
+def _nothing(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    return request
+
+
+def _read(answer: requests.Response, end: float) -> bytes:
+    data = bytearray()
+    for chunk in answer.iter_content(64 * 1024):
+        data += chunk
+        if len(data) > MAX_BYTES:
+            raise DestinationError(f"it has more than {MAX_BYTES:,} bytes")
+        if time.monotonic() > end:
+            raise DestinationError(f"it took longer than {_TOTAL_SECONDS} seconds")
+    length = answer.headers.get("content-length", "")
+    if length.isdigit() and int(length) != len(data) and "content-encoding" not in answer.headers:
+        raise DestinationError(f"only {len(data):,} of {int(length):,} bytes arrived")
+    if not data.startswith(_GZIP):
+        kind = answer.headers.get("content-type") or "no type"
+        raise DestinationError(f"what is there is no package ({kind}, {len(data):,} bytes)")
+    return bytes(data)
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

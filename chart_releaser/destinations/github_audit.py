@@ -1,0 +1,190 @@
+"""What packages the releases of a repository hold, for `verify`, and its leftovers and index put right."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote, unquote, urlsplit
+
+from chart_releaser.audit import is_package_label
+from chart_releaser.destinations.downloads import MAX_BYTES, Downloads
+from chart_releaser.destinations.github import GitHubPages
+from chart_releaser.destinations.github_access import check_branch, explained
+from chart_releaser.errors import BrokenIndexError, DestinationError, GitHubError, LostAnswerError
+from chart_releaser.findings import Stored
+from chart_releaser.gitbranch import Head
+from chart_releaser.index import Index
+
+_DOWNLOAD = re.compile(r"/([^/]+/[^/]+)/releases/download/(.+)/([^/]+)")
+_OURS = "release:"  # in front of a located address: <tag>/<asset>
+_ATTEMPTS = 3
+
+
+class AuditableGitHubPages(GitHubPages):
+    """See `Auditable`. A public repository can be looked through without a token."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        """See `GitHubPages`."""
+        super().__init__(*arguments, **options)
+        self._downloads = Downloads(urlsplit(self._repository.server.url).netloc)
+        self._asking = threading.Lock()
+        self._replaces = False
+
+    def stored(self) -> Sequence[Stored]:
+        """See `Auditable.stored`. A release that a page shows again, since a new one moved it there, counts once."""
+        found: dict[int, list[Stored]] = {}
+        with explained(self.title):
+            for page in self._api.pages(f"/repos/{self._releases.slug}/releases"):
+                for release in page:
+                    found[release["id"]] = list(_packages(release))
+        return [item for items in found.values() for item in items]
+
+    def locate(self, url: str) -> str:
+        """See `Auditable.locate`: GitHub takes owner and name in any case, and a tag's characters quoted or not."""
+        try:
+            parts, server = urlsplit(url), urlsplit(self._repository.server.url)
+        except ValueError:
+            return url
+        match = _DOWNLOAD.fullmatch(parts.path.removeprefix(server.path))
+        slugs = {self._repository.slug.lower(), self._releases.slug.lower()}
+        if parts.netloc.lower() != server.netloc.lower() or match is None or match[1].lower() not in slugs:
+            return unquote(url)
+        return f"{_OURS}{unquote(match[2])}/{unquote(match[3])}"
+
+    def fetch(self, url: str, stored: Stored | None) -> bytes | None:
+        """See `Auditable.fetch`.
+
+        The address for everybody costs no request of the API; it is the only one but in private repositories. What
+        the list of releases says is there is not absent because an address answers 404.
+        """
+        if "://" not in url:
+            return self._from_branch(url)
+        place = self.locate(url)
+        if self._private and (stored is not None or place.startswith(_OURS)):
+            asset = stored.handle if stored is not None else self._asset(place)
+            return None if asset is None else self._by_api(asset)
+        data = self._downloads.get(url)
+        if data is None and stored is not None:
+            raise DestinationError("GitHub lists it, but its address answers 404")
+        if data is None and self._private and urlsplit(url).netloc == urlsplit(self._repository.server.url).netloc:
+            raise DestinationError("the answer was 404, as for all that is private")
+        return data
+
+    def discard(self, stored: Stored) -> None:
+        """See `Auditable.discard`. A draft that somebody works on, or has published, meanwhile stays."""
+        path = f"/repos/{self._releases.slug}/releases/{stored.handle['id']}"
+        with explained(self.title):
+            for attempt in range(1, _ATTEMPTS + 1):
+                try:
+                    _, now = self._api.get(path)
+                    if not now.get("draft") or _work(now) != _work(stored.handle):
+                        raise DestinationError(f"{stored.place} has changed meanwhile; run verify again")
+                    self._api.send("DELETE", path, creates=False)
+                    return
+                except LostAnswerError:
+                    if attempt == _ATTEMPTS:
+                        raise
+                except GitHubError as error:
+                    if error.status == 404:
+                        return
+                    raise
+
+    def rewrite(self, change: Callable[[Index], Index], message: str) -> None:
+        """See `Auditable.rewrite`. An index that can't be read stays in the branch's history."""
+        if self._head.commit is not None:
+            self._branch.check_access(self._head)
+            check_branch(self._api, self._releases.slug, self._branch.name)
+        self._replaces = True
+        try:
+            self._commit(lambda index: change(index).text, message)
+        finally:
+            self._replaces = False
+
+    def _parse(self, head: Head) -> Index:
+        try:
+            return super()._parse(head)
+        except BrokenIndexError:
+            if not self._replaces:
+                raise
+            return Index.parse(None)
+
+    def _from_branch(self, url: str) -> bytes | None:
+        """Return a file that Pages serves beside the index."""
+        path = posixpath.normpath(unquote(url))
+        if path.startswith(("/", "../")) or path in {".", ".."}:
+            raise DestinationError("it leads out of what the branch holds")
+        with self._asking:
+            return self._branch.read((path,)).files[path]
+
+    def _by_api(self, asset: Mapping[str, Any]) -> bytes:
+        try:
+            return self._api.download(str(asset["url"]), limit=MAX_BYTES)
+        except GitHubError as error:
+            raise DestinationError(str(error)) from error
+
+    def _asset(self, place: str) -> Mapping[str, Any] | None:
+        """Look for an asset that the list of releases did not show, which may have changed while it was read."""
+        tag, _, name = place.removeprefix(_OURS).rpartition("/")
+        with self._asking, explained(self.title):
+            try:
+                _, release = self._api.get(f"/repos/{self._releases.slug}/releases/tags/{quote(tag, safe='')}")
+            except GitHubError as error:
+                if error.status == 404:
+                    return None
+                raise
+        return next((asset for asset in release.get("assets") or () if asset.get("name") == name), None)
+
+
+def _packages(release: Mapping[str, Any]) -> Iterator[Stored]:
+    """Yield what a release means to a Helm repository: packages, a draft or a release that lacks its package.
+
+    Ours are releases called `<name>-<semantic version>`; others may hold packages that an index names, no more.
+    """
+    tag = str(release.get("tag_name") or "")
+    assets: list[Mapping[str, Any]] = list(release.get("assets") or ())
+    ours = is_package_label(tag)
+    own = [asset for asset in assets if _plain(str(asset.get("name"))) == _plain(f"{tag}.tgz")]
+    whole = [asset for asset in assets if asset.get("state") == "uploaded" and str(asset["name"]).endswith(".tgz")]
+    if release.get("draft"):
+        # A draft with another title or other files is somebody's own.
+        if ours and release.get("name") == tag and len(own) == len(assets):
+            yield Stored(tag, tag, f"{tag}.tgz", "", None, "draft", handle=release)
+        return
+    fits = [asset for asset in whole if asset in own] or whole
+    for asset in sorted(whole, key=lambda asset: str(asset["name"]) != f"{tag}.tgz"):
+        digest = str(asset.get("digest") or "")
+        yield Stored(
+            tag,
+            tag if ours and asset in fits else "",
+            str(asset["name"]),
+            str(asset["browser_download_url"]),
+            digest.removeprefix("sha256:") if digest.startswith("sha256:") else None,
+            "published",
+            created=_time(asset.get("created_at")),
+            handle=asset,
+        )
+    if ours and not whole and len(own) == len(assets):
+        what = "is a release whose package never arrived whole" if assets else "is a release without a package"
+        remedy = "it is immutable, so delete it; the next update publishes it anew" if release.get("immutable") else ""
+        yield Stored(tag, tag, f"{tag}.tgz", "", None, "broken", what, remedy, handle=release)
+
+
+def _time(text: object) -> datetime | None:
+    try:
+        time = datetime.fromisoformat(str(text))
+    except ValueError:
+        return None
+    return time if time.tzinfo is not None else None
+
+
+def _plain(name: str) -> str:
+    """Return a name without what GitHub changes in an asset's: `+` and the like become a dot, several dots one."""
+    return re.sub(r"[^A-Za-z0-9_-]+", ".", name).strip(".")
+
+
+def _work(release: Mapping[str, Any]) -> object:
+    return [(asset.get("id"), asset.get("state")) for asset in release.get("assets") or ()]

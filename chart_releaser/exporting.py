@@ -1,0 +1,287 @@
+"""Charts into a directory for local work: each replaced as a whole, and never what the user has edited."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import errno
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import stat
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Literal
+
+from chart_releaser.errors import ChartReleaserError, UsageError
+
+STATE_FILE = ".chart-releaser.json"
+_STAGE_PREFIX = ".chart-releaser-"
+_RENAME_EXCHANGE = 2
+_AT_FDCWD = -100
+
+Outcome = Literal["written", "unchanged"]
+
+
+class ExportError(ChartReleaserError):
+    """A chart can't be written, or must not be, since the user's own changes would be lost."""
+
+
+@dataclass
+class ExportDirectory:
+    """A directory of exported charts.
+
+    `.chart-releaser.json` in it holds the digest of each chart as it was exported, by which the next export tells
+    whether the user has changed it since. Use as a context manager: the file is written at the end.
+    """
+
+    path: Path
+    force: bool = False
+    _digests: dict[str, str] = field(default_factory=dict)
+    _begun: dict[str, str] = field(default_factory=dict)
+    """Digests of what is about to be written, recorded first: a run that was killed is not taken for the user."""
+    _before: str = ""
+    _lock: int | None = None
+
+    def __enter__(self) -> ExportDirectory:
+        try:
+            if self.path.is_dir():
+                self._open()
+            elif self.path.exists() or self.path.is_symlink():
+                raise UsageError(f"{self.path} is not a directory; name another one with --target-dir")
+        except OSError as error:
+            raise _failed(self.path, error) from error
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            self._record()
+        except OSError as failure:
+            if error is None:
+                raise _failed(self.path / STATE_FILE, failure) from failure
+        finally:
+            if self._lock is not None:
+                os.close(self._lock)
+                self._lock = None
+
+    def write_chart(self, name: str, files: Sequence[tuple[str, bytes]]) -> Outcome:
+        """Make `name` a directory with exactly `files` (path and content), in one step.
+
+        Raises ExportError if it holds changes of the user's and `force` is off, or if it can't be written.
+        """
+        target = self.path / name
+        wanted = _digest(files)
+        try:
+            self._open()
+            present = _present(target)
+            if present == wanted:
+                self._settle(name, wanted)
+                return "unchanged"
+            self._check_edited(target, name, present)
+            self._begin(name, wanted)
+            with self._stage() as stage:
+                for path, data in files:
+                    _write(stage / "new" / path, data)
+                _swap(stage / "new", target, stage / "old")
+        except OSError as error:
+            raise _failed(target, error) from error
+        self._settle(name, wanted)
+        return "written"
+
+    def write_package(self, filename: str, data: bytes) -> Outcome:
+        """Make `filename` a file with exactly `data`, in one step. Raises ExportError as `write_chart`."""
+        target = self.path / filename
+        wanted = _digest([("", data)])
+        try:
+            self._open()
+            present = _present(target)
+            if present == wanted:
+                self._settle(filename, wanted)
+                return "unchanged"
+            self._check_edited(target, filename, present)
+            self._begin(filename, wanted)
+            self._replace_file(target, data)
+        except OSError as error:
+            raise _failed(target, error) from error
+        self._settle(filename, wanted)
+        return "written"
+
+    def _record(self) -> None:
+        record = {"charts": dict(sorted(self._digests.items()))}
+        if self._begun:
+            record["begun"] = dict(sorted(self._begun.items()))
+        text = json.dumps(record, indent=1) + "\n"
+        if (self._digests or self._begun) and text != self._before:
+            self._replace_file(self.path / STATE_FILE, text.encode())
+            self._before = text
+
+    def _begin(self, name: str, digest: str) -> None:
+        before = self._begun.get(name)
+        self._begun[name] = digest
+        try:
+            self._record()
+        except OSError:
+            del self._begun[name]
+            if before is not None:
+                self._begun[name] = before
+            raise
+
+    def _settle(self, name: str, digest: str) -> None:
+        self._digests[name] = digest
+        self._begun.pop(name, None)
+
+    def _check_edited(self, target: Path, name: str, present: str | None) -> None:
+        if present is None or self.force:
+            return
+        recorded = {self._digests.get(name), self._begun.get(name)} - {None}
+        if not recorded:
+            raise ExportError(f"{target} was not exported by chart-releaser; it was left alone, --force replaces it")
+        if present not in recorded:
+            raise ExportError(f"{target} was changed since it was exported; it was left alone, --force replaces it")
+
+    def _open(self) -> None:
+        """Make the directory if need be, lock it, and read its record: what another run wrote until now counts."""
+        if self._lock is not None:
+            return
+        self.path.mkdir(parents=True, exist_ok=True)
+        self._take_lock()
+        self._remove_leftovers()
+        try:
+            self._before = (self.path / STATE_FILE).read_text(encoding="utf-8")
+            record = json.loads(self._before)
+            self._digests = {str(name): str(digest) for name, digest in record["charts"].items()}
+            self._begun = {str(name): str(digest) for name, digest in record.get("begun", {}).items()}
+        except FileNotFoundError:
+            pass
+        except (ValueError, KeyError, AttributeError, TypeError):
+            self._digests = {}  # a damaged record makes every chart count as edited: nothing is overwritten
+
+    def _take_lock(self) -> None:
+        handle = os.open(self.path, os.O_RDONLY)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            os.close(handle)
+            raise ExportError(f"another run is writing to {self.path}; try again when it has ended") from error
+        self._lock = handle
+
+    def _remove_leftovers(self) -> None:
+        """Put back or clear away what a killed run left; only under the lock, so it is nobody else's."""
+        for stage in self.path.glob(f"{_STAGE_PREFIX}*.tmp"):
+            if stage.is_dir() and not stage.is_symlink():
+                for old in stage.glob("old-*"):
+                    target = self.path / old.name.removeprefix("old-")
+                    if not target.exists():
+                        old.rename(target)
+                shutil.rmtree(stage, ignore_errors=True)
+            else:
+                stage.unlink(missing_ok=True)
+
+    @contextlib.contextmanager
+    def _stage(self) -> Iterator[Path]:
+        stage = Path(tempfile.mkdtemp(prefix=_STAGE_PREFIX, suffix=".tmp", dir=self.path))
+        try:
+            yield stage
+        finally:
+            shutil.rmtree(stage, ignore_errors=True)
+
+    def _replace_file(self, target: Path, data: bytes) -> None:
+        handle, name = tempfile.mkstemp(prefix=_STAGE_PREFIX, suffix=".tmp", dir=self.path)
+        staged = Path(name)
+        try:
+            with os.fdopen(handle, "wb") as stream:
+                stream.write(data)
+                stream.flush()
+                os.fsync(stream.fileno())
+            staged.chmod(0o666 & ~_umask())
+            staged.replace(target)
+        finally:
+            staged.unlink(missing_ok=True)
+
+
+def _failed(path: Path, error: OSError) -> ExportError:
+    return ExportError(f"{path} can't be written: {error.strerror or error}; what was there is unchanged")
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _write(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+
+
+def _digest(files: Sequence[tuple[str, bytes]] | Mapping[str, bytes]) -> str:
+    total = hashlib.sha256()
+    for path, data in sorted(files.items() if isinstance(files, Mapping) else files):
+        total.update(f"{path}\0{len(data)}\0".encode(errors="surrogateescape") + data)
+    return total.hexdigest()
+
+
+def _present(target: Path) -> str | None:
+    """Return the digest of what is there, None if nothing is; links and special files count as what they are."""
+    try:
+        mode = target.lstat().st_mode
+    except FileNotFoundError:
+        return None
+    if stat.S_ISREG(mode):
+        return _digest([("", target.read_bytes())])
+    if not stat.S_ISDIR(mode):
+        return "neither a file nor a directory"
+    found: dict[str, bytes] = {}
+    for directory, directories, names in os.walk(target, onerror=_raise):
+        for name in [*names, *(name for name in directories if (Path(directory) / name).is_symlink())]:
+            path = Path(directory) / name
+            relative = path.relative_to(target).as_posix()
+            if stat.S_ISREG(path.lstat().st_mode):
+                found[relative] = path.read_bytes()
+            else:
+                found[f"{relative}\0special"] = b""
+    return _digest(found)
+
+
+def _raise(error: OSError) -> None:
+    raise error
+
+
+def _swap(new: Path, target: Path, old: Path) -> None:
+    """Put `new` in the place of `target`, in one step where the system can, and `target` out of the way."""
+    if not target.exists() and not target.is_symlink():
+        new.rename(target)
+        return
+    if _exchange(new, target):
+        return
+    parked = old.with_name(f"old-{target.name}")
+    target.rename(parked)
+    try:
+        new.rename(target)
+    except OSError:
+        parked.rename(target)
+        raise
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    """Exchange two paths atomically by Linux's renameat2(2); False where that is not to be had."""
+    if not sys.platform.startswith("linux"):
+        return False
+    try:
+        renameat2 = ctypes.CDLL(None, use_errno=True).renameat2
+    except (OSError, AttributeError):
+        return False
+    if renameat2(_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), _RENAME_EXCHANGE) == 0:
+        return True
+    code = ctypes.get_errno()
+    if code in (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP):
+        return False
+    raise OSError(code, os.strerror(code), str(other))

@@ -1,0 +1,203 @@
+"""The story of each command: config, releases, plan, charts, packages, destination."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from chart_releaser.build import Built, build_all
+from chart_releaser.chart import Chart
+from chart_releaser.errors import (
+    ChartReleaserError,
+    UpstreamError,
+)
+from chart_releaser.exporting import ExportDirectory
+from chart_releaser.package import chart_files, package
+from chart_releaser.plan import (
+    Item,
+    SourcePlan,
+    enough_for,
+    enough_for_newest,
+    in_form_of,
+    item_of,
+    newest,
+    plan_source,
+    tag_candidates,
+)
+from chart_releaser.publishing import publish_all
+from chart_releaser.report import Bump, ExportReport, Row, UpdateReport, item_row
+from chart_releaser.run import Run, ask_each, jobs, not_done
+from chart_releaser.versions import parse_tag
+
+if TYPE_CHECKING:
+    from chart_releaser.config import Source
+    from chart_releaser.destinations import Destination
+    from chart_releaser.location import Location
+    from chart_releaser.snapshot import Snapshot
+    from chart_releaser.upstream import Release, Upstream
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class _Exported:
+    """What `export` writes under `name`: a package's bytes, or a chart's files."""
+
+    name: str
+    content: bytes | Sequence[tuple[str, bytes]]
+
+
+def update(run: Run, destination: Destination, *, limit: int | None = None, dry_run: bool = False) -> UpdateReport:
+    """Publish the tracked releases that the destination lacks, and return what was done.
+
+    `limit` ends the run after so many releases. `dry_run` plans only. Raises DestinationError if the destination can't
+    be used, before anything was done; whatever fails later is in the report.
+    """
+    report = UpdateReport()
+    index = destination.open()
+    plans = _plan(run, index.versions, report)
+    for plan in plans:
+        _explain(run, plan)
+        report.planned += map(item_row, plan.missing)
+        for item in plan.present:
+            entry: Mapping[str, Any] = index.entry(item.source.name, item.version) or {}
+            url = str((entry.get("urls") or [""])[0])
+            digest = str(entry.get("digest") or "")
+            report.skipped.append(item_row(item, url=url, digest=digest))
+    if not dry_run:
+        publish_all(run, destination, plans, limit, report)
+    return report
+
+
+def _explain(run: Run, plan: SourcePlan) -> None:
+    name = plan.source.name
+    run.reporter.detail(f"{name}: {len(plan.present)} up to date, {len(plan.missing)} to publish")
+    for tag, reason in plan.passed_over:
+        run.reporter.detail(f"{name} {tag}: not tracked: {reason}")
+
+
+def _plan(run: Run, published: Callable[[str], frozenset[str]], report: UpdateReport) -> list[SourcePlan]:
+    """List the releases of every repository once, and plan every source; in the order of the configuration."""
+
+    def list_releases(location: Location, sources: Sequence[Source]) -> list[Release]:
+        upstream = run.repositories.upstream(location)
+        return upstream.releases(lambda releases: enough_for(sources, releases))
+
+    plans = []
+    for source, outcome in ask_each(run, run.sources, list_releases):
+        if isinstance(outcome, Exception):
+            not_done(run, report, Row(source.name), outcome)
+        else:
+            plans.append(plan_source(source, outcome, published(source.name)))
+    return plans
+
+
+def export(run: Run, directory: ExportDirectory, *, packaged: bool) -> ExportReport:
+    """Write the chart of each source at its configured version, or the newest, into `directory`."""
+    report = ExportReport()
+
+    def make(_item: Item, chart: Chart, snapshot: Snapshot) -> _Exported:
+        if packaged:
+            packed = package(chart, snapshot.time)
+            return _Exported(packed.filename, packed.data)
+        return _Exported(chart.name, chart_files(chart))
+
+    with directory:
+        items = _choose(run, report.failures)
+        builds = build_all(jobs(run, items), make, threads=run.threads, stop=run.stop)
+        for done, built in enumerate(builds):
+            run.reporter.progress("building", done, len(items))
+            _export_one(run, directory, built, report)
+        run.reporter.progress("building", len(items), len(items))
+    report.failures.interrupted = run.stop.is_set()
+    return report
+
+
+def _choose(run: Run, failures: UpdateReport) -> list[Item]:
+    """Find the release of each source that `export` takes."""
+
+    def find_releases(location: Location, sources: Sequence[Source]) -> dict[str, Release | Exception]:
+        upstream = run.repositories.upstream(location)
+        known: dict[tuple[str, ...], Release | Exception] = {}
+        for source in sources:
+            if _what(source) not in known:
+                known[_what(source)] = _release_of(upstream, source)
+        return {source.name: known[_what(source)] for source in sources}
+
+    items = []
+    for source, outcome in ask_each(run, run.sources, find_releases):
+        release = outcome if isinstance(outcome, Exception) else outcome[source.name]
+        if isinstance(release, Exception):
+            not_done(run, failures, Row(source.name, source.version or ""), release)
+        elif not (item := item_of(source, release)).paths:
+            error = ChartReleaserError("none of its chart paths is for this version; check their versions: ranges")
+            not_done(run, failures, item_row(item), error)
+        else:
+            items.append(item)
+    return items
+
+
+def _what(source: Source) -> tuple[str, ...]:
+    """What `export` asks a repository for: equal for sources that take the same release."""
+    return source.version or "", source.tag_prefix, str(source.versions) if source.version is None else ""
+
+
+def _export_one(run: Run, directory: ExportDirectory, built: Built[_Exported], report: ExportReport) -> None:
+    item = built.item
+    try:
+        if built.error is not None or built.result is None:
+            raise built.error or AssertionError("neither files nor an error")
+        name, content = built.result.name, built.result.content
+        if isinstance(content, bytes):
+            outcome = directory.write_package(name, content)
+        else:
+            outcome = directory.write_chart(name, content)
+    except Exception as error:
+        not_done(run, report.failures, item_row(item), error)
+        return
+    row = item_row(item, url=str(directory.path / name))
+    (report.written if outcome == "written" else report.unchanged).append(row)
+    run.reporter.step(f"{outcome} {row.url}")
+
+
+def _release_of(upstream: Upstream, source: Source) -> Release | Exception:
+    """Return the release that `export` takes; errors as values, since other sources of the repository may do."""
+    try:
+        if source.version is not None:
+            release = upstream.release(tag_candidates(source.version, source.tag_prefix))
+            if parse_tag(release.tag, source.tag_prefix) is None:
+                raise UpstreamError(
+                    f"the tag {release.tag} is no semantic version; a chart needs one, set version: to it"
+                )
+            return release
+        found = newest(source, upstream.releases(lambda releases: enough_for_newest([source], releases)))
+        if found is None:
+            raise UpstreamError("no release is a stable version in its range; set version: or widen versions:")
+        return found
+    except Exception as error:
+        return error
+
+
+def latest(run: Run, report: UpdateReport) -> list[Bump]:
+    """Return the highest stable version of each source that has a `version:`; failures go into `report`."""
+
+    def list_releases(location: Location, sources: Sequence[Source]) -> list[Release]:
+        upstream = run.repositories.upstream(location)
+        return upstream.releases(lambda releases: enough_for_newest(sources, releases))
+
+    bumps = []
+    for source, outcome in ask_each(
+        run, [source for source in run.sources if source.version is not None], list_releases
+    ):
+        version = source.version or ""
+        release = outcome if isinstance(outcome, Exception) else newest(source, outcome)
+        if release is None:
+            release = UpstreamError(
+                "no release is a stable version in its range; the version stays as it is, check versions:"
+            )
+        if isinstance(release, Exception):
+            not_done(run, report, Row(source.name, version), release)
+        else:
+            bumps.append(Bump(source.name, version, in_form_of(release.tag, version, source.tag_prefix)))
+    return bumps

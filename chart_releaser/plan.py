@@ -1,0 +1,145 @@
+"""Which releases of a source are tracked, which of them the destination lacks, and why others are not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from semver import Version
+
+from chart_releaser.upstream import Release
+from chart_releaser.versions import Window, chart_version, parse_tag
+
+if TYPE_CHECKING:
+    from chart_releaser.config import Source
+
+
+@dataclass(frozen=True)
+class Item:
+    """One release of one source: the chart `source.name` in `version`, built from `paths` of the release's tag."""
+
+    source: Source
+    release: Release
+    version: str
+    paths: tuple[str, ...]
+
+    @property
+    def title(self) -> str:
+        """What messages put in front: `provider-azure v1.62.1`."""
+        return f"{self.source.name} {self.release.tag}"
+
+
+@dataclass(frozen=True)
+class SourcePlan:
+    """What a run knows of a source before it builds anything, newest first."""
+
+    source: Source
+    missing: tuple[Item, ...]
+    present: tuple[Item, ...]
+    passed_over: tuple[tuple[str, str], ...]
+    """Tags that are not tracked, each with the reason."""
+
+
+def enough_for(sources: Sequence[Source], releases: Sequence[Release]) -> bool:
+    """Tell whether `releases`, the newest created ones, are sure to hold all that `sources` track."""
+    return all(source.window.complete(_versions(source, releases)) for source in sources)
+
+
+def enough_for_newest(sources: Sequence[Source], releases: Sequence[Release]) -> bool:
+    """Tell whether `releases` are sure to hold the highest stable version of each of `sources`."""
+    return all(_newest_window(source).complete(_versions(source, releases)) for source in sources)
+
+
+def plan_source(source: Source, releases: Sequence[Release], present: Iterable[str]) -> SourcePlan:
+    """Return what to build for `source` out of `releases`, given the versions that are `present` at the destination."""
+    by_version, passed_over = _candidates(source, releases)
+    selected = source.window.select(version for version, _ in by_version.values())
+    listed = frozenset(present)
+    missing: list[Item] = []
+    there: list[Item] = []
+    for version in selected:
+        item = item_of(source, by_version[str(version)][1])
+        if not item.paths:
+            passed_over.append((item.release.tag, "no chart path is for this version"))
+        elif item.version in listed:
+            there.append(item)
+        else:
+            missing.append(item)
+    chosen = set(map(str, selected))
+    others = (pair for exact, pair in by_version.items() if exact not in chosen)
+    for version, release in sorted(others, key=lambda pair: pair[0], reverse=True):
+        passed_over.append((release.tag, source.window.reason(version, selected) or "not tracked"))
+    return SourcePlan(source, tuple(missing), tuple(there), tuple(passed_over))
+
+
+def item_of(source: Source, release: Release) -> Item:
+    """Return the item for `release`, whether or not it is tracked; its tag must be a version."""
+    version = parse_tag(release.tag, source.tag_prefix)
+    paths = tuple(
+        chart.path
+        for chart in source.charts
+        # A range on a path says where the path exists, so the prereleases before a version count with it.
+        if chart.versions is None or (version is not None and chart.versions.matches(version, prereleases=True))
+    )
+    return Item(source, release, chart_version(release.tag, source.tag_prefix), paths)
+
+
+def newest(source: Source, releases: Sequence[Release]) -> Release | None:
+    """Return the release with the highest stable version in the source's range, None if there is none."""
+    by_version, _ = _candidates(source, releases)
+    selected = _newest_window(source).select(version for version, _ in by_version.values())
+    return by_version[str(selected[0])][1] if selected else None
+
+
+def tag_candidates(version: str, prefix: str) -> list[str]:
+    """Return the tags that a configured version can mean: with and without the prefix, with and without the v."""
+    bare = version.removeprefix(prefix)
+    other = bare.removeprefix("v") if bare.startswith("v") else f"v{bare}"
+    return [f"{prefix}{bare}", f"{prefix}{other}"]
+
+
+def in_form_of(tag: str, current: str, prefix: str) -> str:
+    """Return `tag` as the user writes versions: without prefix or v where `current` has none."""
+    if prefix and not current.startswith(prefix):
+        tag = tag.removeprefix(prefix)
+        prefix = ""
+    number = tag.removeprefix(prefix)
+    if number.startswith("v") and not current.removeprefix(prefix).startswith("v"):
+        number = number[1:]
+    return prefix + number
+
+
+def _newest_window(source: Source) -> Window:
+    return Window(minors=1, patches="latest", range=source.versions, prereleases=False)
+
+
+def _versions(source: Source, releases: Sequence[Release]) -> list[Version]:
+    return [version for version, _ in _candidates(source, releases)[0].values()]
+
+
+def _candidates(
+    source: Source, releases: Sequence[Release]
+) -> tuple[Mapping[str, tuple[Version, Release]], list[tuple[str, str]]]:
+    """Return the releases that could be tracked, by exact version, and the tags that could not.
+
+    By the text, since semver's equality leaves out build metadata, which tells charts apart.
+    """
+    found: dict[str, tuple[Version, Release]] = {}
+    passed_over: list[tuple[str, str]] = []
+    for release in releases:
+        version = parse_tag(release.tag, source.tag_prefix)
+        if version is None:
+            if release.tag.startswith(source.tag_prefix):
+                passed_over.append((release.tag, "no semantic version"))
+        elif release.prerelease and not source.prereleases:
+            passed_over.append((release.tag, "prerelease"))
+        else:
+            known = found.get(str(version))
+            # Two tags of one version, with and without the v, would be one chart: the one with the v is taken.
+            if known is None or len(release.tag) > len(known[1].tag):
+                found[str(version)] = (version, release)
+            if known is not None and known[1].tag != release.tag:
+                taken, left = sorted((known[1].tag, release.tag), key=len, reverse=True)
+                passed_over.append((left, f"the same version as {taken}"))
+    return found, passed_over

@@ -1,0 +1,112 @@
+"""Build and publish what is missing, and list in the index what was published, however the run ended."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from chart_releaser.build import Built, build_all
+from chart_releaser.chart import Chart
+from chart_releaser.errors import ConflictError, DestinationError, DestinationUnusableError, RateLimitError
+from chart_releaser.package import Package, package
+from chart_releaser.plan import Item, SourcePlan
+from chart_releaser.report import Row, UpdateReport, describe, item_row
+from chart_releaser.run import Run, jobs, not_done
+from chart_releaser.versions import helm_order
+
+if TYPE_CHECKING:
+    from chart_releaser.destinations import Destination, Published
+    from chart_releaser.snapshot import Snapshot
+
+
+@dataclass(frozen=True)
+class _Ready:
+    """A package with the notes that go with it."""
+
+    package: Package
+    notes: str
+
+
+def publish_all(
+    run: Run, destination: Destination, plans: Sequence[SourcePlan], limit: int | None, report: UpdateReport
+) -> None:
+    """Build and publish what is missing, then list in the index what was published, however it ended."""
+    items = [item for plan in plans for item in plan.missing]
+    latest = _latest(run, plans)
+
+    def make(item: Item, chart: Chart, snapshot: Snapshot) -> _Ready:
+        notes = item.release.notes if item.release.notes is not None else snapshot.message
+        return _Ready(package(chart, snapshot.time), notes)
+
+    if not items:
+        return
+    done: list[tuple[Item, Published]] = []
+    destination.prepare([f"{item.source.name}-{item.version}" for item in items])
+    builds = build_all(jobs(run, items), make, threads=run.threads, stop=run.stop)
+    try:
+        for handled, built in enumerate(builds, 1):
+            run.reporter.progress("publishing", handled - 1, len(items))
+            _publish_one(run, destination, built, latest, done, report)
+            if limit is not None and len(done) >= limit and handled < len(items):
+                report.early = f"--limit {limit} is reached; {len(items) - handled} more wait for the next run"
+                break
+    except RateLimitError as error:
+        report.early = report.early or str(error)
+    except DestinationUnusableError as error:
+        if not done:
+            raise
+        run.reporter.failure(report.fail(Row(destination.title), error))
+    except KeyboardInterrupt:
+        report.interrupted = True
+    finally:
+        run.reporter.progress("publishing", len(items), len(items))
+        builds.close()
+        _finish(run, destination, done, report)
+    report.interrupted = report.interrupted or run.stop.is_set()
+
+
+def _latest(run: Run, plans: Sequence[SourcePlan]) -> Item | None:
+    """Return the item that GitHub shall call the latest release: the newest of one source, if the user asks for it."""
+    for plan in plans:
+        if plan.source is run.marks_latest:
+            newest_items = [*plan.missing[:1], *plan.present[:1]]
+            return min(newest_items, key=lambda item: helm_order(item.version), default=None)
+    return None
+
+
+def _finish(run: Run, destination: Destination, done: Sequence[tuple[Item, Published]], report: UpdateReport) -> None:
+    """List what was published. Where that fails the packages are there all the same, and the next run lists them."""
+    try:
+        destination.finish([published for _, published in done])
+    except ConflictError as error:
+        run.reporter.failure(report.fail(Row(destination.title), error))
+    except (DestinationError, RateLimitError) as error:
+        for item, _ in done:
+            report.fail(item_row(item), error)
+        run.reporter.failure(f"{destination.title}: {describe(error)}")
+        return
+    report.published += [item_row(item, url=published.url, digest=published.digest) for item, published in done]
+
+
+def _publish_one(
+    run: Run,
+    destination: Destination,
+    built: Built[_Ready],
+    latest: Item | None,
+    done: list[tuple[Item, Published]],
+    report: UpdateReport,
+) -> None:
+    item = built.item
+    if built.error is not None or built.result is None:
+        not_done(run, report, item_row(item), built.error or AssertionError("neither a package nor an error"))
+        return
+    try:
+        published = destination.publish(built.result.package, built.result.notes, latest=item is latest)
+    except (RateLimitError, DestinationUnusableError):
+        raise
+    except Exception as error:
+        not_done(run, report, item_row(item), error)
+        return
+    done.append((item, published))
+    run.reporter.step(f"published {item.source.name} {item.version}")

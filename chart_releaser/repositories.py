@@ -1,0 +1,86 @@
+"""Opens what the sources of a configuration name: releases through an upstream, trees through a repository."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from chart_releaser.location import GitHubRepository, GitRepository, LocalRepository, Location, Server, locate
+from chart_releaser.pacing import Pacing
+from chart_releaser.snapshot import Repository, open_repository
+from chart_releaser.upstream import GitHubUpstream, GitUpstream, Upstream
+
+if TYPE_CHECKING:
+    from chart_releaser.config import Source
+    from chart_releaser.githubapi import GitHubApi
+
+_SCP = re.compile(r"(?:[^@/:]+@)?(?P<host>\[[^\]]+\]|[^@/:]+):(?!//)(?P<path>.+)")
+_SSH = re.compile(r"ssh://(?:[^@/]+@)?(?P<host>\[[^\]]+\]|[^@/:]+)(?::\d+)?/(?P<path>.+)")
+
+
+@dataclass
+class Repositories:
+    """What is needed to reach upstream repositories.
+
+    `token` is for `server` and goes to no other. `cache` is where fetched repositories are kept, `base` the directory
+    that relative paths start from; `on_wait` gets a message when another run holds a cached repository.
+    """
+
+    server: Server
+    token: str | None
+    cache: Path
+    base: Path
+    on_wait: Callable[[str], None]
+    pacing: Pacing = field(default_factory=Pacing)
+    _local: threading.local = field(default_factory=threading.local)
+
+    def locate(self, source: Source) -> Location:
+        """Return where the source's repository is; the configuration has been checked, so it is somewhere."""
+        return locate(source.repo, base=self.base, server=self.server)
+
+    def upstream(self, location: Location) -> Upstream:
+        """Return what tells the releases at `location`; for use in this thread."""
+        if isinstance(location, GitHubRepository):
+            return GitHubUpstream(location, self.api(location.server))
+        return GitUpstream(str(location), lambda: self.open(location).tags())
+
+    def open(self, location: Location) -> Repository:
+        """Return the repository at `location`, for use in this thread. Raises UpstreamError."""
+        return open_repository(location, cache=self.cache, token=self._token_for(location), on_wait=self.on_wait)
+
+    def _token_for(self, location: Location) -> str | None:
+        ours = isinstance(location, GitHubRepository) and location.server == self.server
+        return self.token if ours else None
+
+    def api(self, server: Server) -> GitHubApi:
+        """Return this thread's client for `server`: PyGithub's keeps the state of a request in the client."""
+        from chart_releaser.githubapi import GitHubApi
+        from chart_releaser.responses import Responses
+
+        clients: dict[Server, GitHubApi] = self._local.__dict__.setdefault("clients", {})
+        if server not in clients:
+            token = self.token if server == self.server else None
+            responses = Responses(self.cache / "api", identity=token or "")
+            clients[server] = GitHubApi(server, token, self.pacing, responses)
+        return clients[server]
+
+
+def web_url(location: Location) -> str | None:
+    """Return the address of a repository for people and for Renovate; None for a path, which says nothing elsewhere."""
+    if isinstance(location, GitHubRepository):
+        return location.web_url
+    if isinstance(location, LocalRepository):
+        return None
+    return _web_url_of_git(location)
+
+
+def _web_url_of_git(repository: GitRepository) -> str:
+    url = repository.url.removesuffix("/").removesuffix(".git")
+    ssh = _SSH.fullmatch(url) or _SCP.fullmatch(url)
+    if ssh is not None:
+        return f"https://{ssh['host']}/{ssh['path'].lstrip('/')}"
+    return url

@@ -1,0 +1,128 @@
+"""What a command works with, made of its options, the configuration and the environment."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from chart_releaser.errors import ConfigError, UsageError
+
+if TYPE_CHECKING:
+    from chart_releaser.config import Config
+    from chart_releaser.console import Console
+    from chart_releaser.destinations import Auditable
+    from chart_releaser.location import Server
+    from chart_releaser.repositories import Repositories
+    from chart_releaser.run import Run
+
+
+def load(path: Path) -> Config:
+    """Return the configuration in the file. Raises ConfigError with every problem, UsageError for the environment."""
+    from chart_releaser.config import parse_config
+    from chart_releaser.config_file import read_config
+
+    return parse_config(read_config(path), file=str(path), base=path.resolve().parent, server=_server())
+
+
+def _server() -> Server:
+    from chart_releaser.location import Server
+
+    return Server.from_environ(os.environ)
+
+
+def destination_of(
+    config: Config, path: Path, repositories: Repositories, *, writes: bool, audits: bool = False
+) -> Auditable:
+    """Return what the configuration publishes to; nothing is asked or read yet. Raises ConfigError without one."""
+    from chart_releaser.config import DirectoryDestination
+
+    chosen = config.destination
+    if chosen is None:
+        raise ConfigError([f"{path}: destination: is missing; update needs a directory, or an owner and a repo"])
+    from chart_releaser.page import directory_page, github_page
+
+    if isinstance(chosen, DirectoryDestination):
+        from chart_releaser.destinations.directory_audit import AuditableDirectory
+
+        page = directory_page(chosen.url) if chosen.page else None
+        options = {"audits": audits, "writes": writes or not audits}
+        return AuditableDirectory(chosen.directory, url=chosen.url, page=page, **options)
+    from chart_releaser.destinations.github_audit import AuditableGitHubPages
+    from chart_releaser.location import GitHubRepository
+
+    return AuditableGitHubPages(
+        GitHubRepository(repositories.server, chosen.owner, chosen.repo),
+        repositories.api(repositories.server),
+        branch=chosen.branch,
+        token=repositories.token,
+        cache=repositories.cache,
+        page=github_page(chosen.owner, chosen.repo) if chosen.page else None,
+        writes=writes,
+        on_wait=repositories.on_wait,
+    )
+
+
+_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
+
+
+def seconds(text: str) -> float:
+    """Return the seconds in a length of time such as 90, 90s, 5m or 1h. Raises UsageError."""
+    match = re.fullmatch(r"([0-9]{1,6})([smh]?)", text.strip())
+    if match is None:
+        raise UsageError(f"--max-wait {text}: write a number of seconds, or one with s, m or h such as 5m")
+    return float(match[1]) * _UNITS[match[2]]
+
+
+def run_of(
+    config: Config,
+    names: list[str] | None,
+    jobs: int,
+    cache_dir: Path | None,
+    console: Console,
+    *,
+    max_wait: float = 300.0,
+) -> Run:
+    """Return the run over the sources called `names`, over all without. Raises UsageError for an unknown one."""
+
+    from chart_releaser.config import GitHubDestination
+    from chart_releaser.pacing import Pacing
+    from chart_releaser.repositories import Repositories
+    from chart_releaser.run import Run
+
+    sources = config.sources
+    known = [source.name for source in sources]
+    for name in names or ():
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"the configuration has {', '.join(known[:10])}"
+            raise UsageError(f"--source {name}: there is no such source; {hint}")
+    if names:
+        sources = tuple(source for source in sources if source.name in names)
+    stop = threading.Event()
+    repositories = Repositories(
+        server=_server(),
+        token=(os.environ.get("GITHUB_TOKEN") or os.environ.get("GH_TOKEN") or "").strip() or None,
+        cache=cache_dir if cache_dir is not None else _default_cache(),
+        base=config.base,
+        on_wait=console.step,
+        pacing=Pacing(max_wait=max_wait, sleep=stop.wait, on_wait=console.step),
+    )
+    wants_latest = isinstance(config.destination, GitHubDestination) and config.destination.make_latest
+    return Run(
+        sources=sources,
+        repositories=repositories,
+        reporter=console,
+        threads=jobs,
+        stop=stop,
+        marks_latest=config.sources[0] if wants_latest else None,
+    )
+
+
+def _default_cache() -> Path:
+    import platformdirs
+
+    return platformdirs.user_cache_path("chart-releaser")

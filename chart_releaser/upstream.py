@@ -1,0 +1,159 @@
+"""What releases a repository has: their tags, notes and assets, from GitHub or from plain git."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+from urllib.parse import quote
+
+from chart_releaser.errors import GitHubError, UpstreamError
+from chart_releaser.githubapi import GitHubApi
+from chart_releaser.location import GitHubRepository
+
+_MAX_ASSET_BYTES = 5 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Asset:
+    """A file of a release: its name, API address, size in bytes, and digest (`sha256:…`) where GitHub tells one."""
+
+    name: str
+    url: str
+    size: int
+    digest: str | None
+
+
+@dataclass(frozen=True)
+class Release:
+    """A published release. `notes` is None where they are in the tag itself, which the snapshot has."""
+
+    tag: str
+    notes: str | None = None
+    prerelease: bool = False
+    assets: tuple[Asset, ...] = ()
+
+
+Enough = Callable[[Sequence[Release]], bool]
+
+
+class Upstream(Protocol):
+    """One upstream repository."""
+
+    def releases(self, enough: Enough) -> list[Release]:
+        """Return the published releases, newest created first, read until `enough` of them are there."""
+
+    def release(self, tags: Sequence[str]) -> Release:
+        """Return the release of the first of `tags` that has one."""
+
+    def read_asset(self, asset: Asset) -> bytes:
+        """Return the bytes of an asset, checked against its digest."""
+
+
+class GitHubUpstream:
+    """A repository on GitHub or an Enterprise Server."""
+
+    def __init__(self, repository: GitHubRepository, api: GitHubApi) -> None:
+        self._repository = repository
+        self._api = api
+
+    def releases(self, enough: Enough) -> list[Release]:
+        """See `Upstream`. Drafts are left out. https://docs.github.com/rest/releases/releases#list-releases"""
+        found: list[Release] = []
+        try:
+            for page in self._api.pages(f"/repos/{self._repository.slug}/releases"):
+                found += [release for item in page if (release := _release(item)) is not None]
+                if enough(found):
+                    break
+        except GitHubError as error:
+            raise self._failed(error) from error
+        return found
+
+    def release(self, tags: Sequence[str]) -> Release:
+        """See `Upstream`. Raises UpstreamError naming tags that look like the wanted one, if none has a release."""
+        for tag in tags:
+            try:
+                _, item = self._api.get(f"/repos/{self._repository.slug}/releases/tags/{quote(tag)}")
+            except GitHubError as error:
+                if error.status != 404:
+                    raise self._failed(error) from error
+                continue
+            if (release := _release(item)) is not None:
+                return release
+        known = [release.tag for release in self.releases(lambda _: True)]  # a page of them is enough for a hint
+        raise UpstreamError(f"{self._repository.slug} has no release {tags[0]}{near(tags[0], known)}")
+
+    def read_asset(self, asset: Asset) -> bytes:
+        """See `Upstream`. Raises UpstreamError for one that is too large, or that differs from its digest."""
+        name = f"the asset {asset.name}"
+        if asset.size > _MAX_ASSET_BYTES:
+            raise UpstreamError(f"{name} has {asset.size:,} bytes; at most {_MAX_ASSET_BYTES:,} are read")
+        try:
+            data = self._api.download(asset.url, limit=_MAX_ASSET_BYTES)
+        except GitHubError as error:
+            raise UpstreamError(f"{name} can't be read: {error}") from error
+        if asset.digest is not None and asset.digest != f"sha256:{hashlib.sha256(data).hexdigest()}":
+            raise UpstreamError(f"{name} was downloaded with another digest than {asset.digest}; run again")
+        return data
+
+    def _failed(self, error: GitHubError) -> UpstreamError:
+        if error.status != 404:
+            return UpstreamError(f"the releases of {self._repository.slug} can't be read: {error}")
+        advice = "and whether the token may read it" if self._api.has_token else "or set GITHUB_TOKEN if it is private"
+        return UpstreamError(f"{self._repository.web_url} was not found; check owner and name, {advice}")
+
+
+def _release(item: Any) -> Release | None:
+    """Return the release in an answer of GitHub's, None for a draft. Raises UpstreamError for what is neither."""
+    try:
+        if item.get("draft"):
+            return None
+        if not isinstance(item["tag_name"], str):
+            raise TypeError
+        return Release(
+            tag=item["tag_name"],
+            notes=str(item.get("body") or ""),
+            prerelease=bool(item.get("prerelease")),
+            assets=tuple(
+                Asset(str(asset["name"]), str(asset["url"]), int(asset.get("size") or 0), asset.get("digest") or None)
+                for asset in item.get("assets") or ()
+                if asset.get("state", "uploaded") == "uploaded"
+            ),
+        )
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise UpstreamError("the answer has something that is no release; check GITHUB_API_URL") from error
+
+
+class GitUpstream:
+    """A plain git repository: its tags are its releases, their messages the notes."""
+
+    def __init__(self, title: str, list_tags: Callable[[], Sequence[str]]) -> None:
+        self._title = title
+        self._list_tags = list_tags
+
+    def releases(self, enough: Enough) -> list[Release]:  # noqa: ARG002 - one request lists all tags
+        """See `Upstream`: every tag, in no particular order."""
+        return [Release(tag) for tag in self._list_tags()]
+
+    def release(self, tags: Sequence[str]) -> Release:
+        """See `Upstream`. Raises UpstreamError naming tags that look like the wanted one."""
+        known = self._list_tags()
+        for tag in tags:
+            if tag in known:
+                return Release(tag)
+        raise UpstreamError(f"{self._title} has no tag {tags[0]}{near(tags[0], known)}")
+
+    def read_asset(self, asset: Asset) -> bytes:
+        """Not possible: a git repository has no assets."""
+        raise UpstreamError(f"{self._title} has no asset {asset.name}: it is a git repository")
+
+
+def near(wanted: str, known: Sequence[str]) -> str:
+    """Return the end of a sentence that names the tags most like `wanted`."""
+    close = difflib.get_close_matches(wanted, known, n=3, cutoff=0.6)
+    if not close:
+        return "; check the version"
+    *others, last = close
+    return f"; did you mean {', '.join(others)}{' or ' if others else ''}{last}?"
