@@ -19,7 +19,7 @@ from typer.exceptions import TyperException
 from chart_releaser import __version__
 from chart_releaser.console import Console
 from chart_releaser.errors import ChartReleaserError, UsageError
-from chart_releaser.startup import destination_of, load, run_of, seconds
+from chart_releaser.startup import cache_of, destination_of, load, run_of, seconds
 
 if TYPE_CHECKING:
     from chart_releaser.report import UpdateReport
@@ -95,10 +95,11 @@ def update(
 
     console = _console(verbose, quiet)
     settings = load(config)
-    run = run_of(settings, source, jobs, cache_dir, console, max_wait=seconds(max_wait))
-    destination = destination_of(settings, config, run.repositories, writes=not dry_run)
-    with _finishing(run.stop), console.group(f"update {destination.title}"):
-        report = pipeline.update(run, destination, limit=limit, dry_run=dry_run)
+    with cache_of(cache_dir, keep=not dry_run) as cache:
+        run = run_of(settings, source, jobs, cache, console, max_wait=seconds(max_wait))
+        destination = destination_of(settings, config, run.repositories, writes=not dry_run)
+        with _finishing(run.stop), console.group(f"update {destination.title}"):
+            report = pipeline.update(run, destination, limit=limit, dry_run=dry_run)
     show_update(console, report, destination.title, as_json=json, dry_run=dry_run)
     _exit(report)
 
@@ -126,12 +127,13 @@ def export(
 
     console = _console(verbose, quiet)
     settings = load(config)
-    run = run_of(settings, source, jobs, cache_dir, console)
     chosen = target_dir or old_target_dir
     if chosen is None:
         chosen = str(settings.base / settings.target_dir) if settings.target_dir else "charts"
-    with _finishing(run.stop), console.group(f"export to {chosen}"):
-        report = pipeline.export(run, ExportDirectory(Path(chosen), force=force), packaged=packaged)
+    with cache_of(cache_dir, keep=True) as cache:
+        run = run_of(settings, source, jobs, cache, console)
+        with _finishing(run.stop), console.group(f"export to {chosen}"):
+            report = pipeline.export(run, ExportDirectory(Path(chosen), force=force), packaged=packaged)
     show_export(console, report)
     _exit(report.failures)
 
@@ -157,12 +159,14 @@ def fetch_latest_versions(
 
     console = _console(verbose, quiet)
     settings = load(config)
-    run = run_of(settings, source, jobs, cache_dir, console)
     report = UpdateReport()
-    with _finishing(run.stop), console.group("fetch latest versions"):
-        bumps = pipeline.latest(run, report)
+    writes = not (dry_run or check)
+    with cache_of(cache_dir, keep=writes) as cache:
+        run = run_of(settings, source, jobs, cache, console)
+        with _finishing(run.stop), console.group("fetch latest versions"):
+            bumps = pipeline.latest(run, report)
     changed = [bump for bump in bumps if bump.changed]
-    if changed and not (dry_run or check):
+    if changed and writes:
         before = read_config(config)  # anew: what the user changed meanwhile stays
         replace_config(config, set_versions(before, {bump.source: bump.new for bump in changed}))
     show_latest(console, report, changed, dry_run=dry_run)
@@ -190,11 +194,12 @@ def verify(
 
     console = _console(verbose, quiet)
     settings = load(config)
-    run = run_of(settings, None, jobs, cache_dir, console)
-    destination = destination_of(settings, config, run.repositories, writes=repair, audits=True)
-    with _finishing(run.stop), console.group(f"verify {destination.title}"):
-        names = [source.name for source in settings.sources]
-        report = run_verify(destination, repair=repair, threads=jobs, stop=run.stop, names=names)
+    with cache_of(cache_dir, keep=True) as cache:
+        run = run_of(settings, None, jobs, cache, console)
+        destination = destination_of(settings, config, run.repositories, writes=repair, audits=True)
+        with _finishing(run.stop), console.group(f"verify {destination.title}"):
+            names = [source.name for source in settings.sources]
+            report = run_verify(destination, repair=repair, threads=jobs, stop=run.stop, names=names)
     show_verify(console, report, destination.title, as_json=json)
     if report.exit_code:
         raise typer.Exit(report.exit_code)

@@ -194,8 +194,10 @@ class _Watch:
         end = time.monotonic() + timeout
         killed = ""
         while True:
+            # Its output ends with it, and waking up for that is quicker than wait(), which looks every 50 ms at last.
+            self._stdout.join(0.5)
             try:
-                status = self._process.proc.wait(timeout=0.5)
+                status = self._process.proc.wait(timeout=0 if self._stdout.is_alive() else 0.5)
                 break
             except subprocess.TimeoutExpired:
                 if time.monotonic() > end:

@@ -29,8 +29,10 @@ class Row:
         return f"{self.source} {self.version}".rstrip()
 
     def as_json(self) -> dict[str, str]:
-        """The row with the fields that say something."""
-        fields = {"source": self.source, "version": self.version, "chart": self.chart}
+        """The row with the fields that say something: the chart by its name and version, and upstream's tag."""
+        fields = {"source": self.source, "version": self.chart or self.version, "chart": self.source}
+        if self.version:
+            fields["tag"] = self.version
         more = {"url": self.url, "digest": self.digest, "error": self.error}
         return fields | {key: value for key, value in more.items() if value}
 

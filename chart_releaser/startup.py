@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import os
 import re
+import tempfile
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -81,7 +84,7 @@ def run_of(
     config: Config,
     names: list[str] | None,
     jobs: int,
-    cache_dir: Path | None,
+    cache: Path,
     console: Console,
     *,
     max_wait: float = 300.0,
@@ -106,7 +109,7 @@ def run_of(
     repositories = Repositories(
         server=_server(),
         token=(os.environ.get("GITHUB_TOKEN") or os.environ.get("GH_TOKEN") or "").strip() or None,
-        cache=cache_dir if cache_dir is not None else _default_cache(),
+        cache=cache,
         base=config.base,
         on_wait=console.step,
         pacing=Pacing(max_wait=max_wait, sleep=stop.wait, on_wait=console.step),
@@ -120,6 +123,19 @@ def run_of(
         stop=stop,
         marks_latest=config.sources[0] if wants_latest else None,
     )
+
+
+@contextlib.contextmanager
+def cache_of(chosen: Path | None, *, keep: bool) -> Iterator[Path]:
+    """Give the directory for what is fetched: `chosen`, or the user's own.
+
+    Without `keep` it is a temporary one: a dry run leaves nothing behind, wherever it is looked for.
+    """
+    if keep:
+        yield chosen if chosen is not None else _default_cache()
+        return
+    with tempfile.TemporaryDirectory(prefix="chart-releaser-", ignore_cleanup_errors=True) as directory:
+        yield Path(directory)
 
 
 def _default_cache() -> Path:

@@ -86,7 +86,7 @@ def test_json_is_one_document_with_every_release(tmp_path: Path) -> None:
     repo.release("v1.2.0", {"charts/weather/Chart.yaml": None})
     planned = run("update", "--json", "--dry-run", cwd=tmp_path, ok=True)
     plan = json.loads(planned.out)
-    assert [row["version"] for row in plan["planned"]] == ["v1.2.0", "v1.1.0"]
+    assert [row["version"] for row in plan["planned"]] == ["1.2.0", "1.1.0"]
     assert (plan["published"], plan["failed"]) == ([], [])
     ran = run("update", "--json", cwd=tmp_path)
     assert ran.code == 1
@@ -97,22 +97,24 @@ def test_json_is_one_document_with_every_release(tmp_path: Path) -> None:
     digest = hashlib.sha256((tmp_path / "public/weather-1.1.0.tgz").read_bytes()).hexdigest()
     assert published == {
         "source": "weather",
-        "version": "v1.1.0",
-        "chart": "1.1.0",
+        "version": "1.1.0",
+        "chart": "weather",
+        "tag": "v1.1.0",
         "url": "weather-1.1.0.tgz",
         "digest": digest,
     }
-    assert skipped["version"] == "v1.0.0"
+    assert skipped["version"] == "1.0.0"
     assert skipped["url"] == "weather-1.0.0.tgz"
     assert len(skipped["digest"]) == 64
     assert failed == {
         "source": "weather",
-        "version": "v1.2.0",
-        "chart": "1.2.0",
+        "version": "1.2.0",
+        "chart": "weather",
+        "tag": "v1.2.0",
         "error": "charts/weather has no Chart.yaml; no chart that looks like it was found",
     }
     again = json.loads(run("update", "--json", "-q", cwd=tmp_path).out)
-    assert [row["version"] for row in again["skipped"]] == ["v1.1.0", "v1.0.0"]
+    assert [row["version"] for row in again["skipped"]] == ["1.1.0", "1.0.0"]
 
 
 def test_a_limit_takes_the_newest_first_and_the_next_run_goes_on(tmp_path: Path) -> None:
@@ -142,8 +144,8 @@ def test_failures_do_not_use_up_the_limit_nor_stretch_it(tmp_path: Path) -> None
     ran = run("update", "--limit", "1", "--json", cwd=tmp_path)
     assert ran.code == 3
     report = json.loads(ran.out)
-    assert [row["version"] for row in report["published"]] == ["v1.1.0"]
-    assert [(row["source"], row["version"]) for row in report["failed"]] == [("gone", ""), ("weather", "v1.2.0")]
+    assert [row["version"] for row in report["published"]] == ["1.1.0"]
+    assert [(row["source"], row["version"]) for row in report["failed"]] == [("gone", ""), ("weather", "1.2.0")]
     assert ran.messages[-1] == "warning: --limit 1 is reached; 4 more wait for the next run"
 
 

@@ -75,7 +75,7 @@ ALL = ["alpha-1.0.0", "alpha-1.1.0", "beta-1.0.0", "beta-1.1.0"]
 def test_helm_takes_what_is_published(hub: Hub, server: Server, work: Path, helm: Helm, tmp_path: Path) -> None:
     done = run("update", "--json", cwd=work, env=server_env(server, TOKEN), ok=True)
     report = json.loads(done.out)
-    assert sorted(f"{row['source']}-{row['chart']}" for row in report["published"]) == ALL
+    assert sorted(f"{row['chart']}-{row['version']}" for row in report["published"]) == ALL
     assert listed(hub) == ALL
     site = tmp_path / "site"
     site.mkdir()

@@ -47,6 +47,7 @@ class Context:
             location = f"{base}/repositories/{repository.id}{rest}{query}"
             status = 301 if self.request.method == "GET" else 307
             raise Moved(status, location)
+        repository.settle()
         self._repository = repository
 
     def need_push(self) -> None:

@@ -91,10 +91,8 @@ class GitDir:
 
     def commit_time(self, name: str) -> datetime | None:
         """The committer's time of what `name` leads to."""
-        commit = self.resolve(name)
-        if commit is None:
-            return None
-        return datetime.fromtimestamp(int(self.git("show", "-s", "--format=%ct", commit)), UTC)
+        time = self.git("show", "-s", "--format=%ct", "--end-of-options", f"{name}^{{commit}}", check=False)
+        return datetime.fromtimestamp(int(time), UTC) if time else None
 
     def set_ref(self, name: str, oid: str) -> None:
         """Point a ref, as `refs/tags/x`, at an object."""

@@ -119,6 +119,7 @@ class Hub:
             default_branch=default_branch,
             immutable_releases=immutable_releases,
             protected_branches=set(protected_branches),
+            begins_empty=git is not None and git.empty(),
         )
         with self.lock:
             self._repositories[slug.lower()] = repository

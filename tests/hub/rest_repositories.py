@@ -77,8 +77,11 @@ def repository(context: Context) -> Response:
         "pushed_at": f"{found.created_at:%Y-%m-%dT%H:%M:%SZ}",
     }
     if context.token is not None:
-        push = context.may_push
-        body["permissions"] = {"admin": False, "maintain": False, "push": push, "triage": push, "pull": True}
+        # The role of the person whose token it is; that of an app or a workflow has none, whatever it may do:
+        # https://github.com/semantic-release/github/blob/master/lib/verify.js
+        person = context.token.kind != "installation"
+        push = person and context.may_push
+        body["permissions"] = {"admin": False, "maintain": False, "push": push, "triage": push, "pull": person}
     return json_response(200, body)
 
 

@@ -85,6 +85,8 @@ class HubRepository:
     description: str | None = None
     immutable_releases: bool = False
     protected_branches: set[str] = field(default_factory=set)
+    begins_empty: bool = False
+    """Has it no branch yet?"""
     created_at: datetime = datetime(2020, 1, 1, tzinfo=UTC)
     latest: int | None = None
     """The release that was published with make_latest, by its number."""
@@ -102,6 +104,15 @@ class HubRepository:
     def name(self) -> str:
         """The part behind the slash."""
         return self.slug.partition("/")[2]
+
+    def settle(self) -> None:
+        """Make the first branch that is pushed to an empty repository its default branch."""
+        if self.begins_empty and self.git is not None:
+            branches = [name for name in self.git.refs() if name.startswith("refs/heads/")]
+            if branches:
+                self.begins_empty = False
+                if f"refs/heads/{self.default_branch}" not in branches:
+                    self.default_branch = branches[0].removeprefix("refs/heads/")
 
     @property
     def releases(self) -> dict[int, HubRelease]:

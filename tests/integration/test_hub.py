@@ -165,9 +165,12 @@ class TestReading:
         assert found["v1.0.0"].body == "Release notes of v1.0.0"
         assert repo.get_latest_release().tag_name in {"v1.0.0", "v1.0.1"}
 
-    def test_gives_repository_branch_and_ref(self, hub: Hub, repo: Repository) -> None:
+    def test_gives_repository_branch_and_ref(self, hub: Hub, server: Server, repo: Repository) -> None:
         hub.at(SLUG).protected_branches.add("main")
-        assert repo.permissions.push
+        assert not repo.permissions.push, "an app's token has no role, whatever it may do"
+        hub.add_token("person", {SLUG}, kind="classic")
+        with client(server, "person") as api:
+            assert api.get_repo(SLUG).permissions.push
         assert repo.default_branch == "main"
         assert repo.get_branch("main").protected
         assert repo.get_git_ref("heads/main").object.sha == repo.get_branch("main").commit.sha

@@ -50,9 +50,10 @@ def test_json_has_the_four_lists_and_only_what_is_known() -> None:
     )
     document = report.as_json()
     assert list(document) == ["planned", "published", "skipped", "failed"]
-    assert document["planned"] == [{"source": "a", "version": "v1", "chart": "1"}]
-    assert document["published"][0] == {"source": "a", "version": "v1", "chart": "1", "url": "a-1.tgz", "digest": "00"}
-    assert document["failed"] == [{"source": "b", "version": "", "chart": "", "error": "\x1b gone"}]
+    assert document["planned"] == [{"source": "a", "version": "1", "chart": "a", "tag": "v1"}]
+    package = {"url": "a-1.tgz", "digest": "00"}
+    assert document["published"] == [{"source": "a", "version": "1", "chart": "a", "tag": "v1", **package}]
+    assert document["failed"] == [{"source": "b", "version": "", "chart": "b", "error": "\x1b gone"}]
     assert "\x1b" not in json.dumps(document)
 
 

@@ -1,0 +1,184 @@
+"""A Helm repository on GitHub: packages in releases, the index on a branch that Pages serves."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from chart_releaser.destinations import Package, Page, Published
+from chart_releaser.destinations.github_access import branch, check_branch, check_repository, explained
+from chart_releaser.destinations.github_releases import Releases
+from chart_releaser.errors import (
+    BrokenIndexError,
+    ConflictError,
+    DestinationError,
+    LostAnswerError,
+)
+from chart_releaser.gitbranch import Branch, Head
+from chart_releaser.gitrun import Login
+from chart_releaser.index import Index, entry
+
+if TYPE_CHECKING:
+    from chart_releaser.githubapi import GitHubApi
+    from chart_releaser.location import GitHubRepository
+
+INDEX = "index.yaml"
+PAGE = "index.html"
+_PUSH_ATTEMPTS = 10
+_PUSH_PAUSE_SECONDS = 0.5
+_LOST_IN_A_ROW = 3
+"""So many releases that failed for want of an answer are taken to speak for the others."""
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class GitHubPages:
+    """See `Destination`. `repository` is published to by `api`, the index is on `branch`.
+
+    Without `writes` nothing but reading is asked for, for which a public repository needs no token. `page` makes
+    index.html.
+    """
+
+    def __init__(
+        self,
+        repository: GitHubRepository,
+        api: GitHubApi,
+        *,
+        branch: str,
+        token: str | None,
+        cache: Path,
+        page: Page | None = None,
+        writes: bool = True,
+        on_wait: Callable[[str], None] = lambda _message: None,
+        now: Callable[[], datetime] = _now,
+    ) -> None:
+        self._repository = repository
+        self._api = api
+        self._releases = Releases(api, repository.slug)
+        login = Login(repository.server.url, token) if token else None
+        self._branch = Branch(repository.clone_url, branch, cache=cache, login=login, on_wait=on_wait)
+        self._page = page
+        self._writes = writes
+        self._now = now
+        self._index = Index.parse(None)
+        self._head = Head(None, {})
+        self._default_branch = ""
+        self._private = False
+        self._lost = 0
+
+    @property
+    def title(self) -> str:
+        """What it is, for people."""
+        return self._repository.slug
+
+    def open(self) -> Index:
+        """See `Destination.open`. Raises DestinationUnusableError for what the user has to put right."""
+        facts = check_repository(self._api, self._repository, writes=self._writes)
+        self._releases.slug = facts.slug
+        self._default_branch = facts.default_branch
+        self._private = facts.private
+        self._read()
+        return self._index
+
+    def prepare(self, tags: Sequence[str]) -> None:
+        """See `Destination.prepare`: a missing branch is made, and what earlier runs left is looked up."""
+        slug = self._releases.slug
+        if self._head.commit is None:
+            self._set_up()
+        else:
+            self._branch.check_access(self._head)
+            check_branch(self._api, slug, self._branch.name)
+        if self._default_branch != self._branch.name and branch(self._api, slug, self._default_branch) is None:
+            self._releases.target = self._branch.name  # a repository in which nothing but the Pages branch is
+        wanted = frozenset(tags)
+        there = self._branch.tags(sorted(wanted))
+        with explained(self.title):
+            self._releases.survey(wanted, there)
+
+    def publish(self, package: Package, notes: str, *, latest: bool = False) -> Published:
+        """See `Destination.publish`."""
+        listed = entry(package.metadata, digest=package.digest, url=package.filename, created=self._now())
+        if self._lost >= _LOST_IN_A_ROW:
+            raise DestinationError(
+                f"{self.title}: not tried, since GitHub could not be reached for {_LOST_IN_A_ROW} releases before; "
+                "run again later"
+            )
+        with explained(self.title):
+            try:
+                url, adopted = self._releases.publish(package, notes, latest=latest)
+                self._lost = 0
+            except LostAnswerError:
+                self._lost += 1
+                raise
+        return Published({**listed, "urls": [url]}, adopted=adopted)
+
+    def finish(self, published: Sequence[Published]) -> None:
+        """See `Destination.finish`: one commit and one push, merged anew as often as somebody else was first."""
+        if not published:
+            return
+        entries = [item.entry for item in published]
+        names = ", ".join(f"{item.name} {item.version}" for item in published[:5])
+        more = f" and {len(published) - 5} more" if len(published) > 5 else ""
+        self._commit(lambda index: index.merge(entries, generated=self._now()), f"Publish {names}{more}")
+        conflicts = [
+            f"{item.name} {item.version}"
+            for item in published
+            if (self._index.entry(item.name, item.version) or {}).get("digest") != item.digest
+        ]
+        if conflicts:
+            raise ConflictError(
+                f"the index of {self.title}: somebody listed {', '.join(conflicts)} with another digest meanwhile; "
+                "their entries stay; run verify to see which packages are there"
+            )
+
+    def _commit(self, change: Callable[[Index], str], message: str) -> None:
+        for attempt in range(_PUSH_ATTEMPTS):
+            if attempt:
+                seconds = random.uniform(0, _PUSH_PAUSE_SECONDS * 2 ** min(attempt, 5))  # noqa: S311 - only a pause
+                self._api.pacing.pause(seconds)
+                self._read()
+            text = change(self._index)
+            merged = Index.parse(text, where=INDEX)
+            files = {INDEX: text.encode(), **self._page_files(merged)}
+            if all(self._head.files.get(path) == data for path, data in files.items()):
+                self._index = merged
+                return
+            if self._head.commit is None:
+                files[".nojekyll"] = b""
+            if self._branch.push(self._head, files, message):
+                self._index = merged
+                return
+        raise DestinationError(
+            f"the branch {self._branch.name} of {self.title} moved {_PUSH_ATTEMPTS} times while this run tried to push "
+            "its index; the packages are published, the next run lists them"
+        )
+
+    def _read(self) -> None:
+        self._head = self._branch.read((INDEX, PAGE))
+        self._index = self._parse(self._head)
+
+    def _page_files(self, index: Index) -> dict[str, bytes]:
+        if self._page is None:
+            return {}
+        present = self._head.files.get(PAGE)
+        text = self._page(index, None if present is None else present.decode("utf-8", "replace"))
+        return {} if text is None else {PAGE: text.encode()}
+
+    def _parse(self, head: Head) -> Index:
+        data = head.files.get(INDEX)
+        where = f"{self.title}, branch {self._branch.name}, {INDEX}"
+        try:
+            return Index.parse(None if data is None else data.decode(), where=where)
+        except UnicodeDecodeError as error:
+            raise BrokenIndexError(f"{where} is not UTF-8: {error.reason} at byte {error.start}") from error
+
+    def _set_up(self) -> None:
+        """Make the branch, with an empty index: GitHub makes no releases in a repository without a commit."""
+        message = f"Set up the Helm repository on {self._branch.name}"
+        self._commit(lambda index: index.merge((), generated=self._now()), message)
+        self._read()

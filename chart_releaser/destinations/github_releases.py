@@ -1,0 +1,277 @@
+"""GitHub releases that hold a package each: made, found again, mended; never changed once they are published."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import quote
+
+from chart_releaser.errors import (
+    ConflictError,
+    DestinationError,
+    DestinationUnusableError,
+    GitHubError,
+    LostAnswerError,
+)
+
+if TYPE_CHECKING:
+    from chart_releaser.destinations import Package
+    from chart_releaser.githubapi import GitHubApi
+
+T = TypeVar("T")
+
+_CONTENT_TYPE = "application/gzip"
+_ATTEMPTS = 5
+_UPLOADS = 3
+_BACKOFF_SECONDS = 1.0
+_MAX_BODY = 125_000  # characters that GitHub takes for a release's body
+_MAX_DOWNLOAD = 200 * 1024 * 1024
+_Release = Mapping[str, Any]
+_Asset = Mapping[str, Any]
+
+
+class _SpoiledError(DestinationError):
+    """A draft has an asset that is not the package."""
+
+
+@dataclass
+class Releases:
+    """The releases of one repository, `slug`, as far as this run has to know them.
+
+    Other runs may be at work on the same tags, and what this one knows may be out of date. So nothing is ever taken out
+    of a draft: one that is of no use is left aside, and deleted once its tag is published, when nobody can publish the
+    draft any more. Whatever was checked in a draft is therefore still there when it is published.
+    """
+
+    api: GitHubApi
+    slug: str
+    known: dict[str, list[_Release]] = field(default_factory=dict)
+    """Releases, drafts too, that earlier runs left for the tags that this run needs."""
+    tags: frozenset[str] = frozenset()
+    """Those of them that are in the repository already."""
+    target: str | None = None
+    """The branch on which new tags are made; None for the repository's default branch."""
+    _digests: dict[int, str] = field(default_factory=dict)
+    """SHA-256 of assets that had to be downloaded for it."""
+
+    def survey(self, wanted: frozenset[str], tags: frozenset[str]) -> None:
+        """Find what earlier runs left for the `wanted` tags, `tags` of which are in the repository.
+
+        A draft has no tag and is found only in the list of releases, among the newest: every run clears up before it
+        makes new ones, so the first page without one ends the search.
+        """
+        self.tags = tags
+        self.known = {}
+        for page in self.api.pages(f"/repos/{self.slug}/releases"):
+            left = [item for item in page if item.get("tag_name") in wanted]
+            for item in left:
+                self.known.setdefault(str(item["tag_name"]), []).append(item)
+            if not any(item.get("draft") for item in left):
+                return
+
+    def publish(self, package: Package, notes: str, *, latest: bool) -> tuple[str, bool]:
+        """Have a published release with `package` as its asset; return the asset's address and whether it was there.
+
+        Raises ConflictError for a published asset with another digest, DestinationError, RateLimitError.
+        """
+        tag = f"{package.name}-{package.version}"
+        drafts = [item for item in self.known.get(tag, []) if item.get("draft")]
+        published = self._published(tag)
+        if published is not None:
+            self._discard(drafts)
+            return self._complete(published, package), True
+        fields = {"name": tag, "body": _body(notes)} | (
+            {} if self.target is None else {"target_commitish": self.target}
+        )
+        try:
+            release = self._drafted(tag, fields, package, drafts)
+            done = self._patch(release, fields | {"draft": False, "make_latest": "true" if latest else "false"})
+        except GitHubError as error:
+            # Somebody published this tag first. Theirs counts; the drafts have served their turn.
+            winner = self._by_tag(tag) if error.status in (404, 422) else None
+            if winner is None:
+                raise
+            self._discard(draft for draft in drafts if draft["id"] != winner["id"])
+            return self._complete(winner, package), True
+        self._discard(draft for draft in drafts if draft["id"] != done["id"])
+        return self._complete(done, package), False
+
+    def _published(self, tag: str) -> _Release | None:
+        for item in self.known.get(tag, []):
+            if not item.get("draft"):
+                return item
+        return self._by_tag(tag) if tag in self.tags else None
+
+    def _by_tag(self, tag: str) -> _Release | None:
+        try:
+            found: _Release = self.api.get(f"/repos/{self.slug}/releases/tags/{quote(tag)}")[1]
+        except GitHubError as error:
+            if error.status == 404:
+                return None
+            raise
+        return found
+
+    def _drafted(self, tag: str, fields: Mapping[str, Any], package: Package, drafts: list[_Release]) -> _Release:
+        """Return a draft that has the package: one of `drafts`, or a new one, which is added to them."""
+        waiting = list(drafts)
+        for attempt in range(len(waiting) + _UPLOADS):
+            release = waiting[attempt] if attempt < len(waiting) else None
+            if release is None:
+                release = self._create(tag, fields, known=[draft["id"] for draft in drafts])
+                drafts.append(release)
+            try:
+                self._attach(release, package)
+            except _SpoiledError:
+                if attempt == len(waiting) + _UPLOADS - 1:
+                    raise
+            else:
+                return release
+        raise AssertionError("unreachable")
+
+    def _create(self, tag: str, fields: Mapping[str, Any], known: list[int]) -> _Release:
+        path = f"/repos/{self.slug}/releases"
+
+        def look_up() -> _Release | None:
+            page = next(self.api.pages(path))
+            ours = (item for item in page if item.get("draft") and item.get("tag_name") == tag)
+            return next((item for item in ours if item["id"] not in known), None)
+
+        try:
+            return self._insist(
+                lambda: self.api.send("POST", path, {"tag_name": tag, "draft": True, **fields}), look_up, missing=False
+            )
+        except GitHubError as error:
+            if error.status not in (401, 403, 404):  # 404: to some tokens what they may not do does not exist
+                raise
+            raise DestinationUnusableError(
+                f"the token may not make releases in {self.slug} ({error}); give it the permission contents: write "
+                "(in a workflow: permissions: contents: write)"
+            ) from error
+
+    def _patch(self, release: _Release, fields: Mapping[str, Any]) -> _Release:
+        path = f"/repos/{self.slug}/releases/{release['id']}"
+
+        def look_up() -> _Release | None:
+            found: _Release = self.api.get(path)[1]
+            return None if found.get("draft") else found
+
+        return self._insist(lambda: self.api.send("PATCH", path, fields), look_up)
+
+    def _discard(self, drafts: Iterable[_Release]) -> None:
+        """Delete drafts whose tag is published. Where that fails the package is not listed: another run comes back."""
+        for draft in drafts:
+            self._delete(f"/repos/{self.slug}/releases/{draft['id']}")
+
+    def _delete(self, path: str) -> None:
+        """Delete something; that it is gone already is as good."""
+        try:
+            self._insist(lambda: self.api.send("DELETE", path, creates=False) or {}, lambda: None, missing=False)
+        except GitHubError as error:
+            if error.status != 404:
+                raise
+
+    def _complete(self, release: _Release, package: Package) -> str:
+        """Return the address of the package in a published release, after mending an asset that never arrived."""
+        tag = str(release["tag_name"])
+        asset = self._asset(release, package)
+        for _ in range(_UPLOADS):
+            if asset is not None and asset.get("state") == "uploaded":
+                if (digest := self._digest(asset)) == package.digest:
+                    return str(asset["browser_download_url"])
+                raise ConflictError(
+                    f"the release {tag} of {self.slug} holds {asset['name']} with digest {digest}, this build has "
+                    f"{package.digest}; a published version never changes, so it was left as it is: delete the release "
+                    "to publish anew, or run verify --repair to list it as it is"
+                )
+            if release.get("immutable"):
+                raise DestinationError(
+                    f"the release {tag} of {self.slug} has no package and is immutable, so none can be added; "
+                    "delete the release, and publish this version under another chart name or leave it out"
+                )
+            if asset is not None:
+                self._delete(f"/repos/{self.slug}/releases/assets/{asset['id']}")
+            asset = self._upload(release, package)
+        raise DestinationError(
+            f"{package.filename} did not arrive whole at the release {tag} of {self.slug}; the next run tries again"
+        )
+
+    def _attach(self, release: _Release, package: Package) -> None:
+        """Have the package in a draft. Raises _SpoiledError where something else has its name."""
+        asset = self._asset(release, package) or self._upload(release, package)
+        digest = self._digest(asset)
+        if digest != package.digest:
+            raise _SpoiledError(
+                f"{package.filename} arrived at {self.slug} with digest {digest or 'none'} instead of "
+                f"{package.digest}; the release stays a draft, the next run tries again"
+            )
+
+    def _upload(self, release: _Release, package: Package) -> _Asset:
+        """Upload the package and return the asset that then has its name, whatever its state."""
+        path = f"/repos/{self.slug}/releases/{release['id']}/assets"
+        url = str(release["upload_url"]).partition("{")[0]
+
+        def look_up() -> _Asset | None:
+            return self._asset({"assets": [item for page in self.api.pages(path) for item in page]}, package)
+
+        return self._insist(lambda: self.api.upload(url, package.filename, package.data, _CONTENT_TYPE), look_up)
+
+    @staticmethod
+    def _asset(release: _Release, package: Package) -> _Asset | None:
+        """Return the release's asset for the package, by its name as GitHub may have changed it, or by its digest."""
+        assets: list[_Asset] = list(release.get("assets") or ())
+        names = {package.filename, asset_name(package.filename)}
+        named = (asset for asset in assets if asset.get("name") in names)
+        same = (asset for asset in assets if asset.get("digest") == f"sha256:{package.digest}")
+        return next(named, None) or next(same, None)
+
+    def _digest(self, asset: _Asset) -> str:
+        """Return the bare SHA-256 of an asset, "" of one that did not arrive.
+
+        Older Enterprise Servers tell none, so it is downloaded there.
+        """
+        if asset.get("state") != "uploaded":
+            return ""
+        told = str(asset.get("digest") or "")
+        if told.startswith("sha256:"):
+            return told.removeprefix("sha256:")
+        number = int(asset["id"])
+        if number not in self._digests:
+            data = self.api.download(str(asset["url"]), limit=_MAX_DOWNLOAD)
+            self._digests[number] = hashlib.sha256(data).hexdigest()
+        return self._digests[number]
+
+    def _insist(self, send: Callable[[], T], look_up: Callable[[], T | None], *, missing: bool = True) -> T:
+        """Send a writing request until it has had its effect: after a lost answer, look before sending it again.
+
+        422 may be about what an earlier attempt, or another run, has made. So may, with `missing`, 404: GitHub does not
+        always know at once what it has just made itself; where it is gone, looking it up raises 404 again.
+        """
+        for attempt in range(_ATTEMPTS):
+            try:
+                return send()
+            except GitHubError as error:
+                lost = isinstance(error, LostAnswerError) or (missing and error.status == 404)
+                if not lost and error.status != 422:
+                    raise
+                if lost and attempt < _ATTEMPTS - 1:
+                    self.api.pacing.pause(_BACKOFF_SECONDS * 2**attempt)
+                found = look_up()
+                if found is not None:
+                    return found
+                if not lost or attempt == _ATTEMPTS - 1:
+                    raise
+        raise AssertionError("unreachable")
+
+
+def asset_name(filename: str) -> str:
+    """Return the name that GitHub gives to an asset: characters such as `+` become dots."""
+    return "".join(c if c.isascii() and (c.isalnum() or c in "._-") else "." for c in filename)
+
+
+def _body(notes: str) -> str:
+    if len(notes) <= _MAX_BODY:
+        return notes
+    more = "\n\n…\n\nThe complete notes are in the package, in `RELEASE.md`."
+    return notes[: _MAX_BODY - len(more)] + more

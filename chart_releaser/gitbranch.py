@@ -1,0 +1,215 @@
+"""One branch of a repository that is published from: its files read, and a commit with new ones pushed on top."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+import filelock
+
+from chart_releaser.errors import DestinationError, DestinationUnusableError, UpstreamError
+from chart_releaser.gitobjects import DamagedError
+from chart_releaser.gitremote import REMOTE, Remote
+from chart_releaser.gitrun import Git, Login, object_config, reason, require_git, write_git_dir
+
+_REF = "refs/published/head"
+_FILE = b"100644 blob "
+_FILES = (_FILE, b"100755 blob ")
+_LOCK_TIMEOUT = 15 * 60
+_PACKS = 100  # each run that published leaves one: beyond, the branch is cheaper to fetch again than to keep
+# Who commits where git knows nobody: https://github.com/actions/checkout#push-a-commit-to-a-pr-using-the-built-in-token
+_BOT = (("user.name", "github-actions[bot]"), ("user.email", "41898282+github-actions[bot]@users.noreply.github.com"))
+_PROTECTED = re.compile(r"GH006|GH013|protected branch|[Rr]epository rule violations")
+_REJECTED = re.compile(r"\[rejected\]|cannot lock ref|failed to update ref|fetch first|stale info|non-fast-forward")
+_REFUSED = re.compile(r"returned error: 40[134]|Authentication failed|could not read Username|Permission .*denied")
+# Whatever the user's own configuration says about pushing.
+_PUSH = ("push", "--porcelain", "--no-verify", "--no-follow-tags", "--recurse-submodules=no", "--no-signed")
+
+
+class ProtectedError(DestinationUnusableError):
+    """The server does not let this user push to the branch."""
+
+
+@dataclass(frozen=True)
+class Head:
+    """What a branch holds: its commit (None for a branch that does not exist), and the files that were asked for."""
+
+    commit: str | None
+    files: Mapping[str, bytes | None]
+
+
+class Branch:
+    """A branch on a server, through a bare repository below `cache` that holds its newest commit and nothing older."""
+
+    def __init__(
+        self, url: str, name: str, *, cache: Path, login: Login | None, on_wait: Callable[[str], None]
+    ) -> None:
+        self.name = name
+        self._remote = Remote(url, login)
+        self._secrets = login.secrets if login is not None else ()
+        slug = re.sub(r"[^A-Za-z0-9.]+", "-", f"{self._remote.title.partition('://')[2]}-{name}").strip("-.")[-100:]
+        self._directory = cache.absolute() / "branch" / f"{slug}.git"
+        self._git = Git(self._directory, protocols=self._remote.protocols)
+        self._on_wait = on_wait
+
+    def read(self, paths: Sequence[str]) -> Head:
+        """Return the branch's present commit and the content of `paths`, at the top level. Raises DestinationError."""
+        with self._locked():
+            if len(list(self._directory.glob("objects/pack/*.pack"))) > _PACKS:
+                shutil.rmtree(self._directory, ignore_errors=True)
+            try:
+                return self._read(paths)
+            except DamagedError:
+                shutil.rmtree(self._directory, ignore_errors=True)
+                return self._read(paths)
+
+    def tags(self, names: Sequence[str]) -> frozenset[str]:
+        """Return which of `names` are tags of the repository. Raises DestinationError."""
+        with self._locked():
+            patterns = [f"refs/tags/{name}" for name in names]
+            result = self._remote.run(self._git, "ls-remote", "--quiet", "--refs", REMOTE, *patterns)
+            if result.status:
+                self._remote.fail(result.stderr, damage=False)
+        listed = {line.partition(b"\t")[2].decode(errors="replace") for line in result.stdout.splitlines()}
+        return frozenset(name for name in names if f"refs/tags/{name}" in listed)
+
+    def check_access(self, head: Head) -> None:
+        """Ask the server to take a push of nothing: who may not push at all is told so, with no change made.
+
+        It is the one question whose answer holds for every kind of token. Raises DestinationUnusableError.
+        """
+        with self._locked():
+            refspec = f"{head.commit}:refs/heads/{self.name}"
+            result = self._remote.run(self._git, *_PUSH, "--dry-run", REMOTE, refspec)
+        if _REFUSED.search(result.stderr):
+            self._refuse(result.stderr)
+
+    def push(self, head: Head, files: Mapping[str, bytes], message: str) -> bool:
+        """Push one commit on top of `head` in which `files` (at the top level) are as given.
+
+        Returns False if the branch has moved meanwhile: read it anew and try again. Raises ProtectedError where the
+        server allows no push, DestinationError for other failures.
+        """
+        with self._locked():
+            commit = self._commit(head, files, message)
+            result = self._remote.run(self._git, *_PUSH, REMOTE, f"{commit}:refs/heads/{self.name}")
+        said = result.stdout.decode("utf-8", "replace") + result.stderr
+        if result.status == 0:
+            return True
+        if _PROTECTED.search(said):
+            raise ProtectedError(protected_message(self._remote.title, self.name))
+        if _REJECTED.search(said):
+            return False
+        if _REFUSED.search(said):
+            self._refuse(said)
+        raise DestinationError(
+            f"could not push to the branch {self.name} of {self._remote.title}: {reason(said, self._secrets)}; "
+            "check the network and the server, then run again"
+        )
+
+    def _read(self, paths: Sequence[str]) -> Head:
+        self._prepare()
+        refspec = f"+refs/heads/{self.name}:{_REF}\n".encode()
+        result = self._remote.run(
+            self._git,
+            "fetch",
+            "--quiet",
+            "--stdin",
+            "--depth=1",
+            "--no-tags",
+            "--no-write-fetch-head",
+            "--no-auto-maintenance",
+            REMOTE,
+            stdin=refspec,
+        )
+        if "couldn't find remote ref" in result.stderr:
+            return Head(None, dict.fromkeys(paths))
+        if result.status:
+            self._remote.fail(result.stderr)
+        commit = self._run("rev-parse", "--verify", f"{_REF}^{{commit}}").decode().strip()
+        entries = self._entries(commit)
+        return Head(commit, {path: self._content(entries.get(path.encode()), path) for path in paths})
+
+    def _entries(self, commit: str) -> dict[bytes, bytes]:
+        """Return what is at the top level of a commit: mode, type and object name of each path."""
+        lines = self._run("ls-tree", "-z", commit).split(b"\0")
+        return {path: entry for entry, _, path in (line.partition(b"\t") for line in lines) if path}
+
+    def _content(self, entry: bytes | None, path: str) -> bytes | None:
+        if entry is None:
+            return None
+        if not entry.startswith(_FILES):
+            raise DestinationError(
+                f"{path} on the branch {self.name} of {self._remote.title} is a directory or a link; "
+                "make it a file, or name another branch under destination: branch"
+            )
+        return self._run("cat-file", "blob", entry.rpartition(b" ")[2].decode())
+
+    def _commit(self, head: Head, files: Mapping[str, bytes], message: str) -> str:
+        entries = self._entries(head.commit) if head.commit is not None else {}
+        for path, data in files.items():
+            kind = next((kind for kind in _FILES if entries.get(path.encode(), b"").startswith(kind)), _FILE)
+            entries[path.encode()] = kind + self._run("hash-object", "-w", "--stdin", stdin=data).strip()
+        listed = b"".join(entry + b"\t" + path + b"\0" for path, entry in entries.items())
+        tree = self._run("mktree", "-z", "--missing", stdin=listed)
+        parents = ["-p", head.commit] if head.commit is not None else []
+        strict = (("user.useConfigOnly", "true"),)
+        known = self._git.run("var", "GIT_COMMITTER_IDENT", config=strict).status == 0
+        known = known and self._git.run("var", "GIT_AUTHOR_IDENT", config=strict).status == 0
+        identity = () if known else _BOT
+        command = ["commit-tree", "--no-gpg-sign", tree.decode().strip(), *parents, "-F", "-"]
+        return self._run(*command, stdin=message.encode(), config=identity).decode().strip()
+
+    def _run(self, *command: str, stdin: bytes = b"", config: Sequence[tuple[str, str]] = ()) -> bytes:
+        result = self._git.run(*command, stdin=stdin, config=config)
+        if result.status:
+            why = reason(result.stderr, self._secrets)
+            raise DamagedError(f"git {command[0]} failed in {self._directory}: {why}; delete it and run again")
+        return result.stdout
+
+    def _prepare(self) -> None:
+        require_git()
+        for pattern in ("*.lock", "refs/**/*.lock", "objects/**/tmp_*", "*.new"):
+            for stale in list(self._directory.glob(pattern)):
+                stale.unlink(missing_ok=True)
+        write_git_dir(self._directory, object_config(20))
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        lock = filelock.FileLock(self._directory.with_suffix(".lock"))
+        try:
+            self._directory.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            try:
+                lock.acquire(timeout=0)
+            except filelock.Timeout:
+                self._on_wait(f"waiting for another run that is using {self._remote.title}")
+                lock.acquire(timeout=_LOCK_TIMEOUT)
+            try:
+                yield
+            finally:
+                lock.release()
+        except (OSError, filelock.Timeout) as error:
+            raise DestinationError(
+                f"the cache {self._directory.parent} can't be used: {error}; choose another place with --cache-dir"
+            ) from error
+        except UpstreamError as error:
+            raise DestinationError(str(error)) from error
+
+    def _refuse(self, said: str) -> NoReturn:
+        raise DestinationUnusableError(
+            f"{self._remote.title} does not let this token push to the branch {self.name}: "
+            f"{reason(said, self._secrets)}; give GITHUB_TOKEN the permission contents: write"
+        )
+
+
+def protected_message(title: str, branch: str) -> str:
+    """Say that a branch is protected, and what to do."""
+    return (
+        f"the branch {branch} of {title} is protected against this token; allow pushes to it for the token's user or "
+        "app in the repository's branch rules, or name another branch under destination: branch"
+    )
