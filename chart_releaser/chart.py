@@ -122,7 +122,9 @@ def _elsewhere(tree: Tree, path: str) -> str:
     base = path.rsplit("/", 1)[-1]
     near = [d for d in directories if d.rsplit("/", 1)[-1] == base]
     near += [d for d in difflib.get_close_matches(path, directories, n=3, cutoff=0.7) if d not in near]
-    return f"; charts that look like it: {', '.join(near[:3])}" if near else "; no chart that looks like it was found"
+    if near:
+        return f"; charts that look like it: {', '.join(near[:3])}"
+    return ", and no chart looks like it; leave the release out with versions:"
 
 
 def _chart_directories(tree: Tree, path: str) -> list[str]:
@@ -136,7 +138,7 @@ def _chart_directories(tree: Tree, path: str) -> list[str]:
 def _from_files(files: Mapping[str, bytes], path: str, allowance: Allowance, depth: int) -> Chart:
     """Sort files into a chart and its sub-charts, as Helm's LoadFiles does."""
     if "Chart.yaml" not in files:
-        raise ChartError(f"{path} has no Chart.yaml; Helm would not load it")
+        raise ChartError(f"{path} has no Chart.yaml, so Helm would not load it")
     if depth > _MAX_NESTING:
         raise ChartError(f"{path} is a sub-chart more than {_MAX_NESTING} levels deep")
     own: dict[str, bytes] = {}
@@ -165,7 +167,7 @@ def _from_files(files: Mapping[str, bytes], path: str, allowance: Allowance, dep
 def _subchart(content: dict[str, bytes], path: str, allowance: Allowance, depth: int) -> Chart:
     if path.endswith(".tgz"):
         if set(content) != {""}:
-            raise ChartError(f"{path} is a directory with the name of an archive; Helm would not load it")
+            raise ChartError(f"{path} is a directory with the name of an archive, so Helm would not load it")
         return _from_files(unpack(content[""], path, allowance), path, allowance, depth)
     if "" in content:
         raise ChartError(f"{path} is a file; below charts Helm loads chart directories and .tgz archives alone")

@@ -106,4 +106,4 @@ def _check_fields(fields: Mapping[str, Value], checks: Mapping[str, _Check], whe
     for key, value in fields.items():
         check = checks.get(key)
         if check is not None and not check(value):
-            raise ChartError(f"{where}: {within}{key} must be {_KINDS[check]}; Helm would not load this chart")
+            raise ChartError(f"{where}: {within}{key} must be {_KINDS[check]}, so Helm would not load this chart")

@@ -17,8 +17,8 @@ import typer
 from typer.exceptions import TyperException
 
 from chart_releaser import __version__
-from chart_releaser.console import Console
-from chart_releaser.errors import ChartReleaserError, UsageError
+from chart_releaser.console import Console, unwritable
+from chart_releaser.errors import ChartReleaserError, ConfigError, UsageError
 from chart_releaser.startup import cache_of, destination_of, load, run_of, seconds
 
 if TYPE_CHECKING:
@@ -181,6 +181,7 @@ app.command("fetchLatestVersions", hidden=True)(fetch_latest_versions)
 @app.command()
 def verify(
     config: ConfigOption = Path("config.yaml"),
+    source: SourceOption = None,
     repair: Annotated[bool, typer.Option("--repair", help="Put right what can be without changing a package.")] = False,
     json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
     verbose: VerboseOption = False,
@@ -195,11 +196,11 @@ def verify(
     console = _console(verbose, quiet)
     settings = load(config)
     with cache_of(cache_dir, keep=True) as cache:
-        run = run_of(settings, None, jobs, cache, console)
+        run = run_of(settings, source, jobs, cache, console)
         destination = destination_of(settings, config, run.repositories, writes=repair, audits=True)
         with _finishing(run.stop), console.group(f"verify {destination.title}"):
             names = [source.name for source in settings.sources]
-            report = run_verify(destination, repair=repair, threads=jobs, stop=run.stop, names=names)
+            report = run_verify(destination, repair=repair, threads=jobs, stop=run.stop, names=names, only=source or ())
     show_verify(console, report, destination.title, as_json=json)
     if report.exit_code:
         raise typer.Exit(report.exit_code)
@@ -266,7 +267,7 @@ def run() -> int:
         console.error("interrupted")
         return INTERRUPTED
     except ChartReleaserError as error:
-        console.error(str(error))
+        console.error(str(error) if isinstance(error, ConfigError) else error.advised)
         return error.exit_code
     except TyperException as error:
         context = getattr(error, "ctx", None)
@@ -317,7 +318,7 @@ def main() -> NoReturn:
         code = code or 1
     except OSError as error:
         if not code:
-            Console().error(f"the results can't be written: {error.strerror}")
+            Console().error(unwritable(error))
         code = code or 1
     finally:
         # Threads that wait for the network would keep the process from ending after an interrupt.

@@ -58,7 +58,7 @@ def parse_config(text: str, *, file: str, base: Path, server: Server | None = No
     try:
         root = yamlio.compose(text.removeprefix("\ufeff"), where=file, max_characters=_MAX_CHARACTERS)
     except YamlError as error:
-        raise ConfigError([str(error)]) from error
+        raise ConfigError([text if "; " in (text := str(error)) else f"{text}; correct it there"]) from error
     problems = Problems(file)
     if root is None:
         problems.add(1, (), f"the file is empty; {_EXAMPLE}")
@@ -151,10 +151,20 @@ def _add_all(error: ValidationError, tree: Tree, problems: Problems) -> None:
         if beside == ("destination",):
             known = _keys(mine)
             elsewhere = dict.fromkeys(set(_keys(other)) - set(known), exclusive)
+        if found["type"] == "missing" and _is_misspelt(path, tree):
+            continue  # the key that is most likely meant to be it is told, with its line
         what = config_problems.explain(found, path, tree, known, elsewhere)
         if found["type"] == "missing" and beside == ("destination",):
             what = "is missing; a destination has owner and repo, or a directory in their place"
         problems.add(tree.line(path), path, what)
+
+
+def _is_misspelt(path: config_problems.Path, tree: Tree) -> bool:
+    """Whether an unknown key stands where the one at `path` is missing, and looks like it."""
+    beside = tree.at(path[:-1])
+    known = _known_keys().get(tuple(0 if isinstance(step, int) else step for step in path[:-1]), [])
+    keys = [str(key) for key in beside if key not in known] if isinstance(beside, dict) else []
+    return any(config_problems.resembles(key, str(path[-1])) for key in keys)
 
 
 def _find_nulls(tree: Tree, problems: Problems) -> None:

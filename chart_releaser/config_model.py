@@ -20,6 +20,7 @@ from pydantic import (
     ValidationInfo,
 )
 
+from chart_releaser.config_problems import resembles
 from chart_releaser.location import check_repository_name, locate
 from chart_releaser.versions import Range, Window
 
@@ -250,8 +251,13 @@ class Source(Defaults):
 
 
 def destination_kind(value: object) -> str:
-    """Which kind of destination a mapping as written means: the key `directory` tells."""
-    return "directory" if isinstance(value, dict) and "directory" in value else "github"
+    """Which kind of destination a mapping as written means: `directory` tells, or a key that is meant to be it."""
+    if not isinstance(value, dict):
+        return "github"
+    if "directory" in value:
+        return "directory"
+    meant = not {"owner", "repo"} & value.keys() and any(resembles(str(key), "directory") for key in value)
+    return "directory" if meant else "github"
 
 
 class ConfigFile(_Model):

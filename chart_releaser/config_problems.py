@@ -194,6 +194,11 @@ def _unknown(key: str, known: Iterable[str], elsewhere: Mapping[str, str]) -> st
     return f"unknown key{_near(key, names) or '; known are ' + ', '.join(names)}"
 
 
+def resembles(text: str, name: str) -> bool:
+    """Whether the key `text` is most likely a slip for `name`."""
+    return bool(_near(text, [name]))
+
+
 def _near(text: str, names: Iterable[str]) -> str:
     meant = {name.lower(): name for name in names}
     close = difflib.get_close_matches(text.lower().replace("_", "").replace("-", ""), meant, n=1, cutoff=0.6)

@@ -7,6 +7,7 @@ import re
 import shutil
 import sys
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,7 +21,8 @@ _YELLOW = "\x1b[33m"
 _DIM = "\x1b[2m"
 _RESET = "\x1b[0m"
 _CLEAR = "\r\x1b[K"
-_BAR = 24
+_BAR = 20
+_NARROWEST = 40  # columns; what is narrower wraps
 _SECRETS = ("GITHUB_TOKEN", "GH_TOKEN")
 _SHORTEST_SECRET = 8  # shorter ones are no tokens, and would blot out ordinary words
 
@@ -34,6 +36,7 @@ class Console:
 
     verbosity: int = 0
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    started: float = field(default_factory=time.monotonic)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _bar: str = ""
 
@@ -41,6 +44,24 @@ class Console:
     def in_actions(self) -> bool:
         """Whether this is a GitHub Actions job."""
         return self.environ.get("GITHUB_ACTIONS") == "true"
+
+    @property
+    def elapsed(self) -> str:
+        """How long this has been going on: `0.4 s`, `12 s`, `3 min 5 s`."""
+        seconds = time.monotonic() - self.started
+        if seconds < 10:
+            return f"{seconds:.1f} s"
+        return f"{seconds:.0f} s" if seconds < 60 else f"{seconds // 60:.0f} min {seconds % 60:.0f} s"
+
+    @property
+    def result_width(self) -> int | None:
+        """The columns that a line of the result can take on a terminal; None where lines may be of any length."""
+        return _width(sys.stdout)
+
+    @property
+    def message_width(self) -> int | None:
+        """The columns that a message can take on a terminal; None where lines may be of any length."""
+        return _width(sys.stderr)
 
     def step(self, text: str) -> None:
         """Tell what was done."""
@@ -51,6 +72,16 @@ class Console:
         """Tell more to those who asked for it."""
         if self.verbosity > 0:
             self._write(sys.stderr, text, _DIM)
+
+    def headline(self, text: str) -> None:
+        """Tell, in the summary at the end, what went wrong."""
+        if self.verbosity >= 0:
+            self._write(sys.stderr, text, _RED)
+
+    def note(self, text: str) -> None:
+        """Tell what is no error, but most likely not as it was meant."""
+        if self.verbosity >= 0:
+            self._annotate("note", text, _YELLOW)
 
     def failure(self, text: str) -> None:
         """Tell that one source or release failed; the run goes on."""
@@ -72,18 +103,21 @@ class Console:
         except BrokenPipeError:
             raise
         except OSError as error:
-            raise ChartReleaserError(f"the results can't be written: {error.strerror}") from error
+            raise ChartReleaserError(unwritable(error)) from error
 
     def report(self, text: str) -> None:
         """Write a line of a report on stderr, as plain text and whatever the verbosity."""
         self._write(sys.stderr, text)
 
     def progress(self, what: str, done: int, total: int) -> None:
-        """Show how much of `what` is done; only on a terminal, in its last line, which goes away when all is done."""
+        """Show how much is done, and `what` is being done now, in a terminal's last line; it goes away at the end."""
         if not self._shows_progress():
             return
+        bar = _bar(self.clean(what), done, total) if done < total else ""
         with self._lock:
-            self._bar = _bar(what, done, total) if done < total else ""
+            if bar == self._bar:
+                return
+            self._bar = bar
             sys.stderr.write(f"{_CLEAR}{self._bar}")
             sys.stderr.flush()
 
@@ -125,6 +159,7 @@ class Console:
 
     def _annotate(self, kind: str, text: str, colour: str) -> None:
         if self.in_actions:
+            kind = "notice" if kind == "note" else kind
             self._write(sys.stderr, f"::{kind}::{_escape(self.clean(text))}", raw=True)
         else:
             self._write(sys.stderr, f"{kind}: {text}", colour)
@@ -165,11 +200,20 @@ class Console:
         return escaped.replace("&", "&amp;").replace("<", "&lt;")
 
 
+def unwritable(error: OSError) -> str:
+    """Return what to say where stdout takes no more."""
+    return f"the results can't be written: {error.strerror}; make room, or write them elsewhere"
+
+
 def _bar(what: str, done: int, total: int) -> str:
     """Return the bar, no longer than the terminal's line, since it could not be wiped otherwise."""
     filled = _BAR * done // total
-    text = f"{what} [{'#' * filled}{'.' * (_BAR - filled)}] {done}/{total}"
+    text = f"[{'#' * filled}{'.' * (_BAR - filled)}] {done}/{total}, {total - done} left: {what}"
     return text[: shutil.get_terminal_size().columns - 1]
+
+
+def _width(stream: TextIO) -> int | None:
+    return max(shutil.get_terminal_size().columns, _NARROWEST) if stream.isatty() else None
 
 
 def _escape(text: str) -> str:

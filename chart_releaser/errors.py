@@ -1,4 +1,8 @@
-"""What can go wrong, by family. Every message says where, what and what next, on one line."""
+"""What can go wrong, by family. Every message says where, what and what next, on one line.
+
+A message is `what is wrong; what to do`. Where nothing special can be advised the text stops before the semicolon, and
+`advised` adds what helps with the whole family.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +18,14 @@ class ChartReleaserError(Exception):
     """
 
     exit_code: ClassVar[int] = 1
+    remedy: ClassVar[str] = "run again with --verbose to see more"
+    """What to do where the text itself does not say it."""
+
+    @property
+    def advised(self) -> str:
+        """The text in one line, with the family's remedy where it has none of its own."""
+        text = " ".join(str(self).split())
+        return text if "; " in text or not self.remedy else f"{text}; {self.remedy}"
 
 
 class ConfigError(ChartReleaserError):
@@ -30,14 +42,19 @@ class UsageError(ChartReleaserError):
     """The command line asks for something that can't be; nothing was done."""
 
     exit_code = 2
+    remedy = ""  # each text says what to write in its place
 
 
 class YamlError(ChartReleaserError):
     """A text is no YAML that can be used: malformed, too large, too deep, or expanding beyond its bounds."""
 
+    remedy = "correct it by hand, or have it mended upstream"
+
 
 class GitHubError(ChartReleaserError):
     """GitHub's API refused a request; `status` is its HTTP status, 0 where no answer came."""
+
+    remedy = "try again later"
 
     def __init__(self, message: str, status: int = 0) -> None:
         super().__init__(message)
@@ -51,17 +68,25 @@ class LostAnswerError(GitHubError):
 class UpstreamError(ChartReleaserError):
     """An upstream repository can't be asked, or does not have what was asked for."""
 
+    remedy = "check repo: of the source, then run again"
+
 
 class SnapshotError(ChartReleaserError):
     """A path of an upstream tree can't be read: absent, a link that leads nowhere, too large."""
+
+    remedy = "leave the release out with versions:, or have it mended upstream"
 
 
 class ChartError(ChartReleaserError):
     """What upstream has is no chart that could be published whole."""
 
+    remedy = "leave the release out with versions:, or have it mended upstream"
+
 
 class DestinationError(ChartReleaserError):
     """The destination can't be read or written."""
+
+    remedy = "run again, and check the destination if it stays"
 
 
 class DestinationUnusableError(DestinationError):
@@ -73,12 +98,18 @@ class DestinationUnusableError(DestinationError):
 class BrokenIndexError(DestinationError):
     """There is an index, but it is none that Helm or this program could use."""
 
+    remedy = "correct it by hand, or let verify --repair make it anew"
+
 
 class ConflictError(DestinationError):
     """A published name and version exists with other content; nothing was overwritten."""
 
+    remedy = "verify tells what the destination has; to publish other content give it another version"
+
 
 class RateLimitError(ChartReleaserError):
     """A rate limit ended the run early; another run goes on where this one stopped."""
+
+    remedy = "run again later, it goes on where this run stopped"
 
     exit_code = 3

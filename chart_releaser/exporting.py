@@ -13,6 +13,7 @@ import shutil
 import stat
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +23,7 @@ from typing import Literal
 from chart_releaser.errors import ChartReleaserError, UsageError
 
 STATE_FILE = ".chart-releaser.json"
+_LOCK_SECONDS = 120
 _STAGE_PREFIX = ".chart-releaser-"
 _RENAME_EXCHANGE = 2
 _AT_FDCWD = -100
@@ -166,11 +168,19 @@ class ExportDirectory:
 
     def _take_lock(self) -> None:
         handle = os.open(self.path, os.O_RDONLY)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            os.close(handle)
-            raise ExportError(f"another run is writing to {self.path}; try again when it has ended") from error
+        end = time.monotonic() + _LOCK_SECONDS
+        while True:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                if time.monotonic() > end:
+                    os.close(handle)
+                    raise ExportError(
+                        f"another run has been writing to {self.path} for {_LOCK_SECONDS} seconds; end it or try again"
+                    ) from error
+                time.sleep(0.05)
+            else:
+                break
         self._lock = handle
 
     def _remove_leftovers(self) -> None:

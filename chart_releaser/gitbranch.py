@@ -6,7 +6,7 @@ import contextlib
 import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NoReturn
 
@@ -25,7 +25,11 @@ _PACKS = 100  # each run that published leaves one: beyond, the branch is cheape
 # Who commits where git knows nobody: https://github.com/actions/checkout#push-a-commit-to-a-pr-using-the-built-in-token
 _BOT = (("user.name", "github-actions[bot]"), ("user.email", "41898282+github-actions[bot]@users.noreply.github.com"))
 _PROTECTED = re.compile(r"GH006|GH013|protected branch|[Rr]epository rule violations")
-_REJECTED = re.compile(r"\[rejected\]|cannot lock ref|failed to update ref|fetch first|stale info|non-fast-forward")
+# git's own words changed with its versions; whatever else a server says, the branch itself tells whether it moved.
+_REJECTED = re.compile(
+    r"\[rejected\]|cannot lock ref|failed to update ref|fetch first|stale info|non-fast-forward"
+    r"|incorrect old value|reference already exists|reference does not exist"
+)
 _REFUSED = re.compile(r"returned error: 40[134]|Authentication failed|could not read Username|Permission .*denied")
 # Whatever the user's own configuration says about pushing.
 _PUSH = ("push", "--porcelain", "--no-verify", "--no-follow-tags", "--recurse-submodules=no", "--no-signed")
@@ -41,6 +45,9 @@ class Head:
 
     commit: str | None
     files: Mapping[str, bytes | None]
+    """Path to content, None for what is not there. A file that was left is in `blobs` only."""
+    blobs: Mapping[str, str] = field(default_factory=dict, compare=False)
+    """Path to what git calls the content, for each file that is there."""
 
 
 class Branch:
@@ -57,16 +64,32 @@ class Branch:
         self._git = Git(self._directory, protocols=self._remote.protocols)
         self._on_wait = on_wait
 
-    def read(self, paths: Sequence[str]) -> Head:
-        """Return the branch's present commit and the content of `paths`, at the top level. Raises DestinationError."""
+    def read(self, paths: Sequence[str], leave: Callable[[str, str], bool] = lambda _path, _blob: False) -> Head:
+        """Return the branch's present commit and the content of `paths`, at the top level. Raises DestinationError.
+
+        `leave(path, blob)` tells which of them are left, given what git calls their content.
+        """
         with self._locked():
             if len(list(self._directory.glob("objects/pack/*.pack"))) > _PACKS:
                 shutil.rmtree(self._directory, ignore_errors=True)
             try:
-                return self._read(paths)
+                return self._read(paths, leave)
             except DamagedError:
                 shutil.rmtree(self._directory, ignore_errors=True)
-                return self._read(paths)
+                return self._read(paths, leave)
+
+    def complete(self, head: Head) -> Head:
+        """Return `head` with the content of what `read` left, or the present one if that has been lost meanwhile.
+
+        Raises DestinationError.
+        """
+        with self._locked():
+            try:
+                left = {path: self._blob(blob) for path, blob in head.blobs.items() if path not in head.files}
+                return replace(head, files={**head.files, **left})
+            except DamagedError:
+                shutil.rmtree(self._directory, ignore_errors=True)
+                return self._read([*head.files, *(head.blobs.keys() - head.files.keys())], lambda _path, _blob: False)
 
     def tags(self, names: Sequence[str]) -> frozenset[str]:
         """Return which of `names` are tags of the repository. Raises DestinationError."""
@@ -84,7 +107,8 @@ class Branch:
         It is the one question whose answer holds for every kind of token. Raises DestinationUnusableError.
         """
         with self._locked():
-            refspec = f"{head.commit}:refs/heads/{self.name}"
+            commit = head.commit or self._commit(head, {}, "Never pushed")
+            refspec = f"{commit}:refs/heads/{self.name}"
             result = self._remote.run(self._git, *_PUSH, "--dry-run", REMOTE, refspec)
         if _REFUSED.search(result.stderr):
             self._refuse(result.stderr)
@@ -107,12 +131,19 @@ class Branch:
             return False
         if _REFUSED.search(said):
             self._refuse(said)
+        if "[remote rejected]" in said and self._has_moved(head):
+            return False
         raise DestinationError(
             f"could not push to the branch {self.name} of {self._remote.title}: {reason(said, self._secrets)}; "
             "check the network and the server, then run again"
         )
 
-    def _read(self, paths: Sequence[str]) -> Head:
+    def _has_moved(self, head: Head) -> bool:
+        with self._locked():
+            result = self._remote.run(self._git, "ls-remote", "--quiet", "--refs", REMOTE, f"refs/heads/{self.name}")
+        return result.status == 0 and result.stdout.decode("ascii", "replace")[:40] != (head.commit or "")
+
+    def _read(self, paths: Sequence[str], leave: Callable[[str, str], bool]) -> Head:
         self._prepare()
         refspec = f"+refs/heads/{self.name}:{_REF}\n".encode()
         result = self._remote.run(
@@ -133,22 +164,30 @@ class Branch:
             self._remote.fail(result.stderr)
         commit = self._run("rev-parse", "--verify", f"{_REF}^{{commit}}").decode().strip()
         entries = self._entries(commit)
-        return Head(commit, {path: self._content(entries.get(path.encode()), path) for path in paths})
+        blobs = {path: self._file(entry, path) for path in paths if (entry := entries.get(path.encode())) is not None}
+        files = {
+            path: None if path not in blobs else self._blob(blobs[path])
+            for path in paths
+            if path not in blobs or not leave(path, blobs[path])
+        }
+        return Head(commit, files, blobs)
 
     def _entries(self, commit: str) -> dict[bytes, bytes]:
         """Return what is at the top level of a commit: mode, type and object name of each path."""
         lines = self._run("ls-tree", "-z", commit).split(b"\0")
         return {path: entry for entry, _, path in (line.partition(b"\t") for line in lines) if path}
 
-    def _content(self, entry: bytes | None, path: str) -> bytes | None:
-        if entry is None:
-            return None
+    def _file(self, entry: bytes, path: str) -> str:
+        """Return what git calls the content of a file, given what the tree says of it."""
         if not entry.startswith(_FILES):
             raise DestinationError(
                 f"{path} on the branch {self.name} of {self._remote.title} is a directory or a link; "
                 "make it a file, or name another branch under destination: branch"
             )
-        return self._run("cat-file", "blob", entry.rpartition(b" ")[2].decode())
+        return entry.rpartition(b" ")[2].decode()
+
+    def _blob(self, blob: str) -> bytes:
+        return self._run("cat-file", "blob", blob)
 
     def _commit(self, head: Head, files: Mapping[str, bytes], message: str) -> str:
         entries = self._entries(head.commit) if head.commit is not None else {}

@@ -99,8 +99,7 @@ class CachedRepository:
     def _load(self, tags: Sequence[str], paths: Sequence[str], stack: contextlib.ExitStack) -> Snapshots:
         """Fetch what is needed of these tags and read it; the reader is closed by `stack`. Raises DamagedError too."""
         found: Snapshots = {}
-        there = self._refresh(list(tags))
-        refs = list_refs(self._git, _REFS, self._remote.title)
+        there, refs = self._refresh(list(tags))
         objects = stack.enter_context(open_objects(self._directory / "objects", self._oid_size, self._remote.title))
         shared: dict[str, dict[bytes, Entry]] = {}
         for tag in tags:
@@ -137,17 +136,21 @@ class CachedRepository:
             self._fetch_blobs(sorted(missing), [snapshot.tag for snapshot in snapshots])
             asked |= missing
 
-    def _refresh(self, tags: list[str]) -> list[str]:
-        """Bring what is new of these tags into the cache and return those that the server has."""
-        refs = list_refs(self._git, _REFS, self._remote.title)
+    def _refresh(self, tags: list[str]) -> tuple[list[str], dict[str, str]]:
+        """Bring what is new of these tags into the cache; return those that the server has, and the references here."""
+        refs = self._references()
         if not all(_ref(tag) in refs for tag in tags):
-            return self._fetch_tags(tags)
+            there = self._fetch_tags(tags)
+            return there, self._references()
         # All are here: asking for the names alone is cheaper than a fetch, which always gets a pack with --depth.
         listed = self._remote.tags()
         gone = {tag for tag in tags if tag not in listed}
         moved = [tag for tag in tags if tag not in gone and listed[tag] != refs[_ref(tag)]]
         gone |= set(moved) - set(self._fetch_tags(moved))
-        return [tag for tag in tags if tag not in gone]
+        return [tag for tag in tags if tag not in gone], self._references() if moved else refs
+
+    def _references(self) -> dict[str, str]:
+        return list_refs(self._git, _REFS, self._remote.title)
 
     def _fetch_tags(self, tags: list[str], *, whole: bool = False) -> list[str]:
         """Bring these tags into the cache and return those that the server has."""

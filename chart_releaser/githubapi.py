@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 import time
@@ -16,7 +17,7 @@ from github.Requester import Requester
 
 from chart_releaser import __version__
 from chart_releaser.errors import GitHubError, LostAnswerError
-from chart_releaser.location import Server
+from chart_releaser.location import Server, is_loopback
 from chart_releaser.pacing import Pacing, asked_wait
 from chart_releaser.responses import Responses
 
@@ -86,16 +87,11 @@ class GitHubApi:
         kept = self._responses.find(key) if self._responses is not None else None
 
         def ask() -> _Answer:
-            headers, data = self._requester.requestJsonAndCheck(
-                "GET",
-                path,
-                parameters=dict(parameters or {}),
-                headers={} if kept is None else {"If-None-Match": kept.etag},
-            )
-            # 304 Not Modified: no body, and the same ETag (RFC 9110, 15.4.5); PyGithub does not tell the status.
-            if kept is not None and data is None and headers.get("etag") == kept.etag:
+            validator = {} if kept is None else {"If-None-Match": kept.etag}
+            status, headers, text = self._requester.requestJson("GET", path, dict(parameters or {}), validator)
+            if status == 304 and kept is not None:
                 return kept.headers, kept.value
-            answer = _genuine(data)
+            answer = _parsed(status, headers, str(text))
             if self._responses is not None:
                 self._responses.keep(key, headers, answer)
             return headers, answer
@@ -238,6 +234,19 @@ def _checked(answer: requests.Response) -> requests.Response:
     raise Requester.createException(answer.status_code, dict(answer.headers), data)
 
 
+def _parsed(status: int, headers: Mapping[str, Any], text: str) -> object:
+    """Return the JSON of an answer to a reading request. Raises ValueError for anything else, GithubException."""
+    try:
+        data = json.loads(text)
+    except ValueError:
+        if status < 400:
+            raise
+        data = {"message": " ".join(text.split())[:200] or "no message"}
+    if status >= 400:
+        raise Requester.createException(status, dict(headers), data if isinstance(data, dict) else {})
+    return _genuine(data)
+
+
 def _genuine(data: object) -> object:
     """Return an answer's JSON. ValueError for anything else, such as a proxy's page, which PyGithub calls data."""
     if isinstance(data, dict) and data.keys() <= {"data", "url"} and isinstance(data.get("data"), str):
@@ -251,12 +260,14 @@ def _is_below(url: str, base: str) -> bool:
 
 
 def _takes_uploads(url: str, api_url: str) -> bool:
-    """Tell whether `url` is of the API's own server: the same host, or uploads.X where the API is at api.X."""
+    """Tell whether `url` is of the API's own server: its host, uploads.X beside api.X, or both on loopback."""
     ours, theirs = urlsplit(api_url), urlsplit(url)
     hosts = {ours.netloc}
     if ours.netloc.startswith("api."):
         hosts.add(f"uploads.{ours.netloc.removeprefix('api.')}")
-    return ours.scheme == theirs.scheme and theirs.netloc in hosts
+    if ours.scheme == theirs.scheme and theirs.netloc in hosts:
+        return True
+    return is_loopback(ours.hostname or "") and is_loopback(theirs.hostname or "")
 
 
 def _reason(error: BaseException) -> str:

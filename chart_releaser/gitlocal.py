@@ -47,7 +47,7 @@ class WorkingRepository:
         """Return the git directory and the one with objects and tags, which a linked worktree shares."""
         path = self._path.absolute()
         if not path.is_dir():
-            raise UpstreamError(f"{self._path} is not a directory: name a git repository")
+            raise UpstreamError(f"{self._path} is not a directory; name a git repository under repo:")
         try:
             inside = path / ".git"
             if inside.is_file():  # a linked worktree or a submodule
@@ -61,5 +61,5 @@ class WorkingRepository:
         except (OSError, ValueError) as error:
             raise UpstreamError(f"{self._path} can't be read as a git repository: {error}") from error
         raise UpstreamError(
-            f"{self._path} is not a git repository: name its top directory or the bare repository itself"
+            f"{self._path} is not a git repository; name its top directory or the bare repository itself"
         )

@@ -220,9 +220,17 @@ class _Watch:
 _NO_GIT = f"git was not found: install git {OLDEST[0]}.{OLDEST[1]} or newer"
 
 
-@functools.cache
+_asking = threading.Lock()
+
+
 def require_git() -> None:
-    """Raises UpstreamError if there is no git program, or one that is too old."""
+    """Raises UpstreamError if there is no git program, or one that is too old; the program is asked once."""
+    with _asking:  # a cache alone lets threads that begin at the same time ask once each
+        _require_git()
+
+
+@functools.cache
+def _require_git() -> None:
     try:
         import git
     except ImportError as error:  # what GitPython raises when it finds no program

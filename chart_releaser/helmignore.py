@@ -49,7 +49,7 @@ class HelmIgnore:
             try:
                 rules.append(_parse_rule(rule))
             except ValueError as error:
-                raise ChartError(f"{where}:{number}: {error}; Helm would not load this chart") from error
+                raise ChartError(f"{where}:{number}: {error}, so Helm would not load this chart") from error
         return cls(tuple(rules))
 
     def ignores(self, path: str, is_directory: bool) -> bool:

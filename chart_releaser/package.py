@@ -56,17 +56,17 @@ def package(chart: Chart, time: int) -> Package:
     The same chart and time give the same bytes. Raises ChartError for what Helm's loader would refuse.
     """
     stamp = min(max(time, 0), 0xFFFFFFFF)  # what a gzip header can hold
-    packed = io.BytesIO()
-    with (
-        gzip.GzipFile(filename="", fileobj=packed, mode="wb", compresslevel=_GZIP_LEVEL, mtime=stamp) as stream,
-        tarfile.open(fileobj=stream, mode="w", format=tarfile.PAX_FORMAT) as archive,
-    ):
+    plain = io.BytesIO()
+    with tarfile.open(fileobj=plain, mode="w", format=tarfile.PAX_FORMAT) as archive:
         for path, data in chart_files(chart):
             member = tarfile.TarInfo(f"{chart.name}/{path}")
             member.size = len(data)
             member.mode = 0o644
             member.mtime = stamp
             archive.addfile(member, io.BytesIO(data))
+    packed = io.BytesIO()
+    with gzip.GzipFile(filename="", fileobj=packed, mode="wb", compresslevel=_GZIP_LEVEL, mtime=stamp) as stream:
+        stream.write(plain.getbuffer())  # in one piece: a call for each block of 512 bytes would cost as much again
     return Package(metadata=chart.metadata, data=packed.getvalue())
 
 

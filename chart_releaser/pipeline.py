@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING
 
 from chart_releaser.build import Built, build_all
 from chart_releaser.chart import Chart
 from chart_releaser.errors import (
     ChartReleaserError,
+    RateLimitError,
     UpstreamError,
 )
 from chart_releaser.exporting import ExportDirectory
+from chart_releaser.index_excerpt import digest_and_url
 from chart_releaser.package import chart_files, package
 from chart_releaser.plan import (
     Item,
@@ -24,20 +27,19 @@ from chart_releaser.plan import (
     newest,
     plan_source,
     tag_candidates,
+    why_nothing,
 )
 from chart_releaser.publishing import publish_all
-from chart_releaser.report import Bump, ExportReport, Row, UpdateReport, item_row
-from chart_releaser.run import Run, ask_each, jobs, not_done
+from chart_releaser.report import Bump, ExportReport, Note, PassedOver, Row, UpdateReport, item_row
+from chart_releaser.run import Run, ask_each, asking, jobs, not_done, titles_of
 from chart_releaser.versions import parse_tag
 
 if TYPE_CHECKING:
     from chart_releaser.config import Source
-    from chart_releaser.destinations import Destination
+    from chart_releaser.destinations import Destination, Listing
     from chart_releaser.location import Location
     from chart_releaser.snapshot import Snapshot
     from chart_releaser.upstream import Release, Upstream
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -55,41 +57,55 @@ def update(run: Run, destination: Destination, *, limit: int | None = None, dry_
     be used, before anything was done; whatever fails later is in the report.
     """
     report = UpdateReport()
-    index = destination.open()
-    plans = _plan(run, index.versions, report)
-    for plan in plans:
-        _explain(run, plan)
-        report.planned += map(item_row, plan.missing)
-        for item in plan.present:
-            entry: Mapping[str, Any] = index.entry(item.source.name, item.version) or {}
-            url = str((entry.get("urls") or [""])[0])
-            digest = str(entry.get("digest") or "")
-            report.skipped.append(item_row(item, url=url, digest=digest))
-    if not dry_run:
-        publish_all(run, destination, plans, limit, report)
+    try:
+        _update(run, destination, limit, dry_run, report)
+    except RateLimitError as error:  # before anything was published
+        report.early = str(error)
     return report
 
 
-def _explain(run: Run, plan: SourcePlan) -> None:
+def _update(run: Run, destination: Destination, limit: int | None, dry_run: bool, report: UpdateReport) -> None:
+    # Neither needs the other, and both mostly wait for the network.
+    with asking(run, run.sources, partial(_list_releases, run)) as answers:
+        index = destination.open()
+        plans = _plan(run, answers(), index, report)
+    for plan in plans:
+        _explain(run, plan, report)
+        report.planned += map(item_row, plan.missing)
+        for item in plan.present:
+            digest, url = digest_and_url(index.entry(item.source.name, item.version) or {})
+            report.skipped.append(item_row(item, url=url, digest=digest))
+    if not dry_run:
+        publish_all(run, destination, plans, limit, report)
+
+
+def _explain(run: Run, plan: SourcePlan, report: UpdateReport) -> None:
     name = plan.source.name
+    report.sources.append(name)
     run.reporter.detail(f"{name}: {len(plan.present)} up to date, {len(plan.missing)} to publish")
     for tag, reason in plan.passed_over:
+        report.passed_over.append(PassedOver(name, tag, reason))
         run.reporter.detail(f"{name} {tag}: not tracked: {reason}")
 
 
-def _plan(run: Run, published: Callable[[str], frozenset[str]], report: UpdateReport) -> list[SourcePlan]:
-    """List the releases of every repository once, and plan every source; in the order of the configuration."""
+def _list_releases(run: Run, location: Location, sources: Sequence[Source]) -> list[Release]:
+    upstream = run.repositories.upstream(location)
+    return upstream.releases(lambda releases: enough_for(sources, releases))
 
-    def list_releases(location: Location, sources: Sequence[Source]) -> list[Release]:
-        upstream = run.repositories.upstream(location)
-        return upstream.releases(lambda releases: enough_for(sources, releases))
 
+def _plan(
+    run: Run, listed: Iterable[tuple[Source, list[Release] | Exception]], index: Listing, report: UpdateReport
+) -> list[SourcePlan]:
+    """Plan every source whose releases could be listed, in the order of the configuration."""
     plans = []
-    for source, outcome in ask_each(run, run.sources, list_releases):
+    for source, outcome in listed:
         if isinstance(outcome, Exception):
             not_done(run, report, Row(source.name), outcome)
         else:
-            plans.append(plan_source(source, outcome, published(source.name)))
+            plan = plan_source(source, outcome, index.versions(source.name))
+            if note := why_nothing(plan, outcome):
+                report.notes.append(Note(source.name, note))
+            plans.append(plan)
     return plans
 
 
@@ -105,10 +121,13 @@ def export(run: Run, directory: ExportDirectory, *, packaged: bool) -> ExportRep
 
     with directory:
         items = _choose(run, report.failures)
-        builds = build_all(jobs(run, items), make, threads=run.threads, stop=run.stop)
-        for done, built in enumerate(builds):
-            run.reporter.progress("building", done, len(items))
+        todo = jobs(run, items)
+        titles = titles_of(todo)
+        builds = build_all(todo, make, threads=run.threads, stop=run.stop)
+        run.reporter.progress(f"building {titles[0]}", 0, len(items))
+        for done, built in enumerate(builds, 1):
             _export_one(run, directory, built, report)
+            run.reporter.progress(f"building {titles[done]}", done, len(items))
         run.reporter.progress("building", len(items), len(items))
     report.failures.interrupted = run.stop.is_set()
     return report

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -9,10 +11,14 @@ from typing import TYPE_CHECKING
 from semver import Version
 
 from chart_releaser.upstream import Release
-from chart_releaser.versions import Window, chart_version, parse_tag
+from chart_releaser.versions import Window, chart_version, parse_tag, precedence
 
 if TYPE_CHECKING:
     from chart_releaser.config import Source
+
+
+NO_PATH = "no chart path is for this version"
+_PREFIXED = re.compile(r"(.*?[^0-9.])v?[0-9]+\.[0-9]+\.[0-9]+.*")
 
 
 @dataclass(frozen=True)
@@ -61,16 +67,61 @@ def plan_source(source: Source, releases: Sequence[Release], present: Iterable[s
     for version in selected:
         item = item_of(source, by_version[str(version)][1])
         if not item.paths:
-            passed_over.append((item.release.tag, "no chart path is for this version"))
+            passed_over.append((item.release.tag, NO_PATH))
         elif item.version in listed:
             there.append(item)
         else:
             missing.append(item)
     chosen = set(map(str, selected))
     others = (pair for exact, pair in by_version.items() if exact not in chosen)
-    for version, release in sorted(others, key=lambda pair: pair[0], reverse=True):
-        passed_over.append((release.tag, source.window.reason(version, selected) or "not tracked"))
+    reason = source.window.reasons(selected)
+    for version, release in sorted(others, key=lambda pair: precedence(pair[0]), reverse=True):
+        passed_over.append((release.tag, reason(version) or "not tracked"))
     return SourcePlan(source, tuple(missing), tuple(there), tuple(passed_over))
+
+
+def why_nothing(plan: SourcePlan, releases: Sequence[Release]) -> str:
+    """Return why a source tracks none of its `releases`, and what to do; nothing where it tracks some.
+
+    That is no error, since upstream may have nothing yet, but more often the configuration excludes what was meant.
+    """
+    if plan.missing or plan.present:
+        return ""
+    source = plan.source
+    tags = [release.tag for release in releases]
+    if not tags:
+        return "nothing is tracked: there are no releases yet; check repo: if there should be some"
+    if not any(tag.startswith(source.tag_prefix) for tag in tags):
+        meant = _likely_prefix(tags)
+        remedy = f"did you mean tagPrefix: {meant}?" if meant not in {"", "v"} else "take tagPrefix: out, or correct it"
+        return f"nothing is tracked: no tag begins with {source.tag_prefix}, there are tags {_such_as(tags)}; {remedy}"
+    if source.tag_prefix:
+        tags = [tag for tag in tags if tag.startswith(source.tag_prefix)]
+    reasons = Counter(reason for _, reason in plan.passed_over)
+    listed = ", ".join(f"{count} {reason}" for reason, count in reasons.most_common())
+    if set(reasons) == {"no semantic version"} and (prefix := _likely_prefix(tags)):
+        remedy = f"set tagPrefix: {prefix} if they are meant"
+    elif set(reasons) == {"prerelease"}:
+        remedy = "set prereleases: true to track them"
+    elif NO_PATH in reasons:
+        remedy = "check the versions: of its charts"
+    elif source.versions is not None:
+        remedy = "check versions:"
+    else:
+        remedy = "check repo: and tagPrefix:"
+    return f"nothing is tracked of {len(tags)} tag{'s' if len(tags) > 1 else ''} {_such_as(tags)}: {listed}; {remedy}"
+
+
+def _such_as(tags: Sequence[str]) -> str:
+    return f"such as {' and '.join(tags[:2])}"
+
+
+def _likely_prefix(tags: Sequence[str]) -> str:
+    """Return what most tags have in front of a version."""
+    found = Counter(
+        match[1] for tag in tags if (match := _PREFIXED.fullmatch(tag)) is not None and parse_tag(tag, match[1])
+    )
+    return found.most_common(1)[0][0] if found else ""
 
 
 def item_of(source: Source, release: Release) -> Item:

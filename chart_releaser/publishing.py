@@ -12,7 +12,7 @@ from chart_releaser.errors import ConflictError, DestinationError, DestinationUn
 from chart_releaser.package import Package, package
 from chart_releaser.plan import Item, SourcePlan
 from chart_releaser.report import Row, UpdateReport, describe, item_row
-from chart_releaser.run import Run, jobs, not_done
+from chart_releaser.run import Run, jobs, not_done, titles_of
 from chart_releaser.versions import helm_order
 
 if TYPE_CHECKING:
@@ -43,11 +43,15 @@ def publish_all(
         return
     done: list[tuple[Item, Published]] = []
     destination.prepare([f"{item.source.name}-{item.version}" for item in items])
-    builds = build_all(jobs(run, items), make, threads=run.threads, stop=run.stop)
+    todo = jobs(run, items)
+    titles = titles_of(todo)
+    builds = build_all(todo, make, threads=run.threads, stop=run.stop)
+    run.reporter.progress(f"building {titles[0]}", 0, len(items))
     try:
         for handled, built in enumerate(builds, 1):
-            run.reporter.progress("publishing", handled - 1, len(items))
+            run.reporter.progress(f"publishing {built.item.title}", handled - 1, len(items))
             _publish_one(run, destination, built, latest, done, report)
+            run.reporter.progress(f"building {titles[handled]}", handled, len(items))
             if limit is not None and len(done) >= limit and handled < len(items):
                 report.early = f"--limit {limit} is reached; {len(items) - handled} more wait for the next run"
                 break

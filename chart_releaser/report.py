@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -37,6 +39,31 @@ class Row:
         return fields | {key: value for key, value in more.items() if value}
 
 
+@dataclass(frozen=True)
+class PassedOver:
+    """A tag of a source that is not tracked, and why."""
+
+    source: str
+    tag: str
+    reason: str
+
+    def as_json(self) -> dict[str, str]:
+        """The row of `update --json`."""
+        return {"source": self.source, "tag": self.tag, "reason": self.reason}
+
+
+@dataclass(frozen=True)
+class Note:
+    """Something about a source that is no error, but most likely not what its configuration is meant to say."""
+
+    source: str
+    text: str
+
+    def as_json(self) -> dict[str, str]:
+        """The row of `update --json`."""
+        return {"source": self.source, "note": self.text}
+
+
 @dataclass
 class UpdateReport:
     """What `update` planned and did; `early` says why it stopped before everything was done, if it did."""
@@ -45,14 +72,31 @@ class UpdateReport:
     published: list[Row] = field(default_factory=list)
     skipped: list[Row] = field(default_factory=list)
     failed: list[Row] = field(default_factory=list)
+    passed_over: list[PassedOver] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
+    sources: list[str] = field(default_factory=list)
+    """The sources that were planned, in the order of the configuration."""
     early: str = ""
     interrupted: bool = False
     bug: Exception | None = None
 
     def as_json(self) -> dict[str, Any]:
         """The JSON document of `update --json`."""
-        lists = {name: getattr(self, name) for name in ("planned", "published", "skipped", "failed")}
+        lists: dict[str, Sequence[Row | PassedOver | Note]] = {
+            "planned": self.planned,
+            "published": self.published,
+            "skipped": self.skipped,
+            "failed": self.failed,
+            "passedOver": self.passed_over,
+            "notes": self.notes,
+        }
         return {name: [row.as_json() for row in rows] for name, rows in lists.items()}
+
+    @property
+    def waiting(self) -> list[Row]:
+        """What was planned, and neither published nor failed."""
+        done = {(row.source, row.version) for row in (*self.published, *self.failed)}
+        return [row for row in self.planned if (row.source, row.version) not in done]
 
     @property
     def exit_code(self) -> int:
@@ -77,11 +121,41 @@ def item_row(item: Item, *, url: str = "", digest: str = "") -> Row:
 
 
 def describe(error: Exception) -> str:
-    """Return an error's text in one line; one that is not ours is a bug, and is called so."""
-    text = " ".join(str(error).split())
+    """Return an error's text in one line, with what to do; one that is not ours is a bug, and is called so."""
     if isinstance(error, ChartReleaserError):
-        return text
-    return f"internal error: {type(error).__name__}: {text}"
+        return error.advised
+    return f"internal error: {type(error).__name__}: {' '.join(str(error).split())}"
+
+
+@dataclass(frozen=True)
+class FailureGroup:
+    """Releases of one source that failed for one reason, in the order of the run: the newest first."""
+
+    rows: tuple[Row, ...]
+
+    @property
+    def title(self) -> str:
+        """`provider-azure v1.62.1`, or `provider-hcloud: 72 releases, v0.6.42 to v0.1.0`."""
+        first, last = self.rows[0], self.rows[-1]
+        if len(self.rows) == 1:
+            return first.title
+        return f"{first.source}: {len(self.rows)} releases, {first.version} to {last.version}"
+
+    @property
+    def error(self) -> str:
+        """The reason and the remedy, as the newest release has them."""
+        return self.rows[0].error
+
+
+def failure_groups(rows: Sequence[Row]) -> list[FailureGroup]:
+    """Return `rows` by source and reason, in order of first appearance; versions in a reason tell nothing apart."""
+    groups: dict[tuple[str, str], list[Row]] = {}
+    for row in rows:
+        reason = row.error
+        for version in filter(None, (row.version, row.chart)):
+            reason = re.sub(rf"(?<![\w.]){re.escape(version)}(?![\w+-])", "…", reason)
+        groups.setdefault((row.source, reason), []).append(row)
+    return [FailureGroup(tuple(group)) for group in groups.values()]
 
 
 @dataclass
@@ -107,9 +181,29 @@ class Bump:
         return self.old != self.new
 
 
-def table(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Return rows as lines with aligned columns, the last one as long as it is."""
+def table(rows: Sequence[Sequence[str]], width: int | None = None) -> list[str]:
+    """Return rows as lines with aligned columns, the last one as long as it is.
+
+    Where lines can be no longer than `width` the last column goes on in further lines, below itself; words stay whole.
+    """
     if not rows:
         return []
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]) - 1)]
-    return ["  ".join([*map(str.ljust, row[:-1], widths), row[-1]]).rstrip() for row in rows]
+    lines = []
+    for row in rows:
+        before = "".join(f"{cell.ljust(size)}  " for cell, size in zip(row[:-1], widths, strict=True))
+        text = f"{before}{row[-1]}".rstrip()
+        if width is None or len(text) <= width:
+            lines.append(text)
+        else:
+            lines += wrapped(row[-1], width, before, " " * min(len(before), width // 2))
+    return lines
+
+
+def wrapped(text: str, width: int | None, first: str = "", others: str = "") -> list[str]:
+    """Return `text` in lines of at most `width` that begin with `first` and `others`; words stay whole."""
+    if width is None:
+        return [first + text]
+    return textwrap.wrap(
+        text, width, initial_indent=first, subsequent_indent=others, break_long_words=False, break_on_hyphens=False
+    )

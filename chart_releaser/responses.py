@@ -86,8 +86,9 @@ class Responses:
         self._is_pruned = True
         oldest = time.time() - _KEPT_SECONDS
         for path in self._directory.iterdir():
-            if path.stat().st_mtime < oldest:
-                path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # what another thread was writing has its own name by now
+                if path.stat().st_mtime < oldest:
+                    path.unlink(missing_ok=True)
 
 
 def _digest(text: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
+import contextlib
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ from chart_releaser.build import Job
 from chart_releaser.errors import RateLimitError
 from chart_releaser.report import Row, UpdateReport
 from chart_releaser.repositories import Repositories, web_url
-from chart_releaser.threads import in_threads
+from chart_releaser.threads import Calls
 
 if TYPE_CHECKING:
     from chart_releaser.config import Source
@@ -36,7 +36,7 @@ class Reporter(Protocol):
         """One source or release failed."""
 
     def progress(self, what: str, done: int, total: int) -> None:
-        """So much of it is done."""
+        """So much is done; `what` is being done now, and for which source."""
 
 
 @dataclass
@@ -56,25 +56,76 @@ class Run:
     """The source whose newest version GitHub shall call the latest release, if any."""
 
 
+class _Waiting:
+    """Tells which source is being waited for: of several that are asked at once, the one that takes longest."""
+
+    def __init__(self, reporter: Reporter, total: int) -> None:
+        self._reporter = reporter
+        self._total = total
+        self._names: list[str] = []
+        self._done = 0
+        self._lock = threading.Lock()
+
+    def begin(self, name: str) -> None:
+        with self._lock:
+            self._names.append(name)
+            self._tell()
+
+    def end(self, name: str) -> None:
+        with self._lock:
+            self._names.remove(name)
+            self._done += 1
+            self._tell()
+
+    def _tell(self) -> None:
+        whom = f" {self._names[0]}" if self._names else ""
+        self._reporter.progress(f"asking{whom}", self._done, self._total)
+
+
+Answers = Callable[[], Iterator[tuple["Source", T | Exception]]]
+"""Waits for what was asked, and yields each source, in order, with the outcome."""
+
+
+@contextlib.contextmanager
+def asking(run: Run, sources: Sequence[Source], ask: Callable[[Location, Sequence[Source]], T]) -> Iterator[Answers[T]]:
+    """Ask once for each distinct repository of `sources` while the body runs, which gets the answers by a call.
+
+    Where the body ends without them nothing more is asked.
+    """
+    groups: dict[Location, list[Source]] = {}
+    for source in sources:
+        groups.setdefault(run.repositories.locate(source), []).append(source)
+    waiting = _Waiting(run.reporter, len(groups))
+
+    def ask_one(location: Location, group: Sequence[Source]) -> T:
+        name = group[0].name
+        waiting.begin(name)
+        try:
+            return ask(location, group)
+        finally:
+            waiting.end(name)
+
+    calls = Calls([partial(ask_one, location, group) for location, group in groups.items()], run.threads, run.stop)
+
+    def answers() -> Iterator[tuple[Source, T | Exception]]:
+        by_location = dict(zip(groups, calls.outcomes(), strict=True))
+        for source in sources:
+            yield source, by_location[run.repositories.locate(source)]
+
+    try:
+        yield answers
+    except Exception:
+        calls.abandon()
+        raise
+
+
 def ask_each(
     run: Run, sources: Sequence[Source], ask: Callable[[Location, Sequence[Source]], T]
 ) -> Iterator[tuple[Source, T | Exception]]:
     """Ask once for each distinct repository of `sources`; yield each source, in order, with the outcome."""
-    groups: dict[Location, list[Source]] = {}
-    for source in sources:
-        groups.setdefault(run.repositories.locate(source), []).append(source)
-    answered = itertools.count(1)
-
-    def ask_one(location: Location, group: Sequence[Source]) -> T:
-        try:
-            return ask(location, group)
-        finally:
-            run.reporter.progress("asking repositories", next(answered), len(groups))
-
-    calls = [partial(ask_one, location, group) for location, group in groups.items()]
-    by_location = dict(zip(groups, in_threads(calls, run.threads, run.stop), strict=True))
-    for source in sources:
-        yield source, by_location[run.repositories.locate(source)]
+    with asking(run, sources, ask) as answers:
+        outcomes = list(answers())
+    yield from outcomes
 
 
 def not_done(run: Run, report: UpdateReport, row: Row, error: Exception) -> None:
@@ -84,6 +135,11 @@ def not_done(run: Run, report: UpdateReport, row: Row, error: Exception) -> None
         run.reporter.detail(f"{row.title}: put off until another run")
     else:
         run.reporter.failure(report.fail(row, error))
+
+
+def titles_of(todo: Sequence[Job]) -> list[str]:
+    """Return the titles of what is built, in that order, and at the end one for what comes after the last."""
+    return [*(item.title for job in todo for item in job.items), ""]
 
 
 def jobs(run: Run, items: Sequence[Item]) -> list[Job]:

@@ -1,8 +1,14 @@
-"""Does values.schema.json still accept a chart's defaults after the switches came in?"""
+"""Does values.schema.json still accept a chart's defaults after the switches came in?
+
+Schemas are upstream's, and a regular expression in one can take Python for ever, where Helm's engine is linear. So they
+are asked in a process of their own, which is this module run as a program: it ends when its time is over.
+"""
 
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,6 +17,7 @@ from chart_releaser.chart import Chart
 from chart_releaser.errors import ChartError
 
 _SCHEMA_FILE = "values.schema.json"
+_SECONDS = 10
 
 
 def new_schema_errors(before: Chart, after: Chart) -> Iterator[tuple[str, str]]:
@@ -20,8 +27,32 @@ def new_schema_errors(before: Chart, after: Chart) -> Iterator[tuple[str, str]]:
     so upstream's own errors are no fault. As in Helm, a chart sees its parent's values for it, and each schema of the
     tree is asked. References to other files or hosts are not followed.
     """
-    if any(_SCHEMA_FILE in chart.files for chart in _charts(before)):
-        yield from _compare(before, after, {}, {})
+    for chart in _charts(before):
+        _schema(chart)
+    if all(old.values == new.values for old, new in zip(_charts(before), _charts(after), strict=True)):
+        return
+    questions = list(_questions(before, after, {}, {}))
+    if not questions:
+        return
+    for question, errors in zip(questions, _ask(questions), strict=True):
+        for error in errors:
+            yield question["where"], error
+
+
+def _ask(questions: list[dict[str, Any]]) -> list[list[str]]:
+    """Return the new errors of each question; none where they can't be found out in time or not at all."""
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", __name__],
+            input=json.dumps(questions).encode(),
+            capture_output=True,
+            timeout=_SECONDS,
+            check=True,
+        )
+        answers: list[list[str]] = json.loads(done.stdout)
+    except (OSError, subprocess.SubprocessError, ValueError):
+        return [[] for _ in questions]
+    return answers
 
 
 def _charts(chart: Chart) -> Iterator[Chart]:
@@ -30,20 +61,28 @@ def _charts(chart: Chart) -> Iterator[Chart]:
         yield from _charts(subchart)
 
 
-def _compare(
+def _questions(
     before: Chart, after: Chart, given_before: dict[str, Any], given_after: dict[str, Any]
-) -> Iterator[tuple[str, str]]:
+) -> Iterator[dict[str, Any]]:
     values_before = _coalesce(before, given_before)
     values_after = _coalesce(after, given_after)
-    if _SCHEMA_FILE in before.files:
+    schema = _schema(before)
+    if schema is not None:
         where = f"{before.path}/{_SCHEMA_FILE}"
-        schema = before.files[_SCHEMA_FILE]
-        known = _errors(schema, values_before, where)
-        for identity, error in _errors(schema, values_after, where).items():
-            if identity not in known:
-                yield where, error
+        yield {"where": where, "schema": schema, "before": values_before, "after": values_after}
     for old, new in zip(before.subcharts, after.subcharts, strict=True):
-        yield from _compare(old, new, _section(values_before, old.name), _section(values_after, new.name))
+        yield from _questions(old, new, _section(values_before, old.name), _section(values_after, new.name))
+
+
+def _schema(chart: Chart) -> Any:
+    """Return the chart's schema, None if it has none. Raises ChartError for a file that is no JSON."""
+    if _SCHEMA_FILE not in chart.files:
+        return None
+    try:
+        return json.loads(chart.files[_SCHEMA_FILE])
+    except (ValueError, RecursionError) as error:
+        where = f"{chart.path}/{_SCHEMA_FILE}"
+        raise ChartError(f"{where} is no JSON that can be read: {error}; upstream has to correct it") from error
 
 
 def _section(values: dict[str, Any], name: str) -> dict[str, Any]:
@@ -77,18 +116,14 @@ def _merge(given: Any, defaults: Any) -> Any:
     return merged
 
 
-def _errors(schema: bytes, values: dict[str, Any], where: str) -> dict[Any, str]:
+def _errors(schema: Any, values: dict[str, Any]) -> dict[Any, str]:
     """Return the schema's complaints about `values`: what identifies each, and its text."""
     import jsonschema.validators
     import referencing
 
     try:
-        parsed = json.loads(schema)
-    except ValueError as error:
-        raise ChartError(f"{where} is no JSON: {error}") from error
-    try:
-        validator_class = jsonschema.validators.validator_for(parsed, default=jsonschema.Draft7Validator)
-        validator = validator_class(parsed, registry=referencing.Registry())
+        validator_class = jsonschema.validators.validator_for(schema, default=jsonschema.Draft7Validator)
+        validator = validator_class(schema, registry=referencing.Registry())
         return {_identity(error): f"{error.json_path}: {error.message}" for error in validator.iter_errors(values)}
     except Exception:  # schemas come in every quality, and Helm's library takes other ones than this
         return {}
@@ -98,3 +133,13 @@ def _identity(error: Any) -> Any:
     """Tell errors apart by where they are: most messages quote the values, which have changed."""
     names_the_key = error.validator in ("additionalProperties", "unevaluatedProperties", "propertyNames")
     return error.json_path, tuple(error.absolute_schema_path), error.message if names_the_key else ""
+
+
+def _new(question: dict[str, Any]) -> list[str]:
+    known = _errors(question["schema"], question["before"])
+    found = _errors(question["schema"], question["after"])
+    return [error for identity, error in found.items() if identity not in known]
+
+
+if __name__ == "__main__":
+    json.dump([_new(question) for question in json.load(sys.stdin)], sys.stdout)

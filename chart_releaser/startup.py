@@ -76,7 +76,7 @@ def seconds(text: str) -> float:
     """Return the seconds in a length of time such as 90, 90s, 5m or 1h. Raises UsageError."""
     match = re.fullmatch(r"([0-9]{1,6})([smh]?)", text.strip())
     if match is None:
-        raise UsageError(f"--max-wait {text}: write a number of seconds, or one with s, m or h such as 5m")
+        raise UsageError(f"--max-wait {text} is no length of time; write seconds, or a number with s, m or h: 5m")
     return float(match[1]) * _UNITS[match[2]]
 
 

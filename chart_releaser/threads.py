@@ -3,28 +3,54 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, wait
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 T = TypeVar("T")
 _POLL_SECONDS = 0.2
+_LEAVE_SECONDS = 1.0
 
 
-def in_threads(calls: Sequence[Callable[[], T]], threads: int, stop: threading.Event) -> Sequence[T | Exception]:
-    """Return the outcome of each of `calls`, errors as values, at most `threads` of them running at a time.
+class Calls(Generic[T]):
+    """Calls that are under way, at most `threads` of them at a time; when `stop` is set no other one is begun."""
 
-    Raises KeyboardInterrupt when `stop` is set before all are done: the calls only read, so nothing has to be finished.
-    What is no Exception, such as SystemExit, is raised here as it was there.
-    """
-    futures: list[Future[T]] = [Future() for _ in calls]
-    pending = iter(zip(calls, futures, strict=True))
-    lock = threading.Lock()
+    def __init__(self, calls: Sequence[Callable[[], T]], threads: int, stop: threading.Event) -> None:
+        self._stop = stop
+        self._abandoned = False
+        self._futures: list[Future[T]] = [Future() for _ in calls]
+        self._pending = iter(zip(calls, self._futures, strict=True))
+        self._lock = threading.Lock()
+        self._threads = [
+            threading.Thread(target=self._work, daemon=True) for _ in range(min(max(threads, 1), len(calls)))
+        ]
+        for thread in self._threads:
+            thread.start()
 
-    def work() -> None:
-        while not stop.is_set():
-            with lock:
-                call, future = next(pending, (None, None))
+    def outcomes(self) -> list[T | Exception]:
+        """Wait for all, and return the outcome of each in the order of the calls, errors as values.
+
+        Raises KeyboardInterrupt when `stop` is set before all are done: the calls only read, so nothing has to be
+        finished. What is no Exception, such as SystemExit, is raised here as it was there.
+        """
+        outcomes: list[T | Exception] = []
+        for future in self._futures:
+            outcome = _outcome(future, self._stop)
+            outcomes.append(outcome)
+        return outcomes
+
+    def abandon(self) -> None:
+        """Begin no other one: nobody wants the outcomes. Those under way get a moment to end, no more."""
+        self._abandoned = True
+        end = time.monotonic() + _LEAVE_SECONDS
+        for thread in self._threads:
+            thread.join(max(0.0, end - time.monotonic()))
+
+    def _work(self) -> None:
+        while not (self._stop.is_set() or self._abandoned):
+            with self._lock:
+                call, future = next(self._pending, (None, None))
             if call is None or future is None:
                 return
             try:
@@ -34,13 +60,10 @@ def in_threads(calls: Sequence[Callable[[], T]], threads: int, stop: threading.E
             else:
                 future.set_result(result)
 
-    for _ in range(min(max(threads, 1), len(calls))):
-        threading.Thread(target=work, daemon=True).start()
-    outcomes: list[T | Exception] = []
-    for future in futures:
-        outcome = _outcome(future, stop)
-        outcomes.append(outcome)
-    return outcomes
+
+def in_threads(calls: Sequence[Callable[[], T]], threads: int, stop: threading.Event) -> Sequence[T | Exception]:
+    """Make all of `calls`, at most `threads` at a time, and return their outcomes: see `Calls.outcomes`."""
+    return Calls(calls, threads, stop).outcomes()
 
 
 def _outcome(future: Future[T], stop: threading.Event) -> T | Exception:

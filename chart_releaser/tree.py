@@ -222,9 +222,12 @@ class Tree:
         shown = path if shown is None else shown
         rest = deque(part for part in path.split("/") if part)
         here: list[tuple[str, str]] = []  # the directories passed: name, oid
+        own = len(rest)  # how many of `rest` are of the path itself; those before them come from a link's target
         via = ""  # the links followed, for the error's text
         links = 0
         while rest:
+            is_own = len(rest) == own
+            own -= is_own
             part = rest.popleft()
             budget.step(shown)
             if part in {"", "."}:
@@ -236,7 +239,7 @@ class Tree:
                 continue
             entry = self._entries(here[-1][1] if here else self.root).get(part.encode("utf-8", "surrogateescape"))
             if entry is None:
-                if via:
+                if via and not is_own:
                     _broken(shown, via, "points to nothing")
                 raise _NotThereError(f"{shown or 'the path'} does not exist")
             file_type = entry.type
@@ -244,14 +247,14 @@ class Tree:
                 here.append((part, entry.oid))
             elif file_type == FILE:
                 if rest:
-                    if via:
+                    if via and len(rest) > own:
                         _broken(shown, via, "goes on below a file")
                     raise _NotThereError(f"{shown} does not exist: {part} is a file")
                 return Node("file", entry.oid, (*(name for name, _ in here), part))
             elif file_type == LINK:
                 links += 1
                 target = self._target(entry.oid, shown)
-                via += f" -> {target}" if len(via) < 400 else ""
+                via += f" -> {target}" if len(via) < 400 and not via.endswith(f" -> {target}") else ""
                 if links > self.limits.links:
                     _broken(shown, via[:400], "goes round in a loop")
                 if target.startswith("/"):
@@ -282,7 +285,7 @@ def _broken(path: str, via: str, what: str) -> NoReturn:
     shown = path + via if path.isprintable() and via.isprintable() else ascii(path + via)
     if not via:
         raise SnapshotError(f"path {shown} {what}")
-    raise SnapshotError(f"symbolic link {shown} {what}; links are followed inside the repository at its tag only")
+    raise SnapshotError(f"symbolic link {shown} {what}, and links are followed inside the repository at its tag only")
 
 
 def _skipped(skip: Callable[[str, bool], bool], path: str, file_type: int) -> bool:

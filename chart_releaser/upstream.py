@@ -100,7 +100,7 @@ class GitHubUpstream:
 
     def _failed(self, error: GitHubError) -> UpstreamError:
         if error.status != 404:
-            return UpstreamError(f"the releases of {self._repository.slug} can't be read: {error}")
+            return UpstreamError(f"the releases of {self._repository.slug} can't be read: {error.advised}")
         advice = "and whether the token may read it" if self._api.has_token else "or set GITHUB_TOKEN if it is private"
         return UpstreamError(f"{self._repository.web_url} was not found; check owner and name, {advice}")
 

@@ -72,12 +72,19 @@ class _Workers:
 
 
 def verify(
-    destination: Auditable, *, repair: bool, threads: int, stop: threading.Event, names: Collection[str] = ()
+    destination: Auditable,
+    *,
+    repair: bool,
+    threads: int,
+    stop: threading.Event,
+    names: Collection[str] = (),
+    only: Collection[str] = (),
 ) -> VerifyReport:
     """Compare what the index lists with what is there; with `repair`, put right what can be without changing a package.
 
     `names` are the charts that this configuration publishes; leftovers of others are left alone, unless the index lists
-    them. Raises DestinationError where the destination can't be read; what could not be repaired is in the report.
+    them. With `only`, no other charts are reported. Raises DestinationError where the destination can't be read; what
+    could not be repaired is in the report.
     """
     workers = _Workers(threads, stop)
     index, unreadable = _open(destination)
@@ -88,7 +95,7 @@ def verify(
     digests = workers.each({url: partial(_digest, destination, url, at) for url, at in unmeasured(listed).items()})
     audit = Audit(listed, stored, digests)
     contents = workers.each({item.url: partial(_content, destination, item) for item in audit.unread()})
-    found = audit.findings(contents, names)
+    found = [item for item in audit.findings(contents, names) if not only or item.chart in only]
 
     report.findings = [*_whole(index, unreadable, found), *found]
     if repair:
@@ -99,7 +106,7 @@ def verify(
 def _open(destination: Auditable) -> tuple[Index, str]:
     """Return the index, and why there is none that can be read."""
     try:
-        index = destination.open()
+        index = destination.open_index()
     except BrokenIndexError as error:
         return Index.parse(None), str(error)
     return index, "" if index.text else "there is no index.yaml, so Helm can't add this repository"

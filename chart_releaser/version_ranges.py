@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import operator
 import re
 from collections.abc import Callable
@@ -14,6 +15,7 @@ LARGEST = 2**64 - 1  # Helm holds each number in 64 bits and does not read a ver
 PRE_AND_BUILD = r"(?:-(?P<pre>[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*))?(?:\+(?P<build>[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*))?"
 
 
+@functools.lru_cache(maxsize=1 << 14)  # each tag is asked for several times, by each source of its repository
 def strict_version(text: str) -> Version | None:
     """The version that `text` is by semantic versioning 2.0.0 and within Helm's bounds, else None."""
     if len(text) > LONGEST:

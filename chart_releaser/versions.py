@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -12,7 +12,7 @@ from semver import Version
 
 from chart_releaser.version_ranges import LONGEST, PRE_AND_BUILD, Range, strict_version
 
-__all__ = ["Range", "Window", "chart_version", "helm_order", "parse_tag"]
+__all__ = ["Range", "Window", "chart_version", "helm_order", "parse_tag", "precedence"]
 
 _LENIENT = re.compile(rf"v?([0-9]+)(?:\.([0-9]+))?(?:\.([0-9]+))?(?P<rest>{PRE_AND_BUILD})")
 
@@ -29,6 +29,15 @@ def chart_version(tag: str, prefix: str = "") -> str:
     if parse_tag(tag, prefix) is None:
         raise ValueError(f"{tag!r} is no semantic version{f' with the prefix {prefix!r}' if prefix else ''}")
     return tag.removeprefix(prefix).removeprefix("v")
+
+
+def precedence(version: Version) -> tuple[Any, ...]:
+    """Sort key for the order of semantic versions, much quicker than comparing them: https://semver.org/#spec-item-11."""
+    numbers = version.major, version.minor, version.patch
+    if not version.prerelease:
+        return (*numbers, 1)
+    parts = version.prerelease.split(".")
+    return (*numbers, 0, tuple((0, int(part), "") if part.isdigit() else (1, 0, part) for part in parts))
 
 
 def _newest_first(left: Version | None, right: Version | None) -> int:
@@ -63,7 +72,8 @@ class Window:
 
     def select(self, versions: Iterable[Version]) -> list[Version]:
         """The tracked ones among `versions`, newest first."""
-        eligible = sorted((v for v in versions if self._eligible(v)), key=lambda v: (v, str(v)), reverse=True)
+        eligible = [version for version in versions if self._eligible(version)]
+        eligible.sort(key=lambda version: (precedence(version), str(version)), reverse=True)
         tracked = self._tracked(eligible)
         chosen: list[Version] = []
         for version in eligible:
@@ -75,16 +85,25 @@ class Window:
 
     def reason(self, version: Version, selected: Iterable[Version]) -> str | None:
         """Why `version` is not among `selected`, the outcome of `select`; None if it is."""
+        return self.reasons(selected)(version)
+
+    def reasons(self, selected: Iterable[Version]) -> Callable[[Version], str | None]:
+        """`reason` for many versions, with the same `selected`."""
         chosen = list(selected)
-        if str(version) in map(str, chosen):
-            return None
-        if version.prerelease and not self.prereleases:
-            return "prerelease"
-        if not self._eligible(version):
-            return f"outside the range {self.range}"
-        if _minor(version) in map(_minor, chosen):
-            return f"not the newest patch of {version.major}.{version.minor}"
-        return f"older than the last {self.minors} minors" if self.minors > 1 else "older than the last minor"
+        texts, minors = set(map(str, chosen)), set(map(_minor, chosen))
+
+        def reason(version: Version) -> str | None:
+            if str(version) in texts:
+                return None
+            if version.prerelease and not self.prereleases:
+                return "prerelease"
+            if not self._eligible(version):
+                return f"outside the range {self.range}"
+            if _minor(version) in minors:
+                return f"not the newest patch of {version.major}.{version.minor}"
+            return f"older than the last {self.minors} minors" if self.minors > 1 else "older than the last minor"
+
+        return reason
 
     def complete(self, seen: Iterable[Version]) -> bool:
         """Whether no release can belong to the window that was created before all of those in `seen`.

@@ -75,8 +75,11 @@ def compose_all(text: str, *, where: str, max_characters: int = MAX_CHARACTERS) 
         raise _yaml_error(error, where) from error
     except UnicodeEncodeError as error:
         raise YamlError(f"{where}: unusable YAML: {error}") from error
-    for node in documents:
-        _check_graph(node, where)
+    # Without aliases a text has few nodes for each of its characters, and its depth is known already: looking at every
+    # node would cost as much again as making them all.
+    if len(text) > MAX_NODES // 4 or _ALIAS.search(text):
+        for node in documents:
+            _check_graph(node, where)
     return documents
 
 

@@ -76,6 +76,16 @@ class Published:
         return str(self.entry["digest"])
 
 
+class Listing(Protocol):
+    """What an index lists. An `Index` is one; others know less of each entry."""
+
+    def versions(self, name: str) -> frozenset[str]:
+        """The versions that are listed under that chart name, exactly as they are written."""
+
+    def entry(self, name: str, version: str) -> Mapping[str, Any] | None:
+        """The entry of exactly that name and version, or of it at least `digest` and `urls`."""
+
+
 class Destination(Protocol):
     """A Helm repository that packages can be added to.
 
@@ -88,8 +98,8 @@ class Destination(Protocol):
     def title(self) -> str:
         """What it is, in a few words for people: `directory /srv/charts`, `gardener-community/gardener-charts`."""
 
-    def open(self) -> Index:
-        """Make sure that it can be written to, and return its present index. Writes nothing.
+    def open(self) -> Listing:
+        """Make sure that it can be written to, and return what its present index lists. Writes nothing.
 
         DestinationError with the remedy if it can't be written to or its index can't be used.
         """
@@ -119,6 +129,9 @@ class Destination(Protocol):
 
 class Auditable(Destination, Protocol):
     """A destination that `verify` can look through and put right."""
+
+    def open_index(self) -> Index:
+        """See `open`; return the whole index."""
 
     def stored(self) -> Sequence[Stored]:
         """Return every package that is there, and the places that lack one. DestinationError if they can't be read."""

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from chart_releaser.destinations import Package, Page, Published
-from chart_releaser.errors import BrokenIndexError, ConflictError, DestinationError
+from chart_releaser.errors import BrokenIndexError, ConflictError, DestinationError, DestinationUnusableError
 from chart_releaser.index import Index, entry
 
 INDEX = "index.yaml"
@@ -74,8 +74,6 @@ class Directory:
                 existing = existing.parent
             if not existing.is_dir():
                 raise DestinationError(f"{existing} is not a directory; name another one under destination: directory")
-            if not os.access(existing, os.W_OK | os.X_OK):
-                raise DestinationError(f"{existing} can't be written to; change its permissions or name another one")
             if existing != self._path:
                 return self._remember(Index.parse(None, where=str(self._path / INDEX)), None)
             directory = os.open(self._path, os.O_RDONLY | os.O_DIRECTORY)
@@ -84,8 +82,15 @@ class Directory:
         finally:
             os.close(directory)
 
-    def prepare(self, tags: Sequence[str]) -> None:
-        """See `Destination.prepare`. Nothing to do: the first package that is complete makes the directory."""
+    def prepare(self, tags: Sequence[str]) -> None:  # noqa: ARG002 - what is there is looked at one by one
+        """See `Destination.prepare`. The directory itself is made by the first package that is complete."""
+        existing = self._path
+        while not existing.exists() and existing != existing.parent:
+            existing = existing.parent
+        if not os.access(existing, os.W_OK | os.X_OK):
+            raise DestinationUnusableError(
+                f"{existing} can't be written to; change its permissions or name another one"
+            )
 
     def publish(self, package: Package, notes: str, *, latest: bool = False) -> Published:  # noqa: ARG002
         """See `Destination.publish`. There is no place for notes but the package itself."""

@@ -49,6 +49,10 @@ class AuditableDirectory(Directory):
         finally:
             os.close(directory)
 
+    def open_index(self) -> Index:
+        """See `Auditable.open_index`."""
+        return self.open()
+
     def stored(self) -> Sequence[Stored]:
         """See `Auditable.stored`."""
         found = []

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from chart_releaser.destinations import Package, Page, Published
+from chart_releaser.destinations import Listing, Package, Page, Published
 from chart_releaser.destinations.github_access import branch, check_branch, check_repository, explained
 from chart_releaser.destinations.github_releases import Releases
 from chart_releaser.errors import (
@@ -20,6 +21,7 @@ from chart_releaser.errors import (
 from chart_releaser.gitbranch import Branch, Head
 from chart_releaser.gitrun import Login
 from chart_releaser.index import Index, entry
+from chart_releaser.index_excerpt import Excerpt, KeptExcerpt, blob_name
 
 if TYPE_CHECKING:
     from chart_releaser.githubapi import GitHubApi
@@ -65,7 +67,9 @@ class GitHubPages:
         self._page = page
         self._writes = writes
         self._now = now
-        self._index = Index.parse(None)
+        self._kept = KeptExcerpt(cache / "index" / f"{_file_name(repository, branch)}.json")
+        self._index: Index | None = Index.parse(None)
+        """None where the excerpt of an earlier run was enough until now."""
         self._head = Head(None, {})
         self._default_branch = ""
         self._private = False
@@ -76,25 +80,29 @@ class GitHubPages:
         """What it is, for people."""
         return self._repository.slug
 
-    def open(self) -> Index:
-        """See `Destination.open`. Raises DestinationUnusableError for what the user has to put right."""
+    def open(self) -> Listing:
+        """See `Destination.open`; an index that an earlier run has read, or made, is not read again.
+
+        Raises DestinationUnusableError for what the user has to put right.
+        """
         facts = check_repository(self._api, self._repository, writes=self._writes)
         self._releases.slug = facts.slug
         self._default_branch = facts.default_branch
         self._private = facts.private
-        self._read()
-        return self._index
+        return self._read()
 
     def prepare(self, tags: Sequence[str]) -> None:
         """See `Destination.prepare`: a missing branch is made, and what earlier runs left is looked up."""
         slug = self._releases.slug
-        if self._head.commit is None:
-            self._set_up()
-        else:
-            self._branch.check_access(self._head)
-            check_branch(self._api, slug, self._branch.name)
-        if self._default_branch != self._branch.name and branch(self._api, slug, self._default_branch) is None:
+        self._whole()
+        self._branch.check_access(self._head)
+        check_branch(self._api, slug, self._branch.name)
+        only_pages = self._default_branch == self._branch.name
+        if not only_pages and branch(self._api, slug, self._default_branch) is None:
+            only_pages = True
             self._releases.target = self._branch.name  # a repository in which nothing but the Pages branch is
+        if only_pages and self._head.commit is None:
+            self._set_up()
         wanted = frozenset(tags)
         there = self._branch.tags(sorted(wanted))
         with explained(self.title):
@@ -125,10 +133,11 @@ class GitHubPages:
         names = ", ".join(f"{item.name} {item.version}" for item in published[:5])
         more = f" and {len(published) - 5} more" if len(published) > 5 else ""
         self._commit(lambda index: index.merge(entries, generated=self._now()), f"Publish {names}{more}")
+        index = self._whole()
         conflicts = [
             f"{item.name} {item.version}"
             for item in published
-            if (self._index.entry(item.name, item.version) or {}).get("digest") != item.digest
+            if (index.entry(item.name, item.version) or {}).get("digest") != item.digest
         ]
         if conflicts:
             raise ConflictError(
@@ -142,7 +151,7 @@ class GitHubPages:
                 seconds = random.uniform(0, _PUSH_PAUSE_SECONDS * 2 ** min(attempt, 5))  # noqa: S311 - only a pause
                 self._api.pacing.pause(seconds)
                 self._read()
-            text = change(self._index)
+            text = change(self._whole())
             merged = Index.parse(text, where=INDEX)
             files = {INDEX: text.encode(), **self._page_files(merged)}
             if all(self._head.files.get(path) == data for path, data in files.items()):
@@ -152,15 +161,43 @@ class GitHubPages:
                 files[".nojekyll"] = b""
             if self._branch.push(self._head, files, message):
                 self._index = merged
+                self._kept.keep(blob_name(files[INDEX]), Excerpt.of(merged))
                 return
         raise DestinationError(
             f"the branch {self._branch.name} of {self.title} moved {_PUSH_ATTEMPTS} times while this run tried to push "
             "its index; the packages are published, the next run lists them"
         )
 
-    def _read(self) -> None:
-        self._head = self._branch.read((INDEX, PAGE))
-        self._index = self._parse(self._head)
+    def _read(self) -> Listing:
+        """Read the branch; of an index whose excerpt is kept, that alone."""
+        found: Excerpt | None = None
+
+        def is_known(path: str, blob: str) -> bool:
+            nonlocal found
+            if path == INDEX:
+                found = self._kept.find(blob)
+            return path == INDEX and found is not None
+
+        self._head = self._branch.read((INDEX, PAGE), leave=is_known)
+        if found is not None and INDEX not in self._head.files:
+            self._index = None
+            return found
+        return self._read_index()
+
+    def _whole(self) -> Index:
+        """Return the index, read now if its excerpt was enough until now."""
+        if self._index is not None:
+            return self._index
+        self._head = self._branch.complete(self._head)
+        return self._read_index()
+
+    def _read_index(self) -> Index:
+        """Parse the index on the branch, and keep its excerpt for other runs."""
+        self._index = index = self._parse(self._head)
+        blob = self._head.blobs.get(INDEX)
+        if blob is not None and index.text:  # one that is broken may count as empty, but not for others
+            self._kept.keep(blob, Excerpt.of(index))
+        return index
 
     def _page_files(self, index: Index) -> dict[str, bytes]:
         if self._page is None:
@@ -182,3 +219,7 @@ class GitHubPages:
         message = f"Set up the Helm repository on {self._branch.name}"
         self._commit(lambda index: index.merge((), generated=self._now()), message)
         self._read()
+
+
+def _file_name(repository: GitHubRepository, branch: str) -> str:
+    return hashlib.sha256(f"{repository.clone_url} {branch}".encode()).hexdigest()

@@ -34,6 +34,11 @@ class AuditableGitHubPages(GitHubPages):
         self._asking = threading.Lock()
         self._replaces = False
 
+    def open_index(self) -> Index:
+        """See `Auditable.open_index`."""
+        self.open()
+        return self._whole()
+
     def stored(self) -> Sequence[Stored]:
         """See `Auditable.stored`. A release that a page shows again, since a new one moved it there, counts once."""
         found: dict[int, list[Stored]] = {}

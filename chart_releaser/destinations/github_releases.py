@@ -65,7 +65,7 @@ class Releases:
         self.tags = tags
         self.known = {}
         for page in self.api.pages(f"/repos/{self.slug}/releases"):
-            left = [item for item in page if item.get("tag_name") in wanted]
+            left = [item for item in page if item.get("tag_name") in wanted and _is_ours(item)]
             for item in left:
                 self.known.setdefault(str(item["tag_name"]), []).append(item)
             if not any(item.get("draft") for item in left):
@@ -135,7 +135,7 @@ class Releases:
 
         def look_up() -> _Release | None:
             page = next(self.api.pages(path))
-            ours = (item for item in page if item.get("draft") and item.get("tag_name") == tag)
+            ours = (item for item in page if item.get("draft") and item.get("tag_name") == tag and _is_ours(item))
             return next((item for item in ours if item["id"] not in known), None)
 
         try:
@@ -263,6 +263,15 @@ class Releases:
                 if not lost or attempt == _ATTEMPTS - 1:
                     raise
         raise AssertionError("unreachable")
+
+
+def _is_ours(release: _Release) -> bool:
+    """Tell whether a run may have made it; a draft with another title, or with other files, is somebody's own."""
+    if not release.get("draft"):
+        return True
+    tag = str(release.get("tag_name"))
+    names = {f"{tag}.tgz", asset_name(f"{tag}.tgz")}
+    return release.get("name") == tag and all(asset.get("name") in names for asset in release.get("assets") or ())
 
 
 def asset_name(filename: str) -> str:

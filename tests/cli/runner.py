@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -31,7 +32,8 @@ class Ran:
 
     @property
     def messages(self) -> list[str]:
-        return self.err.splitlines()
+        """The lines on stderr, the last one without the time that it took."""
+        return [re.sub(r", in (\d+ min )?[\d.]+ s$", "", line) for line in self.err.splitlines()]
 
     @property
     def errors(self) -> list[str]:

@@ -148,8 +148,9 @@ def test_a_missing_registration(tmp_path: Path, weather: GitRepo) -> None:
     )
     none = f"there is no controller-registration, neither in {places} nor among the release's assets"
     assert ran.errors == [
-        f"a v1.1.0: {none}; one is in somewhere/controller-registration.yaml, where none is expected",
-        f"a v1.0.0: {none}",
+        f"a v1.1.0: {none}; one is in somewhere/controller-registration.yaml, where none is expected, "
+        "so name a chart's path under charts: in its place",
+        f"a v1.0.0: {none}; name a chart's path under charts:, or leave the release out with versions:",
     ]
 
 
@@ -294,7 +295,7 @@ def test_a_server_that_is_broken(tmp_path: Path, hub: Hub, server: Server) -> No
     ran = run("update", cwd=tmp_path, env=server_env(server))
     host = server.url.partition("//")[2]
     assert ran.errors == [
-        f"a: the releases of o/weather can't be read: {host} answered 418: \\x1b[31mteapot ::error::x"
+        f"a: the releases of o/weather can't be read: {host} answered 418: \\x1b[31mteapot ::error::x; try again later"
     ]
 
 

@@ -90,10 +90,16 @@ def test_a_terminal_gets_colours_and_progress_that_goes_away(tmp_path: Path, wea
     config(tmp_path, source("weather", "./weather.git"), source("gone", "./gone"))
     shown = _on_terminal("update", cwd=tmp_path)
     assert "\x1b[31merror: gone: " in shown
-    assert re.search(r"publishing \[#{8}\.{16}\] 1/3", shown)
-    end = shown.rstrip().rpartition("\r\x1b[K")[2]
-    assert "publishing [" not in end
-    assert "published  weather  1.2.0  weather-1.2.0.tgz" in end
+    assert "[######..............] 1/3, 2 left: publishing weather v1.1.0" in shown
+    end = shown.rstrip().rpartition("\r\x1b[K")[2].replace("\r\n", "\n")
+    assert " left: " not in end
+    assert end.startswith(
+        "source   published  up to date  failed\n"
+        "weather          3           0       0\n"
+        "gone             0           0       1\n"
+        "\x1b[31mfailed: gone\x1b[0m\n  "
+    )
+    assert max(len(line) for line in end.splitlines()[:4]) <= 80
 
 
 @pytest.mark.parametrize(("environ", "progress"), [({"NO_COLOR": "1"}, True), ({"TERM": "dumb"}, False)])
@@ -101,8 +107,8 @@ def test_colours_can_be_switched_off(tmp_path: Path, weather: GitRepo, environ: 
     config(tmp_path, source("weather", "./weather.git"), source("gone", "./gone"))
     shown = _on_terminal("update", cwd=tmp_path, **environ)
     assert not re.search(r"\x1b\[\d*m", shown)
-    assert ("publishing [" in shown) is progress
-    assert "publishing [" not in _on_terminal("update", "-q", cwd=tmp_path, **environ)
+    assert (" left: publishing " in shown) is progress
+    assert " left: " not in _on_terminal("update", "-q", cwd=tmp_path, **environ)
 
 
 def test_control_characters_do_not_reach_a_terminal(tmp_path: Path, weather: GitRepo) -> None:
@@ -137,7 +143,9 @@ def test_a_job_gets_annotations_a_group_a_summary_and_outputs(tmp_path: Path, we
     errors = [line for line in ran.messages if line.startswith("::error::")]
     assert errors[0].startswith(f"::error::gone: {tmp_path}/gone-100%25 is not")
     assert len(errors) == 2
-    assert ran.messages[-2:] == ["::endgroup::", f"directory {tmp_path}/public: 1 published, 0 up to date, 2 failed"]
+    end = ran.messages[ran.messages.index("::endgroup::") + 1 :]
+    assert [line.split()[0] for line in end] == ["source", "weather", "gone", "pipe", "failed:", "failed:", "directory"]
+    assert end[-1] == f"directory {tmp_path}/public: 1 published, 0 up to date, 2 failed"
     lines = (tmp_path / "summary").read_text().splitlines()
     assert lines[0] == "from another step"
     assert "| published | weather | 1.2.0 | weather-1.2.0.tgz |" in lines

@@ -78,6 +78,28 @@ def test_a_dry_run_prints_the_plan_and_writes_nothing_anywhere(tmp_path: Path) -
     assert snapshot(work) == before
 
 
+def test_a_plan_says_what_is_there_and_why_something_is_not_tracked(tmp_path: Path) -> None:
+    repo = upstream(tmp_path / "weather.git", ["v1.0.0", "v1.1.0", "v1.2.0", "v1.3.0", "v1.4.0-rc.1", "latest"])
+    config(tmp_path, source("weather", "./weather.git"))
+    run("update", cwd=tmp_path, ok=True)
+    repo.release("v1.3.1", {"VERSION": "1.3.1"})
+    ran = run("update", "--dry-run", cwd=tmp_path, ok=True)
+    assert sorted(ran.out.splitlines()) == [
+        "not tracked  weather  1 no semantic version: latest",
+        "not tracked  weather  1 older than the last 3 minors: v1.0.0",
+        "not tracked  weather  1 prerelease: v1.4.0-rc.1",
+        "publish      weather  v1.3.1",
+        "up to date   weather  3: v1.3.0, v1.2.0, v1.1.0",
+    ]
+    document = json.loads(run("update", "--dry-run", "--json", cwd=tmp_path, ok=True).out)
+    assert sorted((row["source"], row["tag"], row["reason"]) for row in document["passedOver"]) == [
+        ("weather", "latest", "no semantic version"),
+        ("weather", "v1.0.0", "older than the last 3 minors"),
+        ("weather", "v1.4.0-rc.1", "prerelease"),
+    ]
+    assert document["notes"] == []
+
+
 def test_json_is_one_document_with_every_release(tmp_path: Path) -> None:
     repo = upstream(tmp_path / "weather.git", ["v1.0.0"])
     config(tmp_path, source("weather", "./weather.git"))
@@ -92,7 +114,7 @@ def test_json_is_one_document_with_every_release(tmp_path: Path) -> None:
     assert ran.code == 1
     assert len(ran.out.splitlines()) == 1
     report = json.loads(ran.out)
-    assert list(report) == ["planned", "published", "skipped", "failed"]
+    assert list(report) == ["planned", "published", "skipped", "failed", "passedOver", "notes"]
     [published], [skipped], [failed] = report["published"], report["skipped"], report["failed"]
     digest = hashlib.sha256((tmp_path / "public/weather-1.1.0.tgz").read_bytes()).hexdigest()
     assert published == {
@@ -111,7 +133,7 @@ def test_json_is_one_document_with_every_release(tmp_path: Path) -> None:
         "version": "1.2.0",
         "chart": "weather",
         "tag": "v1.2.0",
-        "error": "charts/weather has no Chart.yaml; no chart that looks like it was found",
+        "error": "charts/weather has no Chart.yaml, and no chart looks like it; leave the release out with versions:",
     }
     again = json.loads(run("update", "--json", "-q", cwd=tmp_path).out)
     assert [row["version"] for row in again["skipped"]] == ["1.1.0", "1.0.0"]

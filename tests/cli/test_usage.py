@@ -33,7 +33,7 @@ def test_the_help_names_every_command_and_no_hidden_one(tmp_path: Path, environ:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_each_command_has_a_help_without_the_hidden_option(tmp_path: Path, command: str) -> None:
-    shown = run(command, "-h", cwd=tmp_path, ok=True)
+    shown = run(command, "-h", cwd=tmp_path, env={"GITHUB_ACTIONS": "true", "FORCE_COLOR": "1"}, ok=True)
     assert "--targetDir" not in shown.out
 
 
@@ -59,7 +59,7 @@ def test_the_version(tmp_path: Path, words: list[str]) -> None:
         (["--config"], "Missing command; see chart-releaser --help"),
         (
             ["update", "--max-wait", "soon"],
-            "--max-wait soon: write a number of seconds, or one with s, m or h such as 5m",
+            "--max-wait soon is no length of time; write seconds, or a number with s, m or h: 5m",
         ),
         (["update", "-q", "-v"], "--verbose and --quiet exclude each other; give one of them"),
         (["update", "-s", "wether"], "--source wether: there is no such source; did you mean weather?"),
@@ -151,7 +151,8 @@ def test_a_full_disk_behind_stdout_is_no_success(tmp_path: Path) -> None:
     with Path("/dev/full").open("w") as full:
         done = subprocess.run([SCRIPT, "schema"], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
     assert done.returncode == 1
-    assert done.stderr == "error: the results can't be written: No space left on device\n"
+    what = "the results can't be written: No space left on device"
+    assert done.stderr == f"error: {what}; make room, or write them elsewhere\n"
 
 
 def test_a_reader_that_goes_away_is_no_bug(tmp_path: Path) -> None:

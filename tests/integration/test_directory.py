@@ -22,7 +22,7 @@ from typing import Any
 import pytest
 import yaml
 
-from chart_releaser.destinations import Destination, Package, directory
+from chart_releaser.destinations import Package, directory
 from chart_releaser.destinations.directory import Directory
 from chart_releaser.errors import ConflictError, DestinationError
 from chart_releaser.index import Index
@@ -60,7 +60,7 @@ def destination(path: Path, **options: Any) -> Directory:
     return Directory(path, now=lambda: NOW, **options)
 
 
-def update(target: Destination, *packages: Package) -> Index:
+def update(target: Directory, *packages: Package) -> Index:
     """What `update` does with a destination."""
     index = target.open()
     missing = [package for package in packages if package.version not in index.versions(package.name)]
@@ -251,8 +251,9 @@ def test_a_directory_that_is_read_only(tmp_path: Path) -> None:
     tmp_path.chmod(0o555)
     try:
         for path in (tmp_path, tmp_path / "below"):
+            assert destination(path).open().entries == {}
             with pytest.raises(DestinationError, match="can't be written to; change its permissions"):
-                destination(path).open()
+                destination(path).prepare([])
     finally:
         tmp_path.chmod(0o755)
 
@@ -260,7 +261,7 @@ def test_a_directory_that_is_read_only(tmp_path: Path) -> None:
 def test_permissions_are_asked_for_before_anything_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "access", lambda path, mode: False)
     with pytest.raises(DestinationError, match=f"{tmp_path} can't be written to; change its permissions"):
-        destination(tmp_path / "x" / "y").open()
+        destination(tmp_path / "x" / "y").prepare([])
     assert state(tmp_path) == {}
 
 

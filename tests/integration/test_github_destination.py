@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -21,6 +22,7 @@ from chart_releaser.errors import (
     RateLimitError,
 )
 from chart_releaser.index import Index
+from chart_releaser.index_text import read
 from chart_releaser.pacing import Pacing
 from tests.hub import Fault, Hub, HubAsset, HubRelease, Server, mutating, on, running
 from tests.publishing import (
@@ -97,6 +99,18 @@ def leave(hub: Hub, *, draft: bool = False, data: bytes | None = None, asset_sta
         assert git is not None
         git.set_ref(f"refs/tags/{TAG}", git.resolve("refs/heads/main") or "")
     return release
+
+
+def count_parsing(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """A list that grows with every index that is parsed from now on."""
+    parsed: list[str] = []
+
+    def counted(text: str, *, where: str) -> Any:
+        parsed.append(where)
+        return read(text, where=where)
+
+    monkeypatch.setattr("chart_releaser.index.read", counted)
+    return parsed
 
 
 def assert_downloads(url: str, digest: str) -> None:
@@ -432,15 +446,13 @@ class TestRefusals:
         hub.add_fault(Fault(on("GET", f"/repos/{SLUG}$"), "refuse", status=403, message=message))
         assert message in self.refused(server, tmp_path)
 
-    @pytest.mark.parametrize("branch", ["gh-pages", "new"])
-    def test_protected_branch(self, hub: Hub, server: Server, tmp_path: Path, branch: str) -> None:
-        hub.at(SLUG).protected_branches = {branch}
-        message = self.refused(server, tmp_path, branch=branch)
-        assert f"the branch {branch} of" in message
+    def test_protected_branch(self, hub: Hub, server: Server, tmp_path: Path) -> None:
+        hub.at(SLUG).protected_branches = {"gh-pages"}
+        message = self.refused(server, tmp_path, branch="gh-pages")
+        assert "the branch gh-pages of" in message
         assert "is protected against this token; allow pushes" in message
         assert state(hub)["releases"] == []
-        if branch == "gh-pages":
-            assert hub.journal.mutations() == []
+        assert hub.journal.mutations() == []
 
     def test_protected_but_not_against_this_token(self, hub: Hub, server: Server, pages: GitHubPages) -> None:
         hub.at(SLUG).protected_branches = {"gh-pages"}
@@ -521,6 +533,78 @@ class TestReading:
             git.commit("gh-pages", {"index.yaml": text})
             with pytest.raises(DestinationError, match=r"acme/charts, branch gh-pages, index\.yaml"):
                 pages.open()
+
+    def test_an_unchanged_index_is_neither_fetched_nor_parsed_again(
+        self, hub: Hub, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        new_pages(server.url, tmp_path / "cache").open()
+        parsed = count_parsing(monkeypatch)
+        hub.journal.clear()
+        listing = new_pages(server.url, tmp_path / "cache").open()
+        assert parsed == []
+        assert sum(record.response_bytes for record in hub.journal if record.git) < 2000
+        assert listing.versions("old") == {"1.0.0"}
+        assert listing.versions("new") == frozenset()
+        assert (listing.entry("old", "1.0.0") or {})["urls"] == ["old-1.0.0.tgz"]
+
+    def test_what_a_run_wrote_is_not_parsed_by_the_next(
+        self, hub: Hub, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        cache = tmp_path / "cache"
+        assert len(update(server.url, cache).published) == len(TAGS)
+        parsed = count_parsing(monkeypatch)
+        report = update(server.url, cache)
+        assert parsed == []
+        assert len(report.skipped) == len(TAGS)
+        fresh = update(server.url, tmp_path / "other")
+        assert parsed
+        assert fresh.skipped == report.skipped, "with the same addresses and digests"
+
+    def test_a_release_that_comes_after_an_unchanged_index(
+        self, hub: Hub, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        first, second = (new_pages(server.url, tmp_path / "cache") for _ in range(2))
+        first.open()
+        parsed = count_parsing(monkeypatch)
+        publish(second, PACKAGE)
+        assert len(parsed) == 2, "what was there, and what it became"
+        assert Index.parse(index_of(hub)).entry("gamma", "1.0.0") is not None
+        assert FIRST_INDEX.decode().partition("generated")[0].partition("  old")[2] in index_of(hub)
+
+    @pytest.mark.parametrize("loss", ["index", "branch"])
+    def test_a_cache_that_loses_something_while_it_is_used(
+        self, hub: Hub, server: Server, tmp_path: Path, loss: str
+    ) -> None:
+        new_pages(server.url, tmp_path / "cache").open()
+        pages = new_pages(server.url, tmp_path / "cache")
+        pages.open()
+        shutil.rmtree(tmp_path / "cache" / loss)
+        git = hub.at(SLUG).git
+        assert git is not None
+        pages.prepare([TAG])
+        pages.finish([pages.publish(PACKAGE, "Notes")])
+        assert Index.parse(index_of(hub)).versions("gamma") == {"1.0.0"}
+        assert Index.parse(index_of(hub)).versions("old") == {"1.0.0"}
+
+    def test_a_damaged_excerpt_is_as_if_there_were_none(
+        self, hub: Hub, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        new_pages(server.url, tmp_path / "cache").open()
+        (path,) = (tmp_path / "cache" / "index").iterdir()
+        path.write_bytes(path.read_bytes().replace(b"old", b"odd"))
+        parsed = count_parsing(monkeypatch)
+        assert new_pages(server.url, tmp_path / "cache").open().versions("old") == {"1.0.0"}
+        assert len(parsed) == 1
+        assert b"odd" not in path.read_bytes()
+
+    def test_an_index_that_is_none_stays_an_error(self, hub: Hub, server: Server, tmp_path: Path) -> None:
+        new_pages(server.url, tmp_path / "cache").open()
+        git = hub.at(SLUG).git
+        assert git is not None
+        git.commit("gh-pages", {"index.yaml": b"entries: ["})
+        for _ in range(2):
+            with pytest.raises(DestinationError, match=r"acme/charts, branch gh-pages, index\.yaml"):
+                new_pages(server.url, tmp_path / "cache").open()
 
     def test_entries_stay_byte_for_byte(self, hub: Hub, pages: GitHubPages) -> None:
         publish(pages, PACKAGE, replace(PACKAGE, name="alpha"))

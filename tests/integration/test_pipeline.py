@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,7 +32,7 @@ from chart_releaser.upstream import Upstream
 from tests.gitrepo import Content, GitRepo
 
 CHART: dict[str | bytes, Content | None] = {"c/Chart.yaml": "apiVersion: v2\nname: c\nversion: 0.0.1\n"}
-LIMIT = RateLimitError("wait an hour")
+LIMIT = RateLimitError("wait an hour; run again")
 
 
 class Told:
@@ -159,11 +161,57 @@ def test_a_destination_that_cannot_be_used_ends_it_before_anything_is_done(
     assert (memory.published, memory.finished) == ([], [])
 
 
+def test_releases_are_listed_while_the_destination_is_opened(
+    tmp_path: Path, repo: GitRepo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = threading.Event()
+    upstream = Repositories.upstream
+
+    def noticed(repositories: Repositories, location: Location) -> Upstream:
+        asked.set()
+        return upstream(repositories, location)
+
+    monkeypatch.setattr(Repositories, "upstream", noticed)
+
+    class Slow(Memory):
+        def open(self) -> Index:
+            assert asked.wait(10), "nothing is asked meanwhile"
+            return super().open()
+
+    assert versions(updated(run_of(tmp_path, "a"), Slow()).published) == ["1.2.0", "1.1.0", "1.0.0"]
+
+
+def test_a_destination_that_cannot_be_used_ends_the_asking(
+    tmp_path: Path, repo: GitRepo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, begun = [], threading.Event()
+
+    def fails(_repositories: Repositories, location: Location) -> Upstream:
+        asked.append(location)
+        begun.set()
+        time.sleep(0.05)
+        raise UpstreamError("not reached")
+
+    monkeypatch.setattr(Repositories, "upstream", fails)
+
+    class Closed(Memory):
+        def open(self) -> Index:
+            assert begun.wait(10)
+            raise DestinationUnusableError("no")
+
+    names = [f"s{number}" for number in range(20)]
+    run = run_of(tmp_path, *names, repos={name: f"./{name}.git" for name in names})
+    with pytest.raises(DestinationUnusableError, match="no"):
+        updated(run, Closed())
+    assert 1 <= len(asked) <= 6
+    assert told(run).failures == [], "what else failed would only distract"
+
+
 def test_what_cannot_be_published_keeps_no_other_back(tmp_path: Path, repo: GitRepo) -> None:
-    run, memory = run_of(tmp_path, "a"), Memory(publish_1_1_0=ConflictError("other content"))
+    run, memory = run_of(tmp_path, "a"), Memory(publish_1_1_0=ConflictError("other content; compare"))
     report = updated(run, memory)
     assert memory.finished == [["1.2.0", "1.0.0"]]
-    assert told(run).failures == ["a v1.1.0: other content"]
+    assert told(run).failures == ["a v1.1.0: other content; compare"]
     assert report.exit_code == 1
 
 
@@ -171,18 +219,18 @@ def test_a_limit_of_the_destination_ends_the_run_and_what_is_done_is_listed(tmp_
     run, memory = run_of(tmp_path, "a", "b"), Memory(publish_1_1_0=LIMIT)
     report = updated(run, memory)
     assert memory.finished == [["1.2.0"]]
-    assert (report.early, report.exit_code, report.failed) == ("wait an hour", 3, [])
+    assert (report.early, report.exit_code, report.failed) == ("wait an hour; run again", 3, [])
 
 
 def test_a_destination_that_breaks_midway(tmp_path: Path, repo: GitRepo) -> None:
-    run, memory = run_of(tmp_path, "a"), Memory(publish_1_1_0=DestinationUnusableError("no permission"))
+    run, memory = run_of(tmp_path, "a"), Memory(publish_1_1_0=DestinationUnusableError("no permission; ask"))
     report = updated(run, memory)
     assert memory.finished == [["1.2.0"]]
-    assert told(run).failures == ["memory: no permission"]
+    assert told(run).failures == ["memory: no permission; ask"]
     assert report.exit_code == 1
 
 
-@pytest.mark.parametrize("error", [DestinationError("push refused"), LIMIT])
+@pytest.mark.parametrize("error", [DestinationError("push refused; run again"), LIMIT])
 def test_what_could_not_be_listed_is_not_called_published(tmp_path: Path, repo: GitRepo, error: Exception) -> None:
     run = run_of(tmp_path, "a")
     report = updated(run, Memory(finish=error))
@@ -193,9 +241,9 @@ def test_what_could_not_be_listed_is_not_called_published(tmp_path: Path, repo: 
 
 
 def test_a_conflict_in_the_index_is_reported_and_the_others_are_published(tmp_path: Path, repo: GitRepo) -> None:
-    report = updated(run_of(tmp_path, "a"), Memory(finish=ConflictError("other content")))
+    report = updated(run_of(tmp_path, "a"), Memory(finish=ConflictError("other content; compare")))
     assert len(report.published) == 3
-    assert report.failed == [Row("memory", error="other content")]
+    assert report.failed == [Row("memory", error="other content; compare")]
 
 
 def test_an_upstreams_limit_puts_off_its_sources_only(
@@ -213,7 +261,7 @@ def test_an_upstreams_limit_puts_off_its_sources_only(
     memory = Memory()
     report = updated(run, memory)
     assert memory.finished == [["1.2.0", "1.1.0", "1.0.0"]]
-    assert (report.early, report.exit_code) == ("wait an hour", 3)
+    assert (report.early, report.exit_code) == ("wait an hour; run again", 3)
     assert "b: put off until another run" in told(run).details
     exported = export(run, ExportDirectory(tmp_path / "charts"), packaged=False)
     assert [row.source for row in exported.written] == ["a"]
@@ -233,7 +281,7 @@ def test_a_limit_met_while_building_puts_off_that_release_only(
     memory = Memory()
     report = updated(run_of(tmp_path, "a"), memory)
     assert memory.finished == [["1.2.0", "1.0.0"]]
-    assert (report.early, report.failed) == ("wait an hour", [])
+    assert (report.early, report.failed) == ("wait an hour; run again", [])
 
 
 def test_an_interrupt_lists_what_is_done(tmp_path: Path, repo: GitRepo) -> None:
@@ -320,4 +368,4 @@ def test_sources_that_differ_in_their_range_are_asked_for_apart(tmp_path: Path, 
 
 def test_an_upstream_error_is_an_upstream_error() -> None:
     report = UpdateReport()
-    assert report.fail(Row("a"), UpstreamError("x")) == "a: x"
+    assert report.fail(Row("a"), UpstreamError("x; y")) == "a: x; y"

@@ -12,15 +12,17 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import filelock
 import pytest
 
-from chart_releaser import gitcache, gitremote
+from chart_releaser import gitcache, gitremote, gitrun
 from chart_releaser.errors import SnapshotError, UpstreamError
 from chart_releaser.gitrun import Login, reason, require_git
 from chart_releaser.location import GitHubRepository, GitRepository, LocalRepository, Location, Server
 from chart_releaser.snapshot import Repository, Snapshot, open_repository
+from chart_releaser.threads import in_threads
 from tests.gitrepo import FIRST, GitRepo, Link, Submodule, run_git
 from tests.hub import git_http
 from tests.hub.faults import Fault, on
@@ -776,12 +778,28 @@ class TestGit:
             program.write_text(f"#!/bin/sh\necho {version}\n")
             program.chmod(0o755)
         monkeypatch.setattr(git.Git, "GIT_PYTHON_GIT_EXECUTABLE", str(program))
-        require_git.cache_clear()
+        gitrun._require_git.cache_clear()
         try:
             with pytest.raises(UpstreamError, match=text):
                 require_git()
         finally:
-            require_git.cache_clear()
+            gitrun._require_git.cache_clear()
+
+    def test_it_is_asked_once_however_many_begin_with_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        import git
+
+        asked = []
+        execute = git.Git.execute
+
+        def slow(*arguments: Any, **options: Any) -> Any:
+            asked.append(1)
+            time.sleep(0.05)
+            return execute(*arguments, **options)
+
+        monkeypatch.setattr(git.Git, "execute", slow)
+        gitrun._require_git.cache_clear()
+        assert in_threads([require_git] * 8, 8, threading.Event()) == [None] * 8
+        assert len(asked) == 1
 
     @pytest.mark.parametrize(
         ("stderr", "text"),

@@ -94,8 +94,12 @@ MOVED = {
         (below("a/b", chart("b")), "a", "a has no Chart.yaml; charts were found in a/b"),
         (MOVED, "charts/othr", "charts/othr does not exist at this tag; charts that look like it: charts/other"),
         (MOVED, "x/runtime", f"x/runtime does not exist at this tag; charts that look like it: {AZURE}/charts/runtime"),
-        ({"a": ""}, "c", "c does not exist at this tag; no chart that looks like it was found"),
-        ({"c/a": ""}, "c", "c has no Chart.yaml; no chart that looks like it was found"),
+        (
+            {"a": ""},
+            "c",
+            "c does not exist at this tag, and no chart looks like it; leave the release out with versions:",
+        ),
+        ({"c/a": ""}, "c", "c has no Chart.yaml, and no chart looks like it; leave the release out with versions:"),
         ({"c": ""}, "c", "c is a file; a chart is a directory with a Chart.yaml"),
     ],
 )
@@ -129,7 +133,7 @@ DEEP = {"charts/s/" * level + "Chart.yaml": "name: s\n" for level in range(30)}
         ({"Chart.yaml": b"name: \xff\n"}, r"^c/Chart\.yaml is not UTF-8: invalid start byte at byte 6$"),
         ({"values.yaml": b"\xff"}, r"^c/values\.yaml is not UTF-8"),
         ({"charts/README.md": ""}, r"^c/charts/README\.md is a file; below charts Helm loads"),
-        ({"charts/a/x": ""}, r"^c/charts/a has no Chart\.yaml; Helm would not load it$"),
+        ({"charts/a/x": ""}, r"^c/charts/a has no Chart\.yaml, so Helm would not load it$"),
         ({"charts/a.tgz/Chart.yaml": ""}, r"^c/charts/a\.tgz is a directory with the name of an archive"),
         ({"charts/a.tgz": "x"}, r"^c/charts/a\.tgz is no chart archive: "),
         ({"charts/a.tgz": tgz("a", {"x": ""})}, r"^c/charts/a\.tgz has no Chart\.yaml"),
@@ -139,7 +143,7 @@ DEEP = {"charts/s/" * level + "Chart.yaml": "name: s\n" for level in range(30)}
         ({"charts/a/Chart.yaml": "name: a.tgz\n"}, "a sub-chart called a.tgz can't be packaged"),
         ({"charts/s.tgz": quine(25)}, "is a sub-chart more than 20 levels deep$"),
         (DEEP, "is a sub-chart more than 20 levels deep$"),
-        ({".helmignore": "Chart.yaml"}, r"^c has no Chart\.yaml; Helm would not load it$"),
+        ({".helmignore": "Chart.yaml"}, r"^c has no Chart\.yaml, so Helm would not load it$"),
         ({".helmignore": "a/**"}, r"^c/\.helmignore:1: double-star"),
     ],
 )  # fmt: skip

@@ -32,7 +32,7 @@ def test_taken(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("appVersion: [1]\n", "appVersion must be a text; Helm would not load this chart"),
+        ("appVersion: [1]\n", "appVersion must be a text, so Helm would not load this chart"),
         ("deprecated: 'yes'\n", "deprecated must be true or false"),
         ("keywords: a\n", "keywords must be a list of texts"),
         ("sources: [{a: b}]\n", "sources must be a list of texts"),

@@ -115,7 +115,7 @@ def test_progress_is_one_line_that_makes_room_and_goes_away(monkeypatch: pytest.
     monkeypatch.setenv("COLUMNS", "30")
     console = Console(0, {})
     console.progress("working", 1, 4)
-    bar = "working [######.............."
+    bar = "[#####...............] 1/4, 3 left: working"
     assert terminal.getvalue() == f"\r\x1b[K{bar[:29]}"
     console.step("s")
     assert terminal.getvalue().endswith(f"\r\x1b[Ks\n{bar[:29]}")
@@ -214,5 +214,5 @@ def test_threads_do_not_mix_their_lines(capsys: Capture) -> None:
 
 def test_results_that_cannot_be_written_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdout", _Full())
-    with pytest.raises(ChartReleaserError, match="the results can't be written: No space left on device"):
+    with pytest.raises(ChartReleaserError, match="the results can't be written: No space left on device; make room"):
         Console(0, {}).result("x")

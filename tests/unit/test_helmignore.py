@@ -82,7 +82,7 @@ def test_directories() -> None:
     ],
 )
 def test_what_helm_refuses(rules: str, line: int, what: str) -> None:
-    with pytest.raises(ChartError, match=rf"^c/\.helmignore:{line}: {what}.*; Helm would not load this chart$"):
+    with pytest.raises(ChartError, match=rf"^c/\.helmignore:{line}: {what}.*, so Helm would not load this chart$"):
         HelmIgnore.parse(rules, where="c/.helmignore")
 
 

@@ -6,15 +6,30 @@ import json
 
 import pytest
 
-from chart_releaser.errors import ChartError, ConfigError, RateLimitError
-from chart_releaser.report import Bump, Row, UpdateReport, describe, table
+from chart_releaser.errors import ChartError, RateLimitError, UsageError
+from chart_releaser.report import (
+    Bump,
+    Note,
+    PassedOver,
+    Row,
+    UpdateReport,
+    describe,
+    failure_groups,
+    table,
+    wrapped,
+)
+
+ADVICE = "leave the release out with versions:, or have it mended upstream"
 
 
 def test_a_failure_is_a_row_and_one_line() -> None:
     report = UpdateReport()
-    assert report.fail(Row("a", "v1", "1"), ChartError("no\n  chart\there")) == "a v1: no chart here"
-    assert report.fail(Row("b"), ChartError("gone")) == "b: gone"
-    assert report.failed == [Row("a", "v1", "1", error="no chart here"), Row("b", error="gone")]
+    assert report.fail(Row("a", "v1", "1"), ChartError("no\n  chart\there")) == f"a v1: no chart here; {ADVICE}"
+    assert report.fail(Row("b"), ChartError("gone")) == f"b: gone; {ADVICE}"
+    assert report.failed == [
+        Row("a", "v1", "1", error=f"no chart here; {ADVICE}"),
+        Row("b", error=f"gone; {ADVICE}"),
+    ]
     assert report.bug is None
 
 
@@ -47,9 +62,13 @@ def test_json_has_the_four_lists_and_only_what_is_known() -> None:
         planned=[Row("a", "v1", "1")],
         published=[Row("a", "v1", "1", "a-1.tgz", "00")],
         failed=[Row("b", error="\x1b gone")],
+        passed_over=[PassedOver("a", "v0", "prerelease")],
+        notes=[Note("c", "nothing")],
     )
     document = report.as_json()
-    assert list(document) == ["planned", "published", "skipped", "failed"]
+    assert list(document) == ["planned", "published", "skipped", "failed", "passedOver", "notes"]
+    assert document["passedOver"] == [{"source": "a", "tag": "v0", "reason": "prerelease"}]
+    assert document["notes"] == [{"source": "c", "note": "nothing"}]
     assert document["planned"] == [{"source": "a", "version": "1", "chart": "a", "tag": "v1"}]
     package = {"url": "a-1.tgz", "digest": "00"}
     assert document["published"] == [{"source": "a", "version": "1", "chart": "a", "tag": "v1", **package}]
@@ -58,14 +77,47 @@ def test_json_has_the_four_lists_and_only_what_is_known() -> None:
 
 
 def test_errors_of_ours_speak_for_themselves() -> None:
-    assert describe(RateLimitError("wait")) == "wait"
-    assert describe(ConfigError(["a", "b"])) == "a b"
+    assert describe(RateLimitError("wait; come back")) == "wait; come back"
+    assert describe(RateLimitError("wait")) == "wait; run again later, it goes on where this run stopped"
+    assert describe(UsageError("a\nb")) == "a b"
 
 
 def test_a_table_is_aligned_and_never_cut() -> None:
     assert table([]) == []
     assert table([("a", "bb", "x" * 300), ("ccc", "d", "")]) == [f"a    bb  {'x' * 300}", "ccc  d"]
     assert table([("one",)]) == ["one"]
+
+
+def test_a_table_on_a_terminal_goes_on_below_its_last_column() -> None:
+    rows = [("not tracked", "a", "3 prerelease: v1.0.0-rc.1, v1.0.0-rc.2"), ("publish", "a", "v1.0.0")]
+    assert table(rows, 40) == [
+        "not tracked  a  3 prerelease:",
+        "                v1.0.0-rc.1, v1.0.0-rc.2",
+        "publish      a  v1.0.0",
+    ]
+    assert table([("a", "https://example.org/" + "x" * 60)], 40)[-1].strip().endswith("x" * 60)
+
+
+def test_text_is_wrapped_for_terminals_only() -> None:
+    assert wrapped("one two three", None, "- ", "  ") == ["- one two three"]
+    assert wrapped("one two three", 10, "- ", "  ") == ["- one two", "  three"]
+
+
+def test_failures_are_grouped_by_source_and_reason_whatever_version_it_names() -> None:
+    rows = [Row("a", f"v1.{n}.0", f"1.{n}.0", error=f"no tag v1.{n}.0; look") for n in (12, 2, 1)]
+    rows += [Row("b", "v1.1.0", error="no tag v1.1.0; look"), Row("a", "v1.0.0", error="other"), Row("c", error="gone")]
+    assert [(group.title, group.error) for group in failure_groups(rows)] == [
+        ("a: 3 releases, v1.12.0 to v1.1.0", "no tag v1.12.0; look"),
+        ("b v1.1.0", "no tag v1.1.0; look"),
+        ("a v1.0.0", "other"),
+        ("c", "gone"),
+    ]
+
+
+def test_what_was_planned_and_not_done_waits() -> None:
+    one, two, three = (Row("a", f"v{n}") for n in (1, 2, 3))
+    report = UpdateReport(planned=[one, two, three], published=[Row("a", "v1", "1", "url")], failed=[two])
+    assert report.waiting == [three]
 
 
 def test_a_bump_changes_where_the_text_differs() -> None:

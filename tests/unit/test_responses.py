@@ -77,3 +77,13 @@ def test_no_name_in_the_cache_tells_who_asked(tmp_path: Path) -> None:
     path = the_file(tmp_path)
     assert "secret" not in path.name
     assert b"secret" not in path.read_bytes()
+
+
+def test_a_file_that_vanishes_while_old_ones_are_looked_for(tmp_path: Path) -> None:
+    """Another thread's answer has a name of its own until it is written."""
+    directory = tmp_path / "api"
+    directory.mkdir()
+    (directory / "gone.new").symlink_to(tmp_path / "nowhere")
+    responses = Responses(directory, "somebody")
+    responses.keep(URL, {"etag": "1"}, [])
+    assert responses.find(URL) is not None

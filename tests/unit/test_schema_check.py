@@ -7,6 +7,7 @@ import json
 
 import pytest
 
+from chart_releaser import schema_check
 from chart_releaser.chart import Chart
 from chart_releaser.errors import ChartError
 from chart_releaser.schema_check import new_schema_errors
@@ -69,8 +70,16 @@ def test_schemas_that_can_not_be_followed_hinder_nothing(schema: object) -> None
 
 
 def test_a_schema_that_is_no_json_is_an_error() -> None:
-    with pytest.raises(ChartError, match=r"^c/values\.schema\.json is no JSON: "):
-        errors("", "", "{")
+    for text in ("{", "[" * 100_000):
+        with pytest.raises(ChartError, match=r"^c/values\.schema\.json is no JSON that can be read: .*; upstream has"):
+            errors("", "", text)
+
+
+def test_a_regular_expression_without_an_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(schema_check, "_SECONDS", 2)
+    schema = {"properties": {"big": {"pattern": "(a+)+$"}}}
+    big = "a" * 40 + "!"
+    assert errors(f"big: {big}\n", f"big: {big}\ns: {{enabled: false}}\n", schema) == []
 
 
 def test_a_sub_chart_is_asked_with_its_parents_values_for_it() -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from chart_releaser.threads import in_threads
+from chart_releaser.threads import Calls, in_threads
 
 
 def test_outcomes_are_in_order_and_errors_are_values() -> None:
@@ -81,3 +81,43 @@ def test_what_is_no_exception_does_not_leave_anybody_waiting() -> None:
 
     with pytest.raises(SystemExit):
         in_threads([work], 1, threading.Event())
+
+
+def test_calls_run_while_somebody_does_something_else() -> None:
+    begun, release = threading.Event(), threading.Event()
+
+    def work() -> int:
+        begun.set()
+        release.wait(10)
+        return 1
+
+    calls = Calls([work], 2, threading.Event())
+    assert begun.wait(10)
+    release.set()
+    assert calls.outcomes() == [1]
+
+
+def test_abandoned_calls_end_and_no_other_one_is_begun() -> None:
+    begun, ended, first = [], [], threading.Event()
+
+    def work() -> None:
+        begun.append(1)
+        first.set()
+        time.sleep(0.05)
+        ended.append(1)
+
+    calls = Calls([work] * 10, 2, threading.Event())
+    assert first.wait(10)
+    calls.abandon()
+    assert len(begun) == len(ended) <= 2
+    time.sleep(0.1)
+    assert len(begun) == len(ended) <= 2
+
+
+def test_what_hangs_is_not_waited_for_when_it_is_abandoned() -> None:
+    release = threading.Event()
+    calls = Calls([lambda: release.wait(20)], 1, threading.Event())
+    begin = time.monotonic()
+    calls.abandon()
+    assert time.monotonic() - begin < 10
+    release.set()

@@ -155,6 +155,15 @@ class TestLinks:
         tree = plant({"a/b/file": "right", "file": "wrong", "link": Link("a/b"), "c/up": Link("../link/../b/file")})
         assert tree.read("c/up") == b"right"
 
+    def test_what_is_absent_behind_a_whole_link_is_absent_not_broken(self, plant: Plant) -> None:
+        tree = plant(
+            {"real/a/Chart.yaml": "1", "charts/x": Link("../real/a"), "up": Link("real"), "f": Link("up/a/Chart.yaml")}
+        )
+        assert tree.kind("charts/x/Chart.yaml") == "file"
+        assert tree.kind("charts/x/.helmignore") is None
+        assert tree.kind("up/a/none/deeper") is None
+        assert tree.kind("f/below") is None
+
     def test_the_walked_directory_itself(self, plant: Plant) -> None:
         assert files_of(plant({"real/a": "1", "sub/chart": Link("../real")}), "sub/chart") == {"a": b"1"}
 
@@ -168,7 +177,7 @@ class TestLinks:
             ({"c/a": Link("/etc/passwd")}, r"link c/a -> /etc/passwd is absolute"),
             ({"c/a": Link("../../x")}, r"link c/a -> ../../x leaves the repository"),
             ({"c/a": Link("../b/../../c"), "b/x": ""}, r"leaves the repository"),
-            ({"c/a": Link("gone")}, r"link c/a -> gone points to nothing; links are followed inside the repository"),
+            ({"c/a": Link("gone")}, r"link c/a -> gone points to nothing, and links are followed inside"),
             ({"c/a": Link("b"), "c/b": Link("gone")}, r"link c/a -> b -> gone points to nothing"),
             ({"c/a": Link("a")}, r"loop"),
             ({"c/a": Link("b"), "c/b": Link("a")}, r"loop"),

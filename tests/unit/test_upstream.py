@@ -117,7 +117,7 @@ def test_a_draft_is_no_release() -> None:
             "https://github.com/o/a was not found; check owner and name, or set GITHUB_TOKEN if it is private",
         ),
         (404, True, "https://github.com/o/a was not found; check owner and name, and whether the token may read it"),
-        (500, False, "the releases of o/a can't be read: broken"),
+        (500, False, "the releases of o/a can't be read: broken; try again later"),
     ],
 )
 def test_refusals(status: int, token: bool, message: str) -> None:
@@ -129,7 +129,7 @@ def test_refusals(status: int, token: bool, message: str) -> None:
 
 
 def test_only_a_definite_404_means_absent() -> None:
-    with pytest.raises(UpstreamError, match="can't be read: broken"):
+    with pytest.raises(UpstreamError, match="can't be read: broken; try again later"):
         upstream(Api(error=GitHubError("broken", 502))).release(["v1"])
 
 

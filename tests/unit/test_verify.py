@@ -43,6 +43,9 @@ class Memory:
     def finish(self, published: Sequence[Published]) -> None:
         raise NotImplementedError
 
+    def open_index(self) -> Index:
+        return self.open()
+
     def stored(self) -> Sequence[Stored]:
         found = [Stored(name, name.removesuffix(".tgz"), name, name, None, "published") for name in self.files]
         return [*found, *(Stored(label, label, "", "", None, "draft") for label in self.drafts)]

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from semver import Version
 
-from chart_releaser.versions import Range, Window, chart_version, helm_order, parse_tag
+from chart_releaser.versions import Range, Window, chart_version, helm_order, parse_tag, precedence
 
 TABLE = Path(__file__).parents[1] / "data" / "helm_ranges.txt"
 
@@ -308,3 +308,13 @@ def test_complete_never_stops_too_early(minors: list[tuple[int, int, int]], data
         # majors begin in order, too: what comes before a major's first release is of lower majors
         if window.complete(seen) and {v.major for v in newest_first[count:]} <= {v.major for v in seen}:
             assert window.select(seen) == window.select(newest_first)
+
+
+def test_the_quick_sort_key_orders_as_semver_does() -> None:
+    parts = ["0", "2", "10", "alpha", "rc", "a-b", "9a", "-", "1-0"]
+    pres = ["", *(f"-{one}" for one in parts), *(f"-{one}.{two}" for one in parts for two in parts)]
+    known = [Version.parse(f"{number}{pre}") for number in ("1.2.3", "1.10.0") for pre in [*pres, "+build", "-rc+b"]]
+    for one in known:
+        for two in known:
+            left, right = precedence(one), precedence(two)
+            assert (left > right) - (left < right) == one.compare(two), f"{one} and {two}"
