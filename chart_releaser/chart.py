@@ -17,6 +17,8 @@ from chart_releaser.helmignore import HelmIgnore
 _MAX_NESTING = 20
 _UTF8_BOM = b"\xef\xbb\xbf"
 
+_OPENING = frozenset({"define", "block", "if", "range", "with"})
+
 
 class Tree(Protocol):
     """What a chart is read from: a snapshot of a repository at a tag."""
@@ -63,15 +65,40 @@ class Chart:
         """Whether the chart renders nothing by itself: a library, or only helper templates, all the way down."""
         if self.metadata.get("type") == "library":
             return True
-        renders = any(_renders(path) for path in self.files)
+        renders = any(_renders(path, data) for path, data in self.files.items())
         return not renders and all(subchart.is_helper for subchart in self.subcharts)
 
 
-def _renders(path: str) -> bool:
+def _renders(path: str, data: bytes) -> bool:
     if path.startswith("crds/"):
         return True
     name = path.rsplit("/", 1)[-1]
-    return path.startswith("templates/") and not name.startswith("_") and name != "NOTES.txt"
+    is_template = path.startswith("templates/") and not name.startswith("_") and name != "NOTES.txt"
+    return is_template and not _only_defines(data.decode(errors="replace"))
+
+
+def _only_defines(template: str) -> bool:
+    """Tell whether a template is nothing but comments, space and definitions for others, whatever its file is called.
+
+    Actions are found as https://pkg.go.dev/text/template#hdr-Actions has them, in time linear in the text.
+    """
+    depth, at = 0, 0
+    while (start := template.find("{{", at)) >= 0:
+        if depth == 0 and template[at:start].strip():
+            return False
+        body = start + 2 + (template[start + 2 : start + 3] == "-")
+        is_comment = template[body : body + 64].lstrip().startswith("/*")
+        end = template.find("}}", template.find("*/", body) if is_comment else body)
+        if end < 0:
+            return False
+        at = end + 2
+        if is_comment:
+            continue
+        word = next(iter(template[body : min(end, body + 64)].split()), "")
+        if depth == 0 and word != "define":
+            return False
+        depth += (word in _OPENING) - (word.removesuffix("-") == "end")
+    return depth == 0 and not template[at:].strip()
 
 
 def _metadata(text: str, where: str) -> dict[str, helmyaml.Value]:

@@ -168,4 +168,23 @@ def test_what_helm_would_not_load(more: Mapping[str, str | bytes], message: str)
     ],
 )
 def test_charts_that_render_nothing_by_themselves(files: Mapping[str, str], *, helper: bool) -> None:
-    assert read(below("c", {"Chart.yaml": "name: c\n", **files})).is_helper is helper
+    filled = {path: text or "kind: ConfigMap\n" for path, text in files.items()}
+    assert read(below("c", {"Chart.yaml": "name: c\n", **filled})).is_helper is helper
+
+
+@pytest.mark.parametrize(
+    ("template", "is_helper"),
+    [
+        ("", True),
+        ('{{/* a comment }} in it */}}\n{{- define "x" -}}\n{{ if .a }}b{{ else }}c{{ end }}\n{{- end }}\n', True),
+        ('{{ define "x" }}{{ range .y }}{{ with . }}z{{ end }}{{ end }}{{ end }}\n\n{{define "w"}}{{end}}', True),
+        ('{{ define "x" }}y{{ end }}\nkind: ConfigMap\n', False),
+        ('{{ define "x" }}y{{ end }}{{ include "x" . }}', False),
+        ("{{ if .Values.on }}kind: ConfigMap{{ end }}", False),
+        ('{{ define "x" }}never ended', False),
+        ("kind: ConfigMap", False),
+    ],
+)
+def test_a_helper_is_known_by_what_it_renders_whatever_its_files_are_called(template: str, is_helper: bool) -> None:
+    chart = Chart(path="c", chart_yaml="name: c\n", files={"templates/helpers.yaml": template.encode()})
+    assert chart.is_helper is is_helper
