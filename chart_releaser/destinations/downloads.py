@@ -18,6 +18,7 @@ MAX_BYTES = 200 * 1024 * 1024
 _TIMEOUT_SECONDS = 30
 _TOTAL_SECONDS = 300
 _MAX_REDIRECTS = 10
+_GIVEN_UP_AFTER = 8  # failed connections to one server, none of which ever succeeded
 _GONE = (404, 410)
 _GZIP = b"\x1f\x8b"
 
@@ -29,6 +30,8 @@ class Downloads:
         """`http_server`: the server (`host:port`) that may be asked by plain http, besides loopback."""
         self._http_server = http_server
         self._local = threading.local()
+        self._failures: dict[str, int] = {}
+        self._reached: set[str] = set()
 
     def get(self, url: str) -> bytes | None:
         """Return the bytes at `url`; None only for a definite 404 or 410. Raises DestinationError.
@@ -39,7 +42,13 @@ class Downloads:
         try:
             for _ in range(_MAX_REDIRECTS):
                 self._check(url)
+                host = urlsplit(url).netloc
+                if host not in self._reached and self._failures.get(host, 0) >= _GIVEN_UP_AFTER:
+                    raise DestinationError(
+                        f"not tried, since {host} could not be reached {_GIVEN_UP_AFTER} times before"
+                    )
                 with self._session().get(url, timeout=_TIMEOUT_SECONDS, stream=True, allow_redirects=False) as answer:
+                    self._reached.add(host)
                     if answer.is_redirect:
                         url = urljoin(url, answer.headers["location"])
                         continue
@@ -49,6 +58,9 @@ class Downloads:
                         raise DestinationError(f"the answer was {answer.status_code} {answer.reason or ''}".rstrip())
                     return _read(answer, end)
         except (requests.RequestException, ValueError) as error:
+            if isinstance(error, requests.ConnectionError | requests.Timeout):
+                host = urlsplit(url).netloc
+                self._failures[host] = self._failures.get(host, 0) + 1
             raise DestinationError(f"it could not be downloaded ({type(error).__name__})") from error
         raise DestinationError(f"it was redirected more than {_MAX_REDIRECTS} times")
 
