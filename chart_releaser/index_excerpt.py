@@ -20,7 +20,7 @@ class Excerpt:
 
     def __init__(self, charts: Mapping[str, Mapping[str, tuple[str, str]]]) -> None:
         """`charts`: name to version to digest and address; empty where the index has none."""
-        self._charts = charts
+        self.charts = charts
 
     @classmethod
     def of(cls, index: Index) -> Excerpt:
@@ -33,11 +33,11 @@ class Excerpt:
 
     def versions(self, name: str) -> frozenset[str]:
         """See `Index.versions`."""
-        return frozenset(self._charts.get(name, ()))
+        return frozenset(self.charts.get(name, ()))
 
     def entry(self, name: str, version: str) -> Mapping[str, Any] | None:
         """See `Index.entry`; of the entry only `digest` and the first of `urls`."""
-        found = self._charts.get(name, {}).get(version)
+        found = self.charts.get(name, {}).get(version)
         return None if found is None else {"digest": found[0], "urls": [found[1]]}
 
 
@@ -64,7 +64,7 @@ class KeptExcerpt:
 
         Two runs at once may spoil it for each other: the checksum tells.
         """
-        body = json.dumps(excerpt._charts, separators=(",", ":")).encode()
+        body = json.dumps(excerpt.charts, separators=(",", ":")).encode()
         staged = self._path.with_name(f"{self._path.name}.new")
         with contextlib.suppress(OSError):
             self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)

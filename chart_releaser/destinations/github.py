@@ -22,6 +22,7 @@ from chart_releaser.gitbranch import Branch, Head
 from chart_releaser.gitrun import Login
 from chart_releaser.index import Index, entry
 from chart_releaser.index_excerpt import Excerpt, KeptExcerpt, blob_name
+from chart_releaser.index_scan import scan
 
 if TYPE_CHECKING:
     from chart_releaser.githubapi import GitHubApi
@@ -69,7 +70,7 @@ class GitHubPages:
         self._now = now
         self._kept = KeptExcerpt(cache / "index" / f"{_file_name(repository, branch)}.json")
         self._index: Index | None = Index.parse(None)
-        """None where the excerpt of an earlier run was enough until now."""
+        """None where an excerpt was enough until now."""
         self._head = Head(None, {})
         self._default_branch = ""
         self._private = False
@@ -81,7 +82,7 @@ class GitHubPages:
         return self._repository.slug
 
     def open(self) -> Listing:
-        """See `Destination.open`; an index that an earlier run has read, or made, is not read again.
+        """See `Destination.open`; an index is parsed only where it has an odd layout and is new to the cache.
 
         Raises DestinationUnusableError for what the user has to put right.
         """
@@ -169,7 +170,7 @@ class GitHubPages:
         )
 
     def _read(self) -> Listing:
-        """Read the branch; of an index whose excerpt is kept, that alone."""
+        """Read the branch; of an index, what its excerpt has: that is enough until there is something to publish."""
         found: Excerpt | None = None
 
         def is_known(path: str, blob: str) -> bool:
@@ -179,16 +180,27 @@ class GitHubPages:
             return path == INDEX and found is not None
 
         self._head = self._branch.read((INDEX, PAGE), leave=is_known)
-        if found is not None and INDEX not in self._head.files:
-            self._index = None
-            return found
-        return self._read_index()
+        if found is None:
+            found = self._scanned(self._head)
+        if found is None:
+            return self._read_index()
+        self._index = None
+        return found
+
+    def _scanned(self, head: Head) -> Excerpt | None:
+        """Return the excerpt of an index that need not be parsed for it, and keep it for other runs."""
+        data = head.files.get(INDEX)
+        found = None if data is None else scan(data)
+        if found is not None:
+            self._kept.keep(head.blobs[INDEX], found)
+        return found
 
     def _whole(self) -> Index:
-        """Return the index, read now if its excerpt was enough until now."""
+        """Return the index, parsed now if its excerpt was enough until now."""
         if self._index is not None:
             return self._index
-        self._head = self._branch.complete(self._head)
+        if INDEX not in self._head.files:
+            self._head = self._branch.complete(self._head)
         return self._read_index()
 
     def _read_index(self) -> Index:

@@ -560,6 +560,21 @@ class TestReading:
         assert parsed
         assert fresh.skipped == report.skipped, "with the same addresses and digests"
 
+    def test_an_index_in_the_usual_layout_is_not_parsed_for_what_it_lists(
+        self, hub: Hub, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        git = hub.at(SLUG).git
+        assert git is not None
+        usual = Index.parse(None).merge(Index.parse(FIRST_INDEX.decode()).entries["old"], generated=NOW)
+        git.commit("gh-pages", {"index.yaml": usual.encode()})
+        parsed = count_parsing(monkeypatch)
+        listings = [new_pages(server.url, tmp_path / "cache").open() for _ in range(2)]
+        assert parsed == []
+        assert [listing.versions("old") for listing in listings] == [{"1.0.0"}] * 2
+        publish(new_pages(server.url, tmp_path / "cache"), PACKAGE)
+        assert Index.parse(index_of(hub)).versions("old") == {"1.0.0"}
+        assert Index.parse(index_of(hub)).entry("gamma", "1.0.0") is not None
+
     def test_a_release_that_comes_after_an_unchanged_index(
         self, hub: Hub, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -1,0 +1,98 @@
+"""The excerpt of an index without parsing it: for the layout that Helm and this program write, and for no other.
+
+A YAML parser makes an event of every scalar; a run with nothing to publish needs one in ten of a long index. So the
+text is held against that layout, entry by entry. One that has it from the first byte to the last can mean only one
+thing to any reader, and what is needed has been met on the way. Every other text is for the parser.
+"""
+
+from __future__ import annotations
+
+import re
+
+from chart_releaser.index_excerpt import Excerpt
+from chart_releaser.index_text import MAX_CHARACTERS
+
+_KEY = rb"[A-Za-z][\w./-]*+:"
+# A line of a plain scalar: it begins with no indicator, and has no `: ` or ` #` in it.
+# https://yaml.org/spec/1.1/#id906890
+_PLAIN = rb"[\w/.(<^~$+\x80-\xff][^\n:#]*+(?:(?::(?=[^ \n])|(?<! )#)[^\n:#]*+)*+"
+
+
+def _scalar(indent: int) -> bytes:
+    """A scalar to its line's end. As older Helms write it, it may go on in further lines, which begin at `indent`."""
+    more = rb"\n\n*+" + b" " * indent
+    double = rb"\"(?:[^\"\\\n]|\\[\"\\/nt]|\\?" + more + rb")*+\""
+    single = rb"'(?:[^'\n]|''|" + more + rb")*+'"
+    plain = _PLAIN + rb"(?:" + more + _PLAIN + rb")*+"
+    return rb"(?:(?:" + double + rb"|" + single + rb"|\[\]|\{\}|" + plain + rb")\n)"
+
+
+def _value(indent: int) -> bytes:
+    """What follows a key: a scalar, or a text in lines of its own that begin at `indent`."""
+    margin = b" " * indent
+    lines = margin + rb"[^ \n][^\n]*+\n(?:" + margin + rb"[^\n]*+\n|\n)*+"
+    return rb" (?:" + _scalar(indent) + rb"|[|>][-+]?\n" + lines + rb")"
+
+
+_MEMBER = _KEY + rb"(?:" + _value(8) + rb"|\n(?:      - " + _scalar(8) + rb")++)"
+_ITEMS = rb"(?:    - (?:" + _MEMBER + rb"(?:      " + _MEMBER + rb")*+|" + _scalar(6) + rb"))++"
+_PAIRS = rb"(?:      " + _KEY + _value(8) + rb")++"
+_OTHER = rb"(?!version:|digest:|urls:)" + _KEY + rb"(?:" + _value(6) + rb"|\n(?:" + _ITEMS + rb"|" + _PAIRS + rb"))"
+# Those of the wanted fields that some reader could take for something else than text are for the parser, too.
+_URL = rb"[A-Za-z0-9][\w.%+~/:-]*\.tgz"
+_SEMVER = rb"v?[0-9]+\.[0-9]+\.[0-9]+(?:[-+][0-9A-Za-z.+-]*)?"
+
+
+def _field(number: int) -> bytes:
+    """A field of an entry, the wanted ones as groups whose names end in `number`."""
+    pattern = (
+        rb"(?:version: (?P<q#>[\"']?)(?P<version#>" + _SEMVER + rb")(?P=q#)\n"
+        rb"|digest: (?P<r#>[\"']?)(?P<digest#>[0-9a-f]{64})(?P=r#)\n"
+        rb"|urls:\n    - (?P<url#>" + _URL + rb")\n(?:    - " + _URL + rb"\n)*"
+    )
+    return pattern.replace(b"#", b"%d" % number) + rb"|" + _OTHER + rb")"
+
+
+_HEAD = re.compile(rb"apiVersion: v1\nentries:\n")
+_CHART = re.compile(rb"  ([A-Za-z][\w.-]*):\n(?=  - )", re.ASCII)
+_ENTRY = re.compile(rb"  - " + _field(1) + rb"(?:    " + _field(2) + rb")*", re.ASCII)
+_TAIL = re.compile(rb"(?:generated: \"[0-9TZ:.+-]*\"\n)?")
+
+# Line ends that look like none, and characters that a YAML reader refuses.
+_ODD = re.compile(rb"[\x00-\x09\x0b-\x1f\x7f]|\xc2[\x80-\x9f]|\xe2\x80[\xa8\xa9]|\xef\xbb\xbf|\xef\xbf[\xbe\xbf]")
+
+
+def scan(data: bytes) -> Excerpt | None:
+    """Return what `Excerpt.of(Index.parse(text))` is for the bytes of a text, None where the parser has to tell."""
+    head = _HEAD.match(data)
+    if head is None or len(data) > MAX_CHARACTERS or _ODD.search(data) or not _is_utf8(data):
+        return None
+    charts: dict[str, dict[str, tuple[str, str]]] = {}
+    at = head.end()
+    while (chart := _CHART.match(data, at)) is not None:
+        name = chart[1].decode()
+        if name in charts:
+            return None
+        versions = charts[name] = {}
+        at = chart.end()
+        while (entry := _ENTRY.match(data, at)) is not None:
+            if version := _last(entry, "version"):
+                versions.setdefault(version, (_last(entry, "digest"), _last(entry, "url")))
+            at = entry.end()
+    return Excerpt(charts) if charts and _TAIL.fullmatch(data, at) else None
+
+
+def _last(entry: re.Match[bytes], field: str) -> str:
+    """Return a field as readers take it: the last one of a doubled key, "" for one that is absent."""
+    first, others = entry.group(f"{field}1", f"{field}2")
+    return (others or first or b"").decode()
+
+
+def _is_utf8(data: bytes) -> bool:
+    if data.isascii():
+        return True
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
