@@ -201,6 +201,7 @@ def verify(
         with _finishing(run.stop), console.group(f"verify {destination.title}"):
             names = [source.name for source in settings.sources]
             report = run_verify(destination, repair=repair, threads=jobs, stop=run.stop, names=names, only=source or ())
+            report.retried = run.repositories.attempts.list()
     show_verify(console, report, destination.title, as_json=json)
     if report.exit_code:
         raise typer.Exit(report.exit_code)

@@ -12,6 +12,7 @@ from typing import NoReturn
 
 import filelock
 
+from chart_releaser.attempts import Attempts
 from chart_releaser.errors import DestinationError, DestinationUnusableError, UpstreamError
 from chart_releaser.gitobjects import DamagedError
 from chart_releaser.gitremote import REMOTE, Remote
@@ -54,10 +55,17 @@ class Branch:
     """A branch on a server, through a bare repository below `cache` that holds its newest commit and nothing older."""
 
     def __init__(
-        self, url: str, name: str, *, cache: Path, login: Login | None, on_wait: Callable[[str], None]
+        self,
+        url: str,
+        name: str,
+        *,
+        cache: Path,
+        login: Login | None,
+        on_wait: Callable[[str], None],
+        attempts: Attempts | None = None,
     ) -> None:
         self.name = name
-        self._remote = Remote(url, login)
+        self._remote = Remote(url, login, attempts)
         self._secrets = login.secrets if login is not None else ()
         slug = re.sub(r"[^A-Za-z0-9.]+", "-", f"{self._remote.title.partition('://')[2]}-{name}").strip("-.")[-100:]
         self._directory = cache.absolute() / "branch" / f"{slug}.git"

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import filelock
 
+from chart_releaser.attempts import Attempts
 from chart_releaser.errors import SnapshotError, UpstreamError
 from chart_releaser.gitobjects import DamagedError, Objects, open_objects
 from chart_releaser.gitrefs import checked_tags, list_refs
@@ -40,8 +41,10 @@ class CachedRepository:
         cache: Path,
         login: Login | None = None,
         on_wait: Callable[[str], None] = lambda _message: None,
+        attempts: Attempts | None = None,
     ) -> None:
-        self._remote = Remote(url, login)
+        self._attempts = attempts if attempts is not None else Attempts()
+        self._remote = Remote(url, login, self._attempts)
         self._directory = cache.absolute() / "git" / f"{_slug(self._remote.title)}.git"
         self._on_wait = on_wait
         self._git = Git(self._directory, protocols=self._remote.protocols)
@@ -61,9 +64,10 @@ class CachedRepository:
                 fresh = self._prepare()
                 try:
                     found |= self._load(wanted, paths, stack)
-                except DamagedError:
+                except DamagedError as error:
                     if fresh:
                         raise
+                    self._attempts.again(str(error).partition("; ")[0])
                     stack.close()
                     self._discard()
                     self._prepare()

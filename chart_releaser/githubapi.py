@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import json
-import logging
 import re
-import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import requests
-from github import Auth, BadCredentialsException, Github, GithubException
-from github.Requester import Requester
+from github import Auth, Github, GithubException
 
-from chart_releaser import __version__
+from chart_releaser import __version__, exchange
+from chart_releaser.attempts import Attempts
 from chart_releaser.errors import GitHubError, LostAnswerError
+from chart_releaser.githubhttp import checked, genuine, message, parsed, session, translated
 from chart_releaser.location import Server, is_loopback
 from chart_releaser.pacing import Pacing, asked_wait
 from chart_releaser.responses import Responses
@@ -24,17 +22,18 @@ from chart_releaser.responses import Responses
 T = TypeVar("T")
 
 _TIMEOUT_SECONDS = 30
-_UPLOAD_TIMEOUT = (_TIMEOUT_SECONDS, 120)  # to connect, and to hear something; sending has no end of its own
-_DOWNLOAD_SECONDS = 15 * 60
+_UPLOAD_TIMEOUT = (_TIMEOUT_SECONDS, 120)  # to connect, and to hear something
+# What the whole of an exchange may take, sending and redirects included.
+_ANSWER_SECONDS = 120
+_TRANSFER_SECONDS = 15 * 60
 _RETRIES = 4
 _BACKOFF_SECONDS = 1.0
+_MAX_UPLOAD_ANSWER = 1024 * 1024
 _NEXT_LINK = re.compile(r'<([^>]+)>\s*;\s*rel="next"')
 _USER_AGENT = f"chart-releaser/{__version__}"
-_MAX_MESSAGE = 500
 PAGE_SIZE = 100
+_MAX_PAGES = 1000  # GitHub itself lists 10,000 releases at most
 _Answer = tuple[Mapping[str, Any], Any]
-
-Requester.injectLogger(logging.getLogger(__name__))  # PyGithub's own writes to stderr what is nobody's concern
 
 
 class _Bearer(requests.auth.AuthBase):
@@ -53,11 +52,20 @@ class GitHubApi:
     """A client of the API of one server, for one thread: PyGithub keeps the state of a request in the client.
 
     `token` goes to that server and nowhere else; None asks anonymously. `pacing` says how long limits may be waited
-    for. `responses` are those that earlier runs kept. Only `download` may be called from several threads.
+    for, `attempts` is told what is tried again. `responses` are those that earlier runs kept. Only `download` may be
+    called from several threads.
     """
 
-    def __init__(self, server: Server, token: str | None, pacing: Pacing, responses: Responses | None = None) -> None:
+    def __init__(
+        self,
+        server: Server,
+        token: str | None,
+        pacing: Pacing,
+        responses: Responses | None = None,
+        attempts: Attempts | None = None,
+    ) -> None:
         self.server = server
+        self.attempts = attempts if attempts is not None else Attempts()
         self._responses = responses
         self.has_token = token is not None
         self.pacing = pacing
@@ -74,8 +82,6 @@ class GitHubApi:
             seconds_between_requests=0,
             seconds_between_writes=0,
         ).requester
-        # Uploads go to another host than the API: PyGithub makes a connection for each, and sets it no time limit.
-        self._uploads = requests.Session()
 
     def get(self, path: str, parameters: Mapping[str, Any] | None = None) -> tuple[Mapping[str, Any], Any]:
         """Return headers (lower case) and JSON of `GET path`, asked again where no answer came.
@@ -91,7 +97,7 @@ class GitHubApi:
             status, headers, text = self._requester.requestJson("GET", path, dict(parameters or {}), validator)
             if status == 304 and kept is not None:
                 return kept.headers, kept.value
-            answer = _parsed(status, headers, str(text))
+            answer = parsed(status, headers, str(text))
             if self._responses is not None:
                 self._responses.keep(key, headers, answer)
             return headers, answer
@@ -108,7 +114,7 @@ class GitHubApi:
             answer = self._requester.requestJsonAndCheck(verb, path, input=body)[1]
             if isinstance(answer, dict) and {"message", "documentation_url"} <= answer.keys():  # a redirect
                 raise GitHubError(f"{urlsplit(self.server.url).netloc} did not do it: {answer['message']}; run again")
-            return _genuine(answer)
+            return genuine(answer)
 
         return self._asked(ask, self.server.api_url, creates=creates)
 
@@ -121,7 +127,8 @@ class GitHubApi:
             )
 
         def ask() -> Any:
-            answer = self._uploads.post(
+            # PyGithub would make a connection for each, and set it no time limit.
+            with session().post(
                 url,
                 params={"name": name},
                 data=data,
@@ -129,20 +136,21 @@ class GitHubApi:
                 auth=_Bearer(self._token),
                 timeout=_UPLOAD_TIMEOUT,
                 allow_redirects=False,
-            )
-            return _checked(answer).json()
+                stream=True,
+            ) as answer:
+                return json.loads(exchange.read(checked(answer), _MAX_UPLOAD_ANSWER))
 
-        return self._asked(ask, self.server.api_url, creates=True)
+        return self._asked(ask, self.server.api_url, creates=True, seconds=_TRANSFER_SECONDS)
 
     def graphql(self, query: str, variables: Mapping[str, Any]) -> Any:
         """Return the data of a GraphQL query's answer. Raises GitHubError."""
-        with _translated(self.server):
+        with translated(self.server), exchange.within(_ANSWER_SECONDS):
             return self._requester.graphql_query(query, dict(variables))[1].get("data")
 
     def pages(self, path: str) -> Iterator[list[dict[str, Any]]]:
         """Yield the pages of a list, a hundred items each, asking for the next one only when it is wanted."""
         headers, items = self.get(path, {"per_page": PAGE_SIZE})
-        while True:
+        for _ in range(_MAX_PAGES):
             if not isinstance(items, list):
                 raise GitHubError(f"{self.server.api_url}{path} answered with something that is no list")
             yield items
@@ -150,6 +158,7 @@ class GitHubApi:
             if following is None:
                 return
             headers, items = self.get(following[1])
+        raise GitHubError(f"{self.server.api_url}{path} goes on beyond {_MAX_PAGES} pages")
 
     def download(self, url: str, *, limit: int) -> bytes:
         """Return the bytes at an asset's address, asked again where they did not arrive whole.
@@ -160,21 +169,13 @@ class GitHubApi:
 
         def ask() -> bytes:
             headers = self._headers("application/octet-stream")
-            end = time.monotonic() + _DOWNLOAD_SECONDS
-            data = bytearray()
-            with requests.get(
+            with session().get(
                 url, headers=headers, auth=_Bearer(ours), timeout=_TIMEOUT_SECONDS, stream=True
             ) as answer:
-                for chunk in _checked(answer).iter_content(64 * 1024):
-                    data += chunk
-                    if len(data) > limit:
-                        raise GitHubError(f"{url} has more than {limit:,} bytes; it was not read to its end")
-                    if time.monotonic() > end:
-                        raise GitHubError(f"{url} took longer than {_DOWNLOAD_SECONDS} s; try again later")
-            return bytes(data)
+                return exchange.read(checked(answer), limit)
 
         try:
-            return self._asked(ask, url, repeats=True)
+            return self._asked(ask, url, repeats=True, seconds=_TRANSFER_SECONDS)
         except GitHubError as error:
             if str(error).startswith(url):
                 raise
@@ -183,7 +184,15 @@ class GitHubApi:
     def _headers(self, accept: str) -> dict[str, str]:
         return {"Accept": accept, "User-Agent": _USER_AGENT}
 
-    def _asked(self, ask: Callable[[], T], url: str, *, creates: bool = False, repeats: bool = False) -> T:
+    def _asked(
+        self,
+        ask: Callable[[], T],
+        url: str,
+        *,
+        creates: bool = False,
+        repeats: bool = False,
+        seconds: float | None = None,
+    ) -> T:
         """Send a request, again after each wait that GitHub asks for and `pacing` allows.
 
         With `repeats` also where no answer came, or a server's error; a writing request may have had its effect then.
@@ -194,64 +203,42 @@ class GitHubApi:
             self.pacing.before_request(host)
             if creates:
                 self.pacing.before_creating()
+            if why_not := self.attempts.why_not(host):
+                raise LostAnswerError(why_not)
             try:
-                with _translated(self.server):
-                    return ask()
-            except LostAnswerError:
+                with translated(self.server), exchange.within(_ANSWER_SECONDS if seconds is None else seconds):
+                    answer = ask()
+            except LostAnswerError as error:
+                self.attempts.failed(host)
                 failures += 1
                 if not repeats or failures > _RETRIES or self.pacing.pause(_BACKOFF_SECONDS * 2 ** (failures - 1)):
                     raise
+                self.attempts.again(str(error).partition("; ")[0])
             except GitHubError as error:
-                seconds = self._asked_wait(error)
-                if seconds is None:
+                self.attempts.answered(host)
+                wait = self._asked_wait(error)
+                if wait is None:
                     raise
                 # Where GitHub goes on refusing, it is to be asked less and less often, and not for ever.
-                seconds = max(seconds, 2.0**limited)
+                wait = max(wait, 2.0**limited)
                 limited += 1
-                waited += seconds
+                waited += wait
                 advice = "" if self.has_token else " (set GITHUB_TOKEN for a higher one)"
                 reason = f"the rate limit of {urlsplit(self.server.url).netloc}{advice}"
-                self.pacing.hold(host, seconds, reason)
+                self.pacing.hold(host, wait, reason)
                 if waited > self.pacing.max_wait:
-                    raise self.pacing.too_long(seconds, reason) from error
+                    raise self.pacing.too_long(wait, reason) from error
+                self.attempts.again(f"{urlsplit(self.server.url).netloc} answered {error.status}: its rate limit")
+            else:
+                self.attempts.answered(host)
+                return answer
 
     def _asked_wait(self, error: GitHubError) -> float | None:
         cause = error.__cause__
         if not isinstance(cause, GithubException):
             return None
         headers = {key.lower(): value for key, value in (cause.headers or {}).items()}
-        return asked_wait(cause.status, headers, _message(cause), self.pacing.clock())
-
-
-def _checked(answer: requests.Response) -> requests.Response:
-    """Return an answer that is what was asked for. Raises GithubException for any other, as PyGithub does."""
-    if answer.status_code in (200, 201):
-        return answer
-    try:
-        data = answer.json()
-    except ValueError:
-        data = {"message": answer.reason or "no message"}
-    raise Requester.createException(answer.status_code, dict(answer.headers), data)
-
-
-def _parsed(status: int, headers: Mapping[str, Any], text: str) -> object:
-    """Return the JSON of an answer to a reading request. Raises ValueError for anything else, GithubException."""
-    try:
-        data = json.loads(text)
-    except ValueError:
-        if status < 400:
-            raise
-        data = {"message": " ".join(text.split())[:200] or "no message"}
-    if status >= 400:
-        raise Requester.createException(status, dict(headers), data if isinstance(data, dict) else {})
-    return _genuine(data)
-
-
-def _genuine(data: object) -> object:
-    """Return an answer's JSON. ValueError for anything else, such as a proxy's page, which PyGithub calls data."""
-    if isinstance(data, dict) and data.keys() <= {"data", "url"} and isinstance(data.get("data"), str):
-        raise ValueError(f"no JSON but {str(data['data'])[:40]!r}")
-    return data
+        return asked_wait(cause.status, headers, message(cause), self.pacing.clock())
 
 
 def _is_below(url: str, base: str) -> bool:
@@ -268,45 +255,3 @@ def _takes_uploads(url: str, api_url: str) -> bool:
     if ours.scheme == theirs.scheme and theirs.netloc in hosts:
         return True
     return is_loopback(ours.hostname or "") and is_loopback(theirs.hostname or "")
-
-
-def _reason(error: BaseException) -> str:
-    """Return the innermost cause of a network failure in one line, without addresses of objects in memory."""
-    while error.__cause__ is not None or error.__context__ is not None:
-        error = error.__cause__ or error.__context__ or error
-    text = " ".join(str(error).split()) or type(error).__name__
-    return re.sub(r"<[^<>]* at 0x[0-9a-f]+>:? ?", "", text)
-
-
-@contextmanager
-def _translated(server: Server) -> Iterator[None]:
-    host = urlsplit(server.url).netloc
-    try:
-        yield
-    except BadCredentialsException as error:
-        raise GitHubError(
-            f"{host} refused the token (bad credentials); set GITHUB_TOKEN to a valid one", 401
-        ) from error
-    except GithubException as error:
-        kind = LostAnswerError if error.status >= 500 else GitHubError
-        raise kind(f"{host} answered {error.status}: {_message(error)}", error.status) from error
-    except requests.RequestException as error:
-        raise LostAnswerError(f"{host} could not be reached: {_reason(error)}; try again later") from error
-    except (RuntimeError, AssertionError) as error:  # PyGithub's, for redirects that it does not follow
-        raise GitHubError(f"{host} gave an answer that is not GitHub's: {_reason(error)}") from error
-    except ValueError as error:
-        raise LostAnswerError(f"{host} gave an answer that is not GitHub's: {_reason(error)}") from error
-
-
-def _message(error: GithubException) -> str:
-    """Return what GitHub said, with the errors of a validation, in one line."""
-    data: object = error.data
-    said = data if isinstance(data, dict) else {}
-    details = said.get("errors")
-    words = [
-        str(detail.get("message") or " ".join(str(detail.get(key, "")) for key in ("resource", "field", "code")))
-        for detail in (details if isinstance(details, list) else [])
-        if isinstance(detail, dict)
-    ]
-    text = ": ".join(filter(None, [str(said.get("message") or error.message or "no message"), ", ".join(words)]))
-    return " ".join(text.split())[:_MAX_MESSAGE]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NoReturn
 from urllib.parse import urljoin, urlsplit
 
+from chart_releaser.attempts import Attempts
 from chart_releaser.errors import UpstreamError
 from chart_releaser.gitobjects import DamagedError
 from chart_releaser.gitrefs import parse_refs
@@ -20,6 +21,7 @@ REMOTE = "chart-releaser"
 _RETRIES = (1.0, 4.0)
 _FIRST_REQUEST = "/info/refs?service=git-upload-pack"
 _TIMEOUT = (10, 30)
+_SECONDS = 60
 _PASSING = re.compile(
     r"returned error: (?:429|5\d\d)|RPC failed|early EOF|unexpected disconnect|hung up unexpectedly"
     r"|unable to access '[^']*': (?!The requested URL|SSL|server certificate)|Connection (?:reset|refused|timed out)"
@@ -38,9 +40,10 @@ _ELSEWHERE = re.compile(
 class Remote:
     """The server's side of one repository."""
 
-    def __init__(self, url: str, login: Login | None = None) -> None:
+    def __init__(self, url: str, login: Login | None = None, attempts: Attempts | None = None) -> None:
         self._url = url
         self._login = login
+        self._attempts = attempts if attempts is not None else Attempts()
         self.title = re.sub(r"(\w://)[^/@]+@", r"\1", url) if not url.startswith("ssh://") else url
         # The user's configuration may turn an address into one of another kind (insteadOf).
         self.protocols = "https:ssh:file" + (":http" if url.startswith("http://") else "")
@@ -65,10 +68,16 @@ class Remote:
     ) -> Result:
         """Run a git command that talks to the server; what looks like a passing failure is tried again."""
         for pause in (*_RETRIES, None):
+            if why_not := self._attempts.why_not(self._host):
+                return Result(-1, b"", f"fatal: unable to access '{self.title}': {why_not}\n")
             result = self._once(git, command, stdin, timeout, growth)
-            passing = _PASSING.search(result.stderr) and "remote error" not in result.stderr
-            if result.status == 0 or pause is None or not passing:
+            if result.status == 0 or not _PASSING.search(result.stderr) or "remote error" in result.stderr:
+                self._attempts.answered(self._host)
                 break
+            self._attempts.failed(self._host)
+            if pause is None:
+                break
+            self._attempts.again(f"git with {self._host}: {self._reason(result.stderr)}")
             time.sleep(pause)
         return result
 
@@ -90,9 +99,17 @@ class Remote:
             self._login = None
         return attempt()
 
+    @property
+    def _host(self) -> str:
+        """The server in messages, for a path the path."""
+        return urlsplit(self.title).netloc or self.title
+
+    def _reason(self, stderr: str) -> str:
+        return reason(stderr, self._login.secrets if self._login else ())
+
     def fail(self, stderr: str, *, damage: bool = True) -> NoReturn:
         """Raise what a failed command's `stderr` stands for: UpstreamError, or DamagedError if it may be the cache."""
-        why = reason(stderr, self._login.secrets if self._login else ())
+        why = self._reason(stderr)
         text = f"could not fetch {self.title}: {why}"
         if _REFUSED.search(stderr):
             raise UpstreamError(f"{text}; check its address and, if it is private, your token or credentials")
@@ -105,15 +122,20 @@ def _moved(url: str, login: Login) -> str | None:
     """Return where the server says that the repository at `url` is now, None if it does not say so."""
     import requests
 
+    from chart_releaser import exchange
+
     try:
-        answer = requests.get(
-            url + _FIRST_REQUEST,
-            auth=("x-access-token", login.token),
-            allow_redirects=False,
-            stream=True,
-            timeout=_TIMEOUT,
-        )
-        with answer:
+        with (
+            exchange.within(_SECONDS),
+            exchange.session() as session,
+            session.get(
+                url + _FIRST_REQUEST,
+                auth=("x-access-token", login.token),
+                allow_redirects=False,
+                stream=True,
+                timeout=_TIMEOUT,
+            ) as answer,
+        ):
             target = urljoin(answer.url, answer.headers.get("Location", ""))
     except (requests.RequestException, ValueError):
         return None

@@ -61,6 +61,7 @@ def update(run: Run, destination: Destination, *, limit: int | None = None, dry_
         _update(run, destination, limit, dry_run, report)
     except RateLimitError as error:  # before anything was published
         report.early = str(error)
+    report.retried = run.repositories.attempts.list()
     return report
 
 
@@ -130,6 +131,7 @@ def export(run: Run, directory: ExportDirectory, *, packaged: bool) -> ExportRep
             run.reporter.progress(f"building {titles[done]}", done, len(items))
         run.reporter.progress("building", len(items), len(items))
     report.failures.interrupted = run.stop.is_set()
+    report.failures.retried = run.repositories.attempts.list()
     return report
 
 
@@ -219,4 +221,5 @@ def latest(run: Run, report: UpdateReport) -> list[Bump]:
             not_done(run, report, Row(source.name, version), release)
         else:
             bumps.append(Bump(source.name, version, in_form_of(release.tag, version, source.tag_prefix)))
+    report.retried = run.repositories.attempts.list()
     return bumps

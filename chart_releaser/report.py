@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from chart_releaser.errors import ChartReleaserError, RateLimitError
 
 if TYPE_CHECKING:
+    from chart_releaser.attempts import Again
     from chart_releaser.plan import Item
 
 
@@ -76,19 +77,22 @@ class UpdateReport:
     notes: list[Note] = field(default_factory=list)
     sources: list[str] = field(default_factory=list)
     """The sources that were planned, in the order of the configuration."""
+    retried: list[Again] = field(default_factory=list)
+    """What failed at first and was tried again, the most frequent first."""
     early: str = ""
     interrupted: bool = False
     bug: Exception | None = None
 
     def as_json(self) -> dict[str, Any]:
         """The JSON document of `update --json`."""
-        lists: dict[str, Sequence[Row | PassedOver | Note]] = {
+        lists: dict[str, Sequence[Row | PassedOver | Note | Again]] = {
             "planned": self.planned,
             "published": self.published,
             "skipped": self.skipped,
             "failed": self.failed,
             "passedOver": self.passed_over,
             "notes": self.notes,
+            "retried": self.retried,
         }
         return {name: [row.as_json() for row in rows] for name, rows in lists.items()}
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from chart_releaser.attempts import Attempts
 from chart_releaser.location import GitHubRepository, GitRepository, LocalRepository, Location, Server, locate
 from chart_releaser.pacing import Pacing
 from chart_releaser.snapshot import Repository, open_repository
@@ -36,6 +37,8 @@ class Repositories:
     base: Path
     on_wait: Callable[[str], None]
     pacing: Pacing = field(default_factory=Pacing)
+    attempts: Attempts = field(default_factory=Attempts)
+    """What of the run had to be tried again."""
     _local: threading.local = field(default_factory=threading.local)
 
     def locate(self, source: Source) -> Location:
@@ -50,7 +53,13 @@ class Repositories:
 
     def open(self, location: Location) -> Repository:
         """Return the repository at `location`, for use in this thread. Raises UpstreamError."""
-        return open_repository(location, cache=self.cache, token=self._token_for(location), on_wait=self.on_wait)
+        return open_repository(
+            location,
+            cache=self.cache,
+            token=self._token_for(location),
+            on_wait=self.on_wait,
+            attempts=self.attempts,
+        )
 
     def _token_for(self, location: Location) -> str | None:
         ours = isinstance(location, GitHubRepository) and location.server == self.server
@@ -65,7 +74,7 @@ class Repositories:
         if server not in clients:
             token = self.token if server == self.server else None
             responses = Responses(self.cache / "api", identity=token or "")
-            clients[server] = GitHubApi(server, token, self.pacing, responses)
+            clients[server] = GitHubApi(server, token, self.pacing, responses, self.attempts)
         return clients[server]
 
 

@@ -11,6 +11,7 @@ from chart_releaser.report import Bump, ExportReport, Row, UpdateReport, failure
 from chart_releaser.versions import helm_order
 
 if TYPE_CHECKING:
+    from chart_releaser.attempts import Again
     from chart_releaser.console import Console
     from chart_releaser.verify import VerifyReport
 
@@ -34,13 +35,15 @@ def show_update(console: Console, report: UpdateReport, title: str, *, as_json: 
             console.step(line)
     _failures(console, report.failed, others=len(report.published))
     done = f"{len(report.planned)} to publish" if dry_run else f"{len(report.published)} published"
+    _retried(console, report.retried)
     counts = f"{done}, {len(report.skipped)} up to date, {len(report.failed)} failed"
     console.step(f"{title}: {counts}, in {console.elapsed}")
     _early(console, report)
     if dry_run:
         return
     rows = [("published", row.source, row.chart, row.url) for row in report.published]
-    console.summary(title, ("", "source", "version", ""), rows + _failed(report.failed))
+    again = [("tried again", "", _times(one.count), one.what) for one in report.retried]
+    console.summary(title, ("", "source", "version", ""), rows + _failed(report.failed) + again)
     released = [
         {"name": row.source, "version": row.chart, "tag": f"{row.source}-{row.chart}", "url": row.url}
         for row in report.published
@@ -147,6 +150,7 @@ def show_export(console: Console, report: ExportReport) -> None:
     _lines(console, [(row.url,) for row in report.written])
     failed = len(report.failures.failed)
     _failures(console, report.failures.failed, others=len(report.written))
+    _retried(console, report.failures.retried)
     counts = f"{len(report.written)} written, {len(report.unchanged)} unchanged, {failed} failed"
     console.step(f"{counts}, in {console.elapsed}")
     _early(console, report.failures)
@@ -157,6 +161,7 @@ def show_export(console: Console, report: ExportReport) -> None:
 def show_latest(console: Console, report: UpdateReport, changed: Sequence[Bump], *, dry_run: bool) -> None:
     """Show what `fetch-latest-versions` changed, or would change."""
     _lines(console, [(bump.source, bump.old, "->", bump.new) for bump in changed])
+    _retried(console, report.retried)
     if not (changed or report.failed or report.early):
         console.step("every version is the newest")
     _early(console, report)
@@ -178,8 +183,19 @@ def show_verify(console: Console, report: VerifyReport, title: str, *, as_json: 
     if console.in_actions:
         for finding in report.findings:
             (console.note if finding.repaired else console.warning)(finding.text)
+    _retried(console, report.retried)
     console.step(f"{title}: {counts}, in {console.elapsed}")
     console.summary(title, ("", "finding"), rows)
+
+
+def _retried(console: Console, retried: Sequence[Again]) -> None:
+    """Tell what failed at first: a run that ends well may still tell of a server or a network that is not."""
+    for one in retried:
+        console.step(f"tried again: {one.what} ({_times(one.count)})")
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
 
 
 def _lines(console: Console, rows: Sequence[Sequence[str]]) -> None:

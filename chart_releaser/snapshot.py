@@ -13,6 +13,7 @@ from chart_releaser.objectformat import Entry, ObjectReader, parse_commit, parse
 from chart_releaser.tree import Kind, Tree
 
 if TYPE_CHECKING:
+    from chart_releaser.attempts import Attempts
     from chart_releaser.location import Location
 
 _METADATA_LIMIT = 4 << 20
@@ -72,12 +73,14 @@ def open_repository(
     cache: Path,
     token: str | None = None,
     on_wait: Callable[[str], None] = lambda _message: None,
+    attempts: Attempts | None = None,
 ) -> Repository:
     """Return the repository at `location`; nothing is asked or read yet.
 
     `cache` is the directory below which fetched repositories are kept. `token` is for the server of a GitHubRepository
     and is used for no other kind: the caller passes it only with a location on the server that it belongs to. `on_wait`
-    gets a message when another run holds the cache. Raises UpstreamError if git is missing or too old.
+    gets a message when another run holds the cache, `attempts` what is tried again. Raises UpstreamError if git is
+    missing or too old.
     """
     from chart_releaser.gitcache import CachedRepository
     from chart_releaser.gitlocal import WorkingRepository
@@ -89,8 +92,8 @@ def open_repository(
         return WorkingRepository(location.path)
     if isinstance(location, GitHubRepository):
         login = Login(location.server.url, token) if token else None
-        return CachedRepository(location.clone_url, cache=cache, login=login, on_wait=on_wait)
-    return CachedRepository(location.url, cache=cache, login=None, on_wait=on_wait)
+        return CachedRepository(location.clone_url, cache=cache, login=login, on_wait=on_wait, attempts=attempts)
+    return CachedRepository(location.url, cache=cache, login=None, on_wait=on_wait, attempts=attempts)
 
 
 def read_snapshot(tag: str, oid: str, read_object: ObjectReader, cache: dict[str, dict[bytes, Entry]]) -> Snapshot:

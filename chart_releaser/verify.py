@@ -21,6 +21,7 @@ from chart_releaser.threads import in_threads
 if TYPE_CHECKING:
     import threading
 
+    from chart_releaser.attempts import Again
     from chart_releaser.destinations import Auditable
 
 K = TypeVar("K", bound=Hashable)
@@ -34,6 +35,8 @@ class VerifyReport:
     entries: int = 0
     packages: int = 0
     findings: list[Finding] = field(default_factory=list)
+    retried: list[Again] = field(default_factory=list)
+    """What failed at first and was tried again."""
 
     @property
     def repaired(self) -> list[Finding]:
@@ -51,6 +54,7 @@ class VerifyReport:
             "entries": self.entries,
             "packages": self.packages,
             "findings": [finding.as_json() for finding in self.findings],
+            "retried": [one.as_json() for one in self.retried],
         }
 
 

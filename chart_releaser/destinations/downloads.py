@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import ipaddress
 import threading
-import time
 from urllib.parse import urljoin, urlsplit
 
 import requests
-from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
-from chart_releaser import __version__
+from chart_releaser import __version__, exchange
 from chart_releaser.errors import DestinationError
 
 MAX_BYTES = 200 * 1024 * 1024
@@ -38,15 +36,21 @@ class Downloads:
 
         Something that is no gzip file, such as the page of a login or a proxy, tells nothing of the package.
         """
-        end = time.monotonic() + _TOTAL_SECONDS
         try:
-            for _ in range(_MAX_REDIRECTS):
-                self._check(url)
-                host = urlsplit(url).netloc
-                if host not in self._reached and self._failures.get(host, 0) >= _GIVEN_UP_AFTER:
-                    raise DestinationError(
-                        f"not tried, since {host} could not be reached {_GIVEN_UP_AFTER} times before"
-                    )
+            with exchange.within(_TOTAL_SECONDS):
+                return self._follow(url)
+        except (exchange.LateError, exchange.TooLargeError) as error:
+            raise DestinationError(str(error)) from error
+        except (requests.RequestException, ValueError) as error:
+            raise DestinationError(f"it could not be downloaded ({type(error).__name__})") from error
+
+    def _follow(self, url: str) -> bytes | None:
+        for _ in range(_MAX_REDIRECTS):
+            self._check(url)
+            host = urlsplit(url).netloc
+            if host not in self._reached and self._failures.get(host, 0) >= _GIVEN_UP_AFTER:
+                raise DestinationError(f"not tried, since {host} could not be reached {_GIVEN_UP_AFTER} times before")
+            try:
                 with self._session().get(url, timeout=_TIMEOUT_SECONDS, stream=True, allow_redirects=False) as answer:
                     self._reached.add(host)
                     if answer.is_redirect:
@@ -56,12 +60,10 @@ class Downloads:
                         return None
                     if answer.status_code != 200:
                         raise DestinationError(f"the answer was {answer.status_code} {answer.reason or ''}".rstrip())
-                    return _read(answer, end)
-        except (requests.RequestException, ValueError) as error:
-            if isinstance(error, requests.ConnectionError | requests.Timeout):
-                host = urlsplit(url).netloc
+                    return _read(answer)
+            except (requests.ConnectionError, requests.Timeout):
                 self._failures[host] = self._failures.get(host, 0) + 1
-            raise DestinationError(f"it could not be downloaded ({type(error).__name__})") from error
+                raise
         raise DestinationError(f"it was redirected more than {_MAX_REDIRECTS} times")
 
     def _check(self, url: str) -> None:
@@ -75,36 +77,23 @@ class Downloads:
     def _session(self) -> requests.Session:
         session: requests.Session | None = getattr(self._local, "session", None)
         if session is None:
-            session = requests.Session()
-            session.headers.update({"User-Agent": f"chart-releaser/{__version__}", "Accept-Encoding": "identity"})
-            session.auth = _nothing  # or requests would look for a password in ~/.netrc
             retry = Retry(3, backoff_factor=0.3, status_forcelist=(429, 500, 502, 503, 504), raise_on_status=False)
             retry.respect_retry_after_header = False  # it may ask for an hour
-            for scheme in ("https://", "http://"):
-                session.mount(scheme, HTTPAdapter(max_retries=retry))
+            session = exchange.session(retry)
+            session.headers.update({"User-Agent": f"chart-releaser/{__version__}", "Accept-Encoding": "identity"})
             self._local.session = session
         return session
 
 
-def _nothing(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    return request
-
-
-def _read(answer: requests.Response, end: float) -> bytes:
-    data = bytearray()
-    for chunk in answer.iter_content(64 * 1024):
-        data += chunk
-        if len(data) > MAX_BYTES:
-            raise DestinationError(f"it has more than {MAX_BYTES:,} bytes")
-        if time.monotonic() > end:
-            raise DestinationError(f"it took longer than {_TOTAL_SECONDS} seconds")
+def _read(answer: requests.Response) -> bytes:
+    data = exchange.read(answer, MAX_BYTES)
     length = answer.headers.get("content-length", "")
     if length.isdigit() and int(length) != len(data) and "content-encoding" not in answer.headers:
         raise DestinationError(f"only {len(data):,} of {int(length):,} bytes arrived")
     if not data.startswith(_GZIP):
         kind = answer.headers.get("content-type") or "no type"
         raise DestinationError(f"what is there is no package ({kind}, {len(data):,} bytes)")
-    return bytes(data)
+    return data
 
 
 def _is_loopback(host: str) -> bool:

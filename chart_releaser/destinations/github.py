@@ -64,7 +64,9 @@ class GitHubPages:
         self._api = api
         self._releases = Releases(api, repository.slug)
         login = Login(repository.server.url, token) if token else None
-        self._branch = Branch(repository.clone_url, branch, cache=cache, login=login, on_wait=on_wait)
+        self._branch = Branch(
+            repository.clone_url, branch, cache=cache, login=login, on_wait=on_wait, attempts=api.attempts
+        )
         self._page = page
         self._writes = writes
         self._now = now
@@ -149,6 +151,7 @@ class GitHubPages:
     def _commit(self, change: Callable[[Index], str], message: str) -> None:
         for attempt in range(_PUSH_ATTEMPTS):
             if attempt:
+                self._api.attempts.again(f"pushing the branch {self._branch.name}: it had moved meanwhile")
                 seconds = random.uniform(0, _PUSH_PAUSE_SECONDS * 2 ** min(attempt, 5))  # noqa: S311 - only a pause
                 self._api.pacing.pause(seconds)
                 self._read()

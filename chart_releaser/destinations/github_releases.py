@@ -126,6 +126,7 @@ class Releases:
             except _SpoiledError:
                 if attempt == len(waiting) + _UPLOADS - 1:
                     raise
+                self.api.attempts.again("uploading a package: it did not arrive whole")
             else:
                 return release
         raise AssertionError("unreachable")
@@ -255,6 +256,8 @@ class Releases:
                 lost = isinstance(error, LostAnswerError) or (missing and error.status == 404)
                 if not lost and error.status != 422:
                     raise
+                if lost:
+                    self.api.attempts.again(str(error).partition("; ")[0])
                 if lost and attempt < _ATTEMPTS - 1:
                     self.api.pacing.pause(_BACKOFF_SECONDS * 2**attempt)
                 found = look_up()

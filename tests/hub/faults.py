@@ -9,7 +9,16 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 Kind = Literal[
-    "refuse", "drop-before", "drop-after", "broken-upload", "truncate", "slow", "reject-push", "callback", "redirect"
+    "refuse",
+    "drop-before",
+    "drop-after",
+    "broken-upload",
+    "truncate",
+    "corrupt",
+    "slow",
+    "reject-push",
+    "callback",
+    "redirect",
 ]
 Match = Callable[[str, str], bool]
 
@@ -41,8 +50,9 @@ class Fault:
     refuse: answer `status` with `headers` and `message` (or `body`), without any effect.
     drop-before: close the connection without any effect. drop-after: have the effect, then close without an answer.
     broken-upload: leave an asset in state "starter", then answer `status`, or close where it is 0.
-    truncate: half of the body, then close. slow: wait `seconds` first. callback: call `action` first, or `after` once
-    the effect is there.
+    truncate: half of the body, then close. corrupt: one bit of the body is another one, of a request that has a body
+    before it has its effect, else of the answer. slow: wait `seconds` first. callback: call `action` first, or `after`
+    once the effect is there.
     reject-push: call `action`, which commits to the branch. On the push itself (POST …/git-receive-pack) git then says
     that it cannot lock the ref; on its announcement (GET …/info/refs, query "git-receive-pack"), "fetch first".
     redirect: 302 (or `status`) to `location`.

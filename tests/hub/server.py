@@ -119,6 +119,7 @@ class _Handler(BaseHTTPRequestHandler):
             try:
                 self._read_body(request)
                 record.request_bytes = request.size
+                self._corrupt_request(request, faults)
                 if self.hub.latency:
                     time.sleep(self.hub.latency)
                 self._send(request, self._answer(request, record, faults), record, faults)
@@ -151,6 +152,14 @@ class _Handler(BaseHTTPRequestHandler):
             request.body.write(block)
             request.size += len(block)
         request.body.seek(0)
+
+    def _corrupt_request(self, request: Request, faults: list[Fault]) -> None:
+        """An upload arrives with another content; what git sends asks for something, so its answer is the one."""
+        if request.path.startswith("/api/uploads/") and any(fault.kind == "corrupt" for fault in faults):
+            data = _other(request.body.read())
+            request.body.seek(0)
+            request.body.write(data)
+            request.body.seek(0)
 
     def _blocks(self, request: Request) -> Iterator[bytes]:
         if request.headers.get("transfer-encoding", "").lower() == "chunked":
@@ -213,6 +222,9 @@ class _Handler(BaseHTTPRequestHandler):
         cut = any(fault.kind == "truncate" for fault in faults)
         if cut:
             response.whole()
+        if any(fault.kind == "corrupt" for fault in faults) and not request.path.startswith("/api/uploads/"):
+            response.whole()
+            response.body = _other(cast("bytes", response.body))
         try:
             self._write(request, response, record, cut=cut)
         finally:
@@ -254,6 +266,12 @@ def _refusal(fault: Fault) -> Response:
     if status in {403, 429} and not fault.message:
         return Refused(status, SECONDARY_MESSAGE, docs=SECONDARY_DOCS, headers=fault.headers).response()
     return Refused(status, fault.message or "Bad Request", headers=fault.headers).response()
+
+
+def _other(data: bytes) -> bytes:
+    """Another content of the same length."""
+    middle = len(data) // 2
+    return data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :] if data else data
 
 
 @contextmanager

@@ -1,0 +1,173 @@
+"""What goes over the wire to GitHub's API and what comes back: whole answers within bounds, or errors of ours."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+import requests
+from github import BadCredentialsException, GithubException
+from github.Requester import HTTPRequestsConnectionClass, HTTPSRequestsConnectionClass, Requester, RequestsResponse
+
+from chart_releaser import exchange
+from chart_releaser.errors import GitHubError, LostAnswerError
+from chart_releaser.location import Server
+
+_MAX_ANSWER = 64 * 1024 * 1024
+"""Bytes of one answer; a page of a hundred releases with the longest notes that GitHub takes has a fifth of that."""
+_MAX_MESSAGE = 500
+_sessions = threading.local()
+
+
+def session() -> requests.Session:
+    """Return this thread's session with GitHub's hosts; one a thread, so that connections are used again."""
+    if not hasattr(_sessions, "session"):
+        _sessions.session = exchange.session()
+    found: requests.Session = _sessions.session
+    return found
+
+
+class _Answer(RequestsResponse):
+    """An answer that has been read."""
+
+    def __init__(self, answer: requests.Response, body: bytes) -> None:
+        super().__init__(answer)
+        self._body = body
+
+    def read(self) -> str:
+        """The body; the API's answers are UTF-8."""
+        return self._body.decode("utf-8", "replace")
+
+
+class _Exchanged:
+    """What PyGithub makes anew for each request; the session stays."""
+
+    protocol: str
+    verb: str
+    url: str
+    input: Any
+    headers: dict[str, str]
+
+    def __init__(self, host: str, port: int | None = None, timeout: int | None = None, **_options: Any) -> None:
+        self.host = host
+        self._site = f"{self.protocol}://{f'[{host}]' if ':' in host else host}{f':{port}' if port else ''}"
+        self.timeout = timeout
+
+    def getresponse(self) -> RequestsResponse:
+        """Send the request, and read the whole answer. PyGithub itself follows permanent redirects alone."""
+        url = f"{self._site}{self.url}"
+        while True:
+            exchange.hop()
+            with session().request(
+                self.verb,
+                url,
+                headers=self.headers,
+                data=self.input,
+                timeout=self.timeout,
+                allow_redirects=False,
+                stream=True,
+            ) as answer:
+                if answer.status_code == 202:  # which PyGithub would wait for without end
+                    raise requests.HTTPError("the answer was 202, which is none yet")
+                target = urljoin(url, answer.headers.get("location", ""))
+                if self.verb == "GET" and answer.status_code in (302, 307, 308) and target.startswith(f"{self._site}/"):
+                    url = target
+                    continue
+                return _Answer(answer, exchange.read(answer, _MAX_ANSWER))
+
+    def close(self) -> None:
+        """Leave the session to the next request."""
+
+
+class _Connection(_Exchanged, HTTPRequestsConnectionClass):
+    protocol = "http"
+
+
+class _TlsConnection(_Exchanged, HTTPSRequestsConnectionClass):
+    protocol = "https"
+
+
+Requester.injectLogger(logging.getLogger(__name__))  # PyGithub's own writes to stderr what is nobody's concern
+Requester.injectConnectionClasses(_Connection, _TlsConnection)
+
+
+def checked(answer: requests.Response) -> requests.Response:
+    """Return an answer that is what was asked for. Raises GithubException for any other, as PyGithub does."""
+    if answer.status_code in (200, 201):
+        return answer
+    try:
+        data = answer.json()
+    except ValueError:
+        data = {"message": answer.reason or "no message"}
+    raise Requester.createException(answer.status_code, dict(answer.headers), data)
+
+
+def parsed(status: int, headers: Mapping[str, Any], text: str) -> object:
+    """Return the JSON of an answer to a reading request. Raises ValueError for anything else, GithubException."""
+    try:
+        data = json.loads(text)
+    except ValueError:
+        if status < 300:
+            raise
+        data = {"message": " ".join(text.split())[:200] or "no message"}
+    if status >= 300:
+        raise Requester.createException(status, dict(headers), data if isinstance(data, dict) else {})
+    return genuine(data)
+
+
+def genuine(data: object) -> object:
+    """Return an answer's JSON. ValueError for anything else, such as a proxy's page, which PyGithub calls data."""
+    if isinstance(data, dict) and data.keys() <= {"data", "url"} and isinstance(data.get("data"), str):
+        raise ValueError(f"no JSON but {str(data['data'])[:40]!r}")
+    return data
+
+
+def reason(error: BaseException) -> str:
+    """Return the innermost cause of a network failure in one line, without addresses of objects in memory."""
+    while not isinstance(error, exchange.LateError) and (error.__cause__ or error.__context__) is not None:
+        error = error.__cause__ or error.__context__ or error
+    text = " ".join(str(error).split()) or type(error).__name__
+    return re.sub(r"<[^<>]* at 0x[0-9a-f]+>:? ?", "", text)
+
+
+@contextmanager
+def translated(server: Server) -> Iterator[None]:
+    """Turn what libraries raise into GitHubError, and LostAnswerError where no usable answer came."""
+    host = urlsplit(server.url).netloc
+    try:
+        yield
+    except BadCredentialsException as error:
+        raise GitHubError(
+            f"{host} refused the token (bad credentials); set GITHUB_TOKEN to a valid one", 401
+        ) from error
+    except GithubException as error:
+        kind = LostAnswerError if error.status >= 500 else GitHubError
+        raise kind(f"{host} answered {error.status}: {message(error)}", error.status) from error
+    except exchange.TooLargeError as error:
+        raise GitHubError(f"{host} gave an answer that is too large: {error}") from error
+    except requests.RequestException as error:
+        raise LostAnswerError(f"{host} could not be reached: {reason(error)}; try again later") from error
+    except (RuntimeError, AssertionError) as error:  # PyGithub's, for redirects that it does not follow
+        raise GitHubError(f"{host} gave an answer that is not GitHub's: {reason(error)}") from error
+    except ValueError as error:
+        raise LostAnswerError(f"{host} gave an answer that is not GitHub's: {reason(error)}") from error
+
+
+def message(error: GithubException) -> str:
+    """Return what GitHub said, with the errors of a validation, in one line."""
+    data: object = error.data
+    said = data if isinstance(data, dict) else {}
+    details = said.get("errors")
+    words = [
+        str(detail.get("message") or " ".join(str(detail.get(key, "")) for key in ("resource", "field", "code")))
+        for detail in (details if isinstance(details, list) else [])
+        if isinstance(detail, dict)
+    ]
+    text = ": ".join(filter(None, [str(said.get("message") or error.message or "no message"), ", ".join(words)]))
+    return " ".join(text.split())[:_MAX_MESSAGE]

@@ -1,0 +1,234 @@
+"""Whole runs of the program with something wrong at each of their requests in turn, reading ones included.
+
+A run overcomes what passes, and tells of it, or says what is wrong; one more run always ends in the undisturbed state.
+`NETWORK_FAULTS=1` tries every fault at every request (it takes minutes); else each fault has some of them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import io
+import json
+import os
+import socket
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chart_releaser import cli, githubapi, gitremote, gitrun, pacing
+from chart_releaser.destinations import github_releases
+from chart_releaser.index import Index
+from tests.cli.runner import TOKEN, Ran, config, server_env, source, upstream
+from tests.hub import Fault, GitDir, Hub, Server, create, everything, mutating, running
+from tests.hub.journal import Record
+from tests.publishing import SLUG, Watch, state
+
+EXHAUSTIVE = os.environ.get("NETWORK_FAULTS") == "1"
+TURNS = 1 if EXHAUSTIVE else 12
+"""Each fault takes every so manieth request, beginning at another one each time."""
+REGISTRATION = """\
+apiVersion: core.gardener.cloud/v1
+kind: ControllerDeployment
+metadata:
+  name: winds
+helm:
+  rawChart: H4sI
+"""
+FAULTS: dict[str, dict[str, Any]] = {
+    "connection reset": {"kind": "drop-before"},
+    "answer lost": {"kind": "drop-after"},
+    "truncated": {"kind": "truncate"},
+    "500": {"kind": "refuse", "status": 500},
+    "503": {"kind": "refuse", "status": 503, "headers": {"Retry-After": "1"}},
+    "429": {"kind": "refuse", "status": 429, "headers": {"Retry-After": "2"}},
+    "a proxy's page": {"kind": "refuse", "status": 200, "body": b"<html>Sign in</html>"},
+    "no answer in time": {"kind": "slow", "seconds": 1.5},
+    "another content": {"kind": "corrupt"},
+}
+
+
+@dataclass
+class Scene:
+    """A GitHub with upstreams of each kind, the destination, and the run's folder."""
+
+    hub: Hub
+    server: Server
+    folder: Path
+    watch: Watch = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.watch = Watch(self.hub)
+
+    def heal(self) -> None:
+        """No more faults; the index is looked at after every request that can change something."""
+        self.hub.faults.clear()
+        self.hub.add_fault(Fault(mutating, "callback", times=None, after=self.watch))
+
+    def wrong(self) -> str:
+        """The requests that something was wrong with."""
+        return ", ".join(str(record) for record in self.hub.journal if record.fault not in ("", "callback"))
+
+    def is_told(self, kind: str) -> bool:
+        """Whether the program itself had to ask again: git waits longer, and curl repeats what it gets no word on."""
+        by_git = any(record.git for record in self.hub.journal if record.fault not in ("", "callback"))
+        return not (by_git and kind in ("slow", "drop-before", "drop-after"))
+
+    def update(self, cache: str = "cache") -> Ran:
+        """Run `update` in this process, with an environment of its own."""
+        environ = {**server_env(self.server, TOKEN), "CHART_RELEASER_CACHE": str(self.folder / cache)}
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in environ.items():
+                patch.setenv(name, value)
+            begin = time.monotonic()
+            out, err = io.StringIO(), io.StringIO()
+            with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+                patch.setattr(
+                    sys, "argv", ["chart-releaser", "update", "--json", "-c", str(self.folder / "config.yaml")]
+                )
+                code = cli.run()
+        assert time.monotonic() - begin < 30
+        ran = Ran(code, out.getvalue(), err.getvalue())
+        assert TOKEN not in ran.out + ran.err
+        assert "internal error" not in ran.err
+        return ran
+
+
+class HurriedPacing(pacing.Pacing):
+    """Waits for limits take no time, though the clock goes on."""
+
+    def __init__(self, **options: Any) -> None:
+        self._ahead = 0.0
+        stopped = options.pop("sleep")
+
+        def sleep(seconds: float) -> bool:
+            self._ahead += seconds
+            return bool(stopped(0))
+
+        super().__init__(**options, sleep=sleep, clock=lambda: time.time() + self._ahead)
+
+
+@contextmanager
+def hurried() -> Iterator[None]:
+    """Pauses take no time, and no answer is waited for longer than a second."""
+    fixed = [setting.replace("lowSpeedTime=60", "lowSpeedTime=1") for setting in gitrun._FIXED]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(gitrun, "_FIXED", tuple(fixed))
+        patch.setattr(gitremote, "_RETRIES", (0.0, 0.0))
+        patch.setattr(githubapi, "_TIMEOUT_SECONDS", 1)
+        patch.setattr(githubapi, "_UPLOAD_TIMEOUT", (1, 1))
+        patch.setattr(githubapi, "_BACKOFF_SECONDS", 0.0)
+        patch.setattr(github_releases, "_BACKOFF_SECONDS", 0.0)
+        patch.setattr(pacing, "Pacing", HurriedPacing)
+        yield
+
+
+@functools.cache
+def _port() -> int:
+    """One port for all scenes: the address of upstream is in each package."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+@contextmanager
+def scene() -> Iterator[Scene]:
+    """Two charts from one repository, one whose registration is an asset, and one from a plain git address."""
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        hub = Hub()
+        path = create(folder / "charts.git")
+        GitDir(path).commit("main", {"README.md": b"# Charts\n"}, time=1_600_000_000)
+        hub.add_repository(SLUG, path)
+        hub.add_token(TOKEN, {SLUG})
+        for name in ("weather", "winds", "plain"):
+            hub.add_repository(f"up/{name}", upstream(folder / f"{name}.git", ["v1.0.0"]).path)
+            assets = {"controller-registration.yaml": REGISTRATION.encode()} if name == "winds" else {}
+            hub.releases_from_tags(f"up/{name}", assets=lambda _tag, assets=assets: assets)  # type: ignore[misc]
+        server = stack.enter_context(running(hub, _port()))
+        stack.enter_context(hurried())
+        config(
+            folder,
+            source("alpha", "up/weather"),
+            source("beta", "up/weather"),
+            source("winds", "up/winds", charts="[controller-registration, charts/weather]"),
+            source("plain", f"{server.url.replace('127.0.0.1', 'localhost')}/up/plain.git"),
+            destination="destination: {owner: acme, repo: charts}",
+        )
+        found = Scene(hub, server, folder)
+        found.heal()
+        yield found
+        assert found.watch.calls
+        assert not found.watch.problems
+
+
+def outcome(hub: Hub) -> dict[str, Any]:
+    """What a run leaves, without the times."""
+    left = state(hub)
+    index = Index.parse(left["files"]["index.yaml"].decode()) if "index.yaml" in left["files"] else Index.parse(None)
+    entries = [{**entry, "created": ""} for listed in index.entries.values() for entry in listed]
+    return {"releases": left["releases"], "tags": left["tags"], "files": sorted(left["files"]), "entries": entries}
+
+
+@pytest.fixture(scope="module")
+def undisturbed() -> tuple[dict[str, Any], list[Record]]:
+    """What a run without a fault leaves, and its requests."""
+    with scene() as it:
+        ran = it.update()
+        assert ran.code == 0, ran.err
+        report = json.loads(ran.out)
+        assert len(report["published"]) == 4
+        assert report["retried"] == []
+        assert "tried again" not in ran.err
+        return outcome(it.hub), [*it.hub.journal]
+
+
+def concerns(kind: str, record: Record) -> bool:
+    """Whether a request has what the fault is about, so that somebody can notice."""
+    if kind == "corrupt":  # what is neither hashed nor signed on its way only TLS can protect
+        return (
+            record.path.startswith("/api/uploads/")
+            or "/releases/assets/" in record.path
+            or record.path.endswith("-pack")
+        )
+    return True
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_something_is_wrong_with_one_request(name: str, undisturbed: tuple[dict[str, Any], list[Record]]) -> None:
+    end, requests = undisturbed
+    rule = FAULTS[name]
+    numbers = [number for number, record in enumerate(requests, 1) if concerns(rule["kind"], record)]
+    first = list(FAULTS).index(name) % TURNS
+    tried = numbers[first::TURNS] if len(numbers) > 16 else numbers
+    assert tried
+    overcome = 0
+    for number in tried:
+        with scene() as it:
+            fault = it.hub.add_fault(Fault(everything, nth=number, **rule))
+            ran = it.update()
+            context = f"request {number}, {it.wrong()}: {ran.code}\n{ran.err}"
+            assert fault.fired == 1, context
+            assert ran.code in (0, 1), context
+            report = json.loads(ran.out) if ran.out else {"failed": [], "published": []}
+            if ran.code == 0:
+                assert outcome(it.hub) == end, context
+                overcome += 1
+                if it.is_told(rule["kind"]):
+                    assert report["retried"], context
+                    assert "tried again: " in ran.err
+            else:
+                assert "; " in ran.err, context
+                assert len(report["failed"]) in (0, 1, 2, 4), context
+            it.heal()
+            again = it.update()
+            assert again.code == 0, f"{context}\n{again.err}"
+            assert outcome(it.hub) == end, context
+    print(f"{name}: {len(tried)} of {len(requests)} requests, {overcome} overcome at once, the others by the next run")
