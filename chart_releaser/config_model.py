@@ -108,6 +108,13 @@ def _version(text: str) -> str:
     return text
 
 
+def _signing_key(text: str) -> str:
+    _text(text)
+    if text.startswith("-"):
+        raise ValueError(f"{text!r} would be taken for an option; write a key's fingerprint or address")
+    return text
+
+
 def _tag_prefix(text: str) -> str:
     if text.startswith("-") or re.search(r"[\s~^:?*\[\\]|\.\.|[\x00-\x1f\x7f]", text):
         raise ValueError(f"{text!r} can't begin a git tag")
@@ -183,6 +190,11 @@ class GitHubDestination(_Model):
         description="Let the newest release of the first source carry GitHub's label Latest.",
         examples=[False],
     )
+    sign: Annotated[str, _text_field(_signing_key)] | None = Field(
+        default=None,
+        description="The gpg key that signs each new package for helm verify: a fingerprint or an address.",
+        examples=["charts@example.org"],
+    )
 
 
 class DirectoryDestination(_Model):
@@ -197,6 +209,11 @@ class DirectoryDestination(_Model):
         examples=["https://charts.example.org"],
     )
     page: bool = Field(default=True, description="Keep an index.html for people beside index.yaml.", examples=[True])
+    sign: Annotated[str, _text_field(_signing_key)] | None = Field(
+        default=None,
+        description="The gpg key that signs each new package for helm verify: a fingerprint or an address.",
+        examples=["charts@example.org"],
+    )
 
 
 class Defaults(_Model):

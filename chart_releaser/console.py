@@ -23,7 +23,7 @@ _RESET = "\x1b[0m"
 _CLEAR = "\r\x1b[K"
 _BAR = 20
 _NARROWEST = 40  # columns; what is narrower wraps
-_SECRETS = ("GITHUB_TOKEN", "GH_TOKEN")
+_SECRETS = ("GITHUB_TOKEN", "GH_TOKEN", "CHART_RELEASER_GPG_PASSPHRASE")
 _SHORTEST_SECRET = 8  # shorter ones are no tokens, and would blot out ordinary words
 
 

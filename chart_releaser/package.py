@@ -28,6 +28,8 @@ class Package:
 
     metadata: dict[str, Value]
     data: bytes
+    provenance: bytes | None = None
+    """What vouches for it, for the file `<filename>.prov`; None for a package that is not signed."""
 
     @property
     def name(self) -> str:

@@ -37,10 +37,13 @@ def publish_all(
 
     def make(item: Item, chart: Chart, snapshot: Snapshot) -> _Ready:
         notes = item.release.notes if item.release.notes is not None else snapshot.message
-        return _Ready(package(chart, snapshot.time), notes)
+        packed = package(chart, snapshot.time)
+        return _Ready(packed if run.signer is None else run.signer.signed(packed), notes)
 
     if not items:
         return
+    if run.signer is not None:
+        run.signer.check()
     done: list[tuple[Item, Published]] = []
     destination.prepare([f"{item.source.name}-{item.version}" for item in items])
     todo = jobs(run, items)

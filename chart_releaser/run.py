@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from chart_releaser.config import Source
     from chart_releaser.location import Location
     from chart_releaser.plan import Item
+    from chart_releaser.provenance import Signer
 
 T = TypeVar("T")
 
@@ -52,6 +53,8 @@ class Run:
     reporter: Reporter
     threads: int
     stop: threading.Event = field(default_factory=threading.Event)
+    signer: Signer | None = None
+    """Who signs what is published; None where nobody does."""
     marks_latest: Source | None = None
     """The source whose newest version GitHub shall call the latest release, if any."""
 

@@ -114,6 +114,11 @@ def run_of(
         on_wait=console.step,
         pacing=Pacing(max_wait=max_wait, sleep=stop.wait, on_wait=console.step),
     )
+    signer = None
+    if config.destination is not None and config.destination.sign is not None:
+        from chart_releaser.provenance import Signer
+
+        signer = Signer(config.destination.sign)
     wants_latest = isinstance(config.destination, GitHubDestination) and config.destination.make_latest
     return Run(
         sources=sources,
@@ -121,6 +126,7 @@ def run_of(
         reporter=console,
         threads=jobs,
         stop=stop,
+        signer=signer,
         marks_latest=config.sources[0] if wants_latest else None,
     )
 

@@ -58,6 +58,7 @@ class TestPackage:
     version: str
     text: str = "as built"
     """Tells builds apart."""
+    provenance: bytes | None = None
 
     @property
     def filename(self) -> str:

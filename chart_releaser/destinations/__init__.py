@@ -42,6 +42,10 @@ class Package(Protocol):
         """The SHA-256 of `data`, bare hex."""
 
     @property
+    def provenance(self) -> bytes | None:
+        """What goes beside it as `<filename>.prov`, so that `helm verify` can check it; None for nothing."""
+
+    @property
     def metadata(self) -> Mapping[str, Any]:
         """Chart.yaml as Helm reads it."""
 

@@ -110,6 +110,8 @@ class Directory:
             adopted = self._adopt(directory, name, package.digest)
             if not adopted:
                 self._write(directory, name, package.data)
+            if package.provenance is not None:
+                self._write(directory, f"{name}.prov", package.provenance)
         return Published(
             entry(package.metadata, digest=package.digest, url=self._address(name), created=self._now()),
             adopted=adopted,

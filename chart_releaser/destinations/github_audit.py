@@ -153,10 +153,11 @@ def _packages(release: Mapping[str, Any]) -> Iterator[Stored]:
     assets: list[Mapping[str, Any]] = list(release.get("assets") or ())
     ours = is_package_label(tag)
     own = [asset for asset in assets if _plain(str(asset.get("name"))) == _plain(f"{tag}.tgz")]
+    beside = [asset for asset in assets if _plain(str(asset.get("name"))) == _plain(f"{tag}.tgz.prov")]
     whole = [asset for asset in assets if asset.get("state") == "uploaded" and str(asset["name"]).endswith(".tgz")]
     if release.get("draft"):
         # A draft with another title or other files is somebody's own.
-        if ours and release.get("name") == tag and len(own) == len(assets):
+        if ours and release.get("name") == tag and len(own) + len(beside) == len(assets):
             yield Stored(tag, tag, f"{tag}.tgz", "", None, "draft", handle=release)
         return
     fits = [asset for asset in whole if asset in own] or whole
@@ -172,7 +173,7 @@ def _packages(release: Mapping[str, Any]) -> Iterator[Stored]:
             created=_time(asset.get("created_at")),
             handle=asset,
         )
-    if ours and not whole and len(own) == len(assets):
+    if ours and not whole and len(own) + len(beside) == len(assets):
         what = "is a release whose package never arrived whole" if assets else "is a release without a package"
         remedy = "it is immutable, so delete it; the next update publishes it anew" if release.get("immutable") else ""
         yield Stored(tag, tag, f"{tag}.tgz", "", None, "broken", what, remedy, handle=release)

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_CONTENT_TYPE = "application/gzip"
 _ATTEMPTS = 5
 _UPLOADS = 3
 _BACKOFF_SECONDS = 1.0
@@ -33,7 +32,17 @@ _Asset = Mapping[str, Any]
 
 
 class _SpoiledError(DestinationError):
-    """A draft has an asset that is not the package."""
+    """A draft has an asset that is not what it has to be."""
+
+
+@dataclass(frozen=True)
+class _File:
+    """What becomes an asset; `digest` is its SHA-256 in bare hex."""
+
+    name: str
+    data: bytes
+    digest: str
+    content_type: str
 
 
 @dataclass
@@ -122,7 +131,8 @@ class Releases:
                 release = self._create(tag, fields, known=[draft["id"] for draft in drafts])
                 drafts.append(release)
             try:
-                self._attach(release, package)
+                for file in _files(package):
+                    self._attach(release, file)
             except _SpoiledError:
                 if attempt == len(waiting) + _UPLOADS - 1:
                     raise
@@ -176,10 +186,13 @@ class Releases:
     def _complete(self, release: _Release, package: Package) -> str:
         """Return the address of the package in a published release, after mending an asset that never arrived."""
         tag = str(release["tag_name"])
-        asset = self._asset(release, package)
+        file, *others = _files(package)
+        asset = self._asset(release, file)
         for _ in range(_UPLOADS):
             if asset is not None and asset.get("state") == "uploaded":
                 if (digest := self._digest(asset)) == package.digest:
+                    for other in others:
+                        self._add(release, other)
                     return str(asset["browser_download_url"])
                 raise ConflictError(
                     f"the release {tag} of {self.slug} holds {asset['name']} with digest {digest}, this build has "
@@ -193,38 +206,47 @@ class Releases:
                 )
             if asset is not None:
                 self._delete(f"/repos/{self.slug}/releases/assets/{asset['id']}")
-            asset = self._upload(release, package)
+            asset = self._upload(release, file)
         raise DestinationError(
             f"{package.filename} did not arrive whole at the release {tag} of {self.slug}; the next run tries again"
         )
 
-    def _attach(self, release: _Release, package: Package) -> None:
-        """Have the package in a draft. Raises _SpoiledError where something else has its name."""
-        asset = self._asset(release, package) or self._upload(release, package)
+    def _add(self, release: _Release, file: _File) -> None:
+        """Have a provenance file in a published release that has the package. One that is there is as good as ours."""
+        asset = self._asset(release, file)
+        if release.get("immutable") or (asset is not None and asset.get("state") == "uploaded"):
+            return
+        if asset is not None:
+            self._delete(f"/repos/{self.slug}/releases/assets/{asset['id']}")
+        self._upload(release, file)
+
+    def _attach(self, release: _Release, file: _File) -> None:
+        """Have a file in a draft. Raises _SpoiledError where something else has its name."""
+        asset = self._asset(release, file) or self._upload(release, file)
         digest = self._digest(asset)
-        if digest != package.digest:
+        if digest != file.digest:
             raise _SpoiledError(
-                f"{package.filename} arrived at {self.slug} with digest {digest or 'none'} instead of "
-                f"{package.digest}; the release stays a draft, the next run tries again"
+                f"{file.name} arrived at {self.slug} with digest {digest or 'none'} instead of "
+                f"{file.digest}; the release stays a draft, the next run tries again"
             )
 
-    def _upload(self, release: _Release, package: Package) -> _Asset:
-        """Upload the package and return the asset that then has its name, whatever its state."""
+    def _upload(self, release: _Release, file: _File) -> _Asset:
+        """Upload a file and return the asset that then has its name, whatever its state."""
         path = f"/repos/{self.slug}/releases/{release['id']}/assets"
         url = str(release["upload_url"]).partition("{")[0]
 
         def look_up() -> _Asset | None:
-            return self._asset({"assets": [item for page in self.api.pages(path) for item in page]}, package)
+            return self._asset({"assets": [item for page in self.api.pages(path) for item in page]}, file)
 
-        return self._insist(lambda: self.api.upload(url, package.filename, package.data, _CONTENT_TYPE), look_up)
+        return self._insist(lambda: self.api.upload(url, file.name, file.data, file.content_type), look_up)
 
     @staticmethod
-    def _asset(release: _Release, package: Package) -> _Asset | None:
-        """Return the release's asset for the package, by its name as GitHub may have changed it, or by its digest."""
+    def _asset(release: _Release, file: _File) -> _Asset | None:
+        """Return the release's asset for a file, by its name as GitHub may have changed it, or by its digest."""
         assets: list[_Asset] = list(release.get("assets") or ())
-        names = {package.filename, asset_name(package.filename)}
+        names = {file.name, asset_name(file.name)}
         named = (asset for asset in assets if asset.get("name") in names)
-        same = (asset for asset in assets if asset.get("digest") == f"sha256:{package.digest}")
+        same = (asset for asset in assets if asset.get("digest") == f"sha256:{file.digest}")
         return next(named, None) or next(same, None)
 
     def _digest(self, asset: _Asset) -> str:
@@ -268,12 +290,21 @@ class Releases:
         raise AssertionError("unreachable")
 
 
+def _files(package: Package) -> list[_File]:
+    """Return the assets that a package's release has: the package and, where it is signed, its provenance file."""
+    files = [_File(package.filename, package.data, package.digest, "application/gzip")]
+    if package.provenance is not None:
+        digest = hashlib.sha256(package.provenance).hexdigest()
+        files.append(_File(f"{package.filename}.prov", package.provenance, digest, "application/pgp-signature"))
+    return files
+
+
 def _is_ours(release: _Release) -> bool:
     """Tell whether a run may have made it; a draft with another title, or with other files, is somebody's own."""
     if not release.get("draft"):
         return True
     tag = str(release.get("tag_name"))
-    names = {f"{tag}.tgz", asset_name(f"{tag}.tgz")}
+    names = {name for file in (f"{tag}.tgz", f"{tag}.tgz.prov") for name in (file, asset_name(file))}
     return release.get("name") == tag and all(asset.get("name") in names for asset in release.get("assets") or ())
 
 

@@ -39,6 +39,7 @@ class Packed:
     version: str
     data: bytes = b"package"
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    provenance: bytes | None = None
 
     def __post_init__(self) -> None:
         metadata = {"apiVersion": "v2", "name": self.name, "version": self.version, **self.metadata}
