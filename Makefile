@@ -14,7 +14,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help demo test lint format bench helm clean
+.PHONY: help demo test lint format bench audit helm clean
 
 help: ## what can be made
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
@@ -39,6 +39,9 @@ format: $(STAMP) ## put the style right where that can be done by machine
 bench: $(STAMP) ## measure
 	$(BIN)/python -m bench
 
+audit: $(STAMP) ## ask whether the pinned packages have known vulnerabilities, where that can be asked
+	@$(BIN)/python -m tools.audit
+
 # Without Helm the tests that need it are skipped, loudly; with REQUIRE_HELM=1 that is a failure, here already.
 helm: $(STAMP) ## find Helm for the tests, or bring it
 	@$(BIN)/python tools/get_helm.py >/dev/null || [ "$${REQUIRE_HELM:-}" != 1 ]
@@ -61,7 +64,8 @@ $(STAMP): pyproject.toml constraints.txt
 	  "$$found" -m venv --clear $(VENV); \
 	fi
 	@echo "Installing chart-releaser and what it needs into $(VENV) ..." >&2
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input -c constraints.txt -e '.[dev]'
+	@PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input -c constraints.txt -e '.[dev]'
 	@touch $@
 
 clean: ## remove everything that was made here

@@ -24,7 +24,7 @@ T = TypeVar("T")
 _TIMEOUT_SECONDS = 30
 _UPLOAD_TIMEOUT = (_TIMEOUT_SECONDS, 120)  # to connect, and to hear something
 # What the whole of an exchange may take, sending and redirects included.
-_ANSWER_SECONDS = 120
+_ANSWER_SECONDS = 60
 _TRANSFER_SECONDS = 15 * 60
 _RETRIES = 4
 _BACKOFF_SECONDS = 1.0
@@ -210,7 +210,8 @@ class GitHubApi:
                     answer = ask()
             except LostAnswerError as error:
                 self.attempts.failed(host)
-                failures += 1
+                # What took all of its time once would most likely do so again.
+                failures += 3 if isinstance(error.__cause__, exchange.LateError) else 1
                 if not repeats or failures > _RETRIES or self.pacing.pause(_BACKOFF_SECONDS * 2 ** (failures - 1)):
                     raise
                 self.attempts.again(str(error).partition("; ")[0])
