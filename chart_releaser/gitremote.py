@@ -24,7 +24,8 @@ _TIMEOUT = (10, 30)
 _SECONDS = 60
 _PASSING = re.compile(
     r"returned error: (?:429|5\d\d)|RPC failed|early EOF|unexpected disconnect|hung up unexpectedly"
-    r"|unable to access '[^']*': (?!The requested URL|SSL|server certificate)|Connection (?:reset|refused|timed out)"
+    r"|unable to access '[^']*': (?!The requested URL|SSL|server certificate|Protocol)"
+    r"|Connection (?:reset|refused|timed out)"
 )
 _REFUSED = re.compile(
     r"could not read (?:Username|Password)|Authentication failed|[Rr]epository (?:'.*' )?not found"

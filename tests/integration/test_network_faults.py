@@ -6,13 +6,10 @@ A run overcomes what passes, and tells of it, or says what is wrong; one more ru
 
 from __future__ import annotations
 
-import contextlib
 import functools
-import io
 import json
 import os
 import socket
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -23,12 +20,11 @@ from typing import Any
 
 import pytest
 
-from chart_releaser import cli, githubapi, gitremote, gitrun, pacing
-from chart_releaser.destinations import github_releases
 from chart_releaser.index import Index
 from tests.cli.runner import TOKEN, Ran, config, server_env, source, upstream
 from tests.hub import Fault, GitDir, Hub, Server, create, everything, mutating, running
 from tests.hub.journal import Record
+from tests.hurry import hurried, in_this_process
 from tests.publishing import SLUG, Watch, state
 
 EXHAUSTIVE = os.environ.get("NETWORK_FAULTS") == "1"
@@ -82,52 +78,14 @@ class Scene:
         return not (by_git and kind in ("slow", "drop-before", "drop-after"))
 
     def update(self, cache: str = "cache") -> Ran:
-        """Run `update` in this process, with an environment of its own."""
+        """Run `update --json` in this process."""
+        begin = time.monotonic()
         environ = {**server_env(self.server, TOKEN), "CHART_RELEASER_CACHE": str(self.folder / cache)}
-        with pytest.MonkeyPatch.context() as patch:
-            for name, value in environ.items():
-                patch.setenv(name, value)
-            begin = time.monotonic()
-            out, err = io.StringIO(), io.StringIO()
-            with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-                patch.setattr(
-                    sys, "argv", ["chart-releaser", "update", "--json", "-c", str(self.folder / "config.yaml")]
-                )
-                code = cli.run()
+        ran = in_this_process("update", "--json", "--config", str(self.folder / "config.yaml"), env=environ)
         assert time.monotonic() - begin < 30
-        ran = Ran(code, out.getvalue(), err.getvalue())
         assert TOKEN not in ran.out + ran.err
         assert "internal error" not in ran.err
         return ran
-
-
-class HurriedPacing(pacing.Pacing):
-    """Waits for limits take no time, though the clock goes on."""
-
-    def __init__(self, **options: Any) -> None:
-        self._ahead = 0.0
-        stopped = options.pop("sleep")
-
-        def sleep(seconds: float) -> bool:
-            self._ahead += seconds
-            return bool(stopped(0))
-
-        super().__init__(**options, sleep=sleep, clock=lambda: time.time() + self._ahead)
-
-
-@contextmanager
-def hurried() -> Iterator[None]:
-    """Pauses take no time, and no answer is waited for longer than a second."""
-    fixed = [setting.replace("lowSpeedTime=60", "lowSpeedTime=1") for setting in gitrun._FIXED]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(gitrun, "_FIXED", tuple(fixed))
-        patch.setattr(gitremote, "_RETRIES", (0.0, 0.0))
-        patch.setattr(githubapi, "_TIMEOUT_SECONDS", 1)
-        patch.setattr(githubapi, "_UPLOAD_TIMEOUT", (1, 1))
-        patch.setattr(githubapi, "_BACKOFF_SECONDS", 0.0)
-        patch.setattr(github_releases, "_BACKOFF_SECONDS", 0.0)
-        patch.setattr(pacing, "Pacing", HurriedPacing)
-        yield
 
 
 @functools.cache

@@ -1,0 +1,57 @@
+"""Whole runs in this process whose pauses take no time, for tests with many of them."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from chart_releaser import cli, githubapi, gitremote, gitrun, pacing
+from chart_releaser.destinations import github_releases
+from tests.cli.runner import Ran
+
+
+class HurriedPacing(pacing.Pacing):
+    """Waits for limits take no time, though the clock goes on."""
+
+    def __init__(self, **options: Any) -> None:
+        self._ahead = 0.0
+        stopped = options.pop("sleep")
+
+        def sleep(seconds: float) -> bool:
+            self._ahead += seconds
+            return bool(stopped(0))
+
+        super().__init__(**options, sleep=sleep, clock=lambda: time.time() + self._ahead)
+
+
+@contextmanager
+def hurried() -> Iterator[None]:
+    """Pauses take no time, and no answer is waited for longer than a second."""
+    fixed = [setting.replace("lowSpeedTime=60", "lowSpeedTime=1") for setting in gitrun._FIXED]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(gitrun, "_FIXED", tuple(fixed))
+        patch.setattr(gitremote, "_RETRIES", (0.0, 0.0))
+        patch.setattr(githubapi, "_TIMEOUT_SECONDS", 1)
+        patch.setattr(githubapi, "_UPLOAD_TIMEOUT", (1, 1))
+        patch.setattr(githubapi, "_BACKOFF_SECONDS", 0.0)
+        patch.setattr(github_releases, "_BACKOFF_SECONDS", 0.0)
+        patch.setattr(pacing, "Pacing", HurriedPacing)
+        yield
+
+
+def in_this_process(*words: str, env: Mapping[str, str]) -> Ran:
+    """Run the program with these arguments and what `env` adds to the environment."""
+    out, err = io.StringIO(), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        for name, value in env.items():
+            patch.setenv(name, value)
+        patch.setattr(sys, "argv", ["chart-releaser", *words])
+        code = cli.run()
+    return Ran(code, out.getvalue(), err.getvalue())
