@@ -150,7 +150,7 @@ def _elsewhere(tree: Tree, path: str) -> str:
     near = [d for d in directories if d.rsplit("/", 1)[-1] == base]
     near += [d for d in difflib.get_close_matches(path, directories, n=3, cutoff=0.7) if d not in near]
     if near:
-        return f"; charts that look like it: {', '.join(near[:3])}"
+        return f"; charts that look like it: {', '.join(near[:3])}; if upstream dropped it, limit it with versions:"
     return ", and no chart looks like it; leave the release out with versions:"
 
 

@@ -166,10 +166,12 @@ def fetch_latest_versions(
         with _finishing(run.stop), console.group("fetch latest versions"):
             bumps = pipeline.latest(run, report)
     changed = [bump for bump in bumps if bump.changed]
-    if changed and writes:
+    if changed:
         before = read_config(config)  # anew: what the user changed meanwhile stays
-        replace_config(config, set_versions(before, {bump.source: bump.new for bump in changed}))
-    show_latest(console, report, changed, dry_run=dry_run)
+        after = set_versions(before, {bump.source: bump.new for bump in changed}, file=str(config))
+        if writes:
+            replace_config(config, after)
+    show_latest(console, report, bumps, dry_run=dry_run)
     if check and changed and not report.failed:
         raise typer.Exit(ChartReleaserError.exit_code)
     _exit(report)

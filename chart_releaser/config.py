@@ -138,7 +138,7 @@ def _add_all(error: ValidationError, tree: Tree, problems: Problems) -> None:
         if kind == "directory"
         else (GitHubDestination, DirectoryDestination, "directory", "owner and repo")
     )
-    exclusive = f"goes with {beside_it}, not with {instead}; keep one kind of destination"
+    exclusive = f"is for a destination with {beside_it}, not for one with {instead}; keep one kind of destination"
     for found in error.errors(include_url=False):
         loc = found["loc"]
         # After `destination`, pydantic names the kind that it took the mapping for.

@@ -22,31 +22,32 @@ _RESOLVER: Any = yaml.resolver.Resolver()
 _STRING = "tag:yaml.org,2002:str"
 
 
-def set_versions(text: str, new: Mapping[str, str]) -> str:
+def set_versions(text: str, new: Mapping[str, str], *, file: str = _WHERE) -> str:
     """Return `text` with the `version` of each source in `new` (name -> version, as it shall stand there) set.
 
     Nothing else changes: quotes, comments, order, line ends and the rest stay byte for byte. A source without `version`
-    gets one after its name. The result is read again, and has to differ in these versions alone.
+    gets one after its name. The result is read again, and has to differ in these versions alone. `file` names the
+    configuration in messages.
 
     Raises ChartReleaserError for a source that is not there, for a version that is an alias (`*name`) of something that
     gets another value, and if the text is such that something else would change; YamlError if it is no YAML.
     """
     mark = _BYTE_ORDER_MARK if text.startswith(_BYTE_ORDER_MARK) else ""
     body = text.removeprefix(mark)
-    sources = [(name, node) for name, node in _sources(yamlio.compose(body, where=_WHERE)) if name in new]
+    sources = [(name, node) for name, node in _sources(yamlio.compose(body, where=file)) if name in new]
     if unknown := sorted(set(new) - {name for name, _ in sources}):
-        raise ChartReleaserError(f"{_WHERE} has no source called {', '.join(unknown)}; nothing was changed")
+        raise ChartReleaserError(f"{file} has no source called {', '.join(unknown)}; nothing was changed")
     wanted: dict[int, str] = {}
     edits: list[Edit] = []
     aliases: list[tuple[str, yaml.ScalarNode, yaml.ScalarNode]] = []
     for name, source in sources:
         found = _pair(source, "version")
         if found is None:
-            edits.append(_insertion(body, source, new[name]))
+            edits.append(_insertion(body, source, new[name], file))
             continue
         key, value = found
         if not isinstance(value, yaml.ScalarNode):
-            raise ChartReleaserError(f"{_WHERE}:{_line(key)}: version of {name} is no text; write it in quotes")
+            raise ChartReleaserError(f"{file}:{_line(key)}: version of {name} is no text; write it in quotes")
         if _is_alias(key, value):
             aliases.append((name, key, value))
             continue
@@ -56,11 +57,11 @@ def set_versions(text: str, new: Mapping[str, str]) -> str:
     for name, key, anchored in aliases:
         if wanted.get(id(anchored), anchored.value) != new[name]:
             raise ChartReleaserError(
-                f"{_WHERE}:{_line(key)}: version of {name} is an alias of line {_line(anchored)}, which other sources"
-                f" use, too; write {new[name]} in its place"
+                f"{file}:{_line(key)}: version of {name} is an alias of line {_line(anchored)}, which other sources"
+                f" use, too; write {new[name]} in its place, nothing was changed"
             )
     result = apply_edits(body, edits)
-    _check(body, result, new)
+    _check(body, result, new, file)
     return mark + result
 
 
@@ -103,7 +104,7 @@ def _replacement(text: str, node: yaml.ScalarNode, version: str) -> Edit:
     return Edit(start, end, space + _scalar(version, node.style))
 
 
-def _insertion(text: str, source: yaml.MappingNode, version: str) -> Edit:
+def _insertion(text: str, source: yaml.MappingNode, version: str, file: str) -> Edit:
     """`version: …` behind the source's name, in the style of that."""
     pair = _pair(source, "name")
     assert pair is not None  # noqa: S101 - that is how the source was found
@@ -115,7 +116,7 @@ def _insertion(text: str, source: yaml.MappingNode, version: str) -> Edit:
     if source.flow_style:
         if alias:
             raise ChartReleaserError(
-                f"{_WHERE}:{_line(key)}: {name.value} has no version and its name is an alias; add a version by hand"
+                f"{file}:{_line(key)}: {name.value} has no version and its name is an alias; add a version by hand"
             )
         return Edit(end, end, f", {entry}")
     line_end = text.find("\n", end)
@@ -149,21 +150,21 @@ def _is_string(text: str) -> bool:
     return False  # such as 1e3, which only some readers take for a string
 
 
-def _check(before: str, after: str, new: Mapping[str, str]) -> None:
+def _check(before: str, after: str, new: Mapping[str, str], file: str) -> None:
     """Refuse a result that any reader would find different in more than the versions."""
-    expected = yamlio.load(before, where=_WHERE)
+    expected = yamlio.load(before, where=file)
     for source in _entries(expected):
         keys = {str(key).lower(): str(key) for key in source}
         name = str(source.get(keys.get("name", "name")))
         if name in new:
             source[keys.get("version", "version")] = new[name]
     try:
-        same = yamlio.load(after, where=_WHERE) == expected
+        same = yamlio.load(after, where=file) == expected
     except YamlError:
         same = False
     if not same:
         raise ChartReleaserError(
-            f"{_WHERE} is written so that a new version would change something else, too; set {', '.join(sorted(new))}"
+            f"{file} is written so that a new version would change something else, too; set {', '.join(sorted(new))}"
             " by hand"
         )
 

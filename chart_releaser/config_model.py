@@ -64,13 +64,21 @@ def _branch(name: str) -> str:
 
 
 def _owner(name: str) -> str:
+    _check_one_name(name)
     check_repository_name(name, "x")
     return name
 
 
 def _repository_name(name: str) -> str:
+    _check_one_name(name)
     check_repository_name("x", name)
     return name
+
+
+def _check_one_name(name: str) -> None:
+    owner, slash, repo = name.partition("/")
+    if slash and owner and repo and "/" not in repo:
+        raise ValueError(f"{name!r} is both names in one; write owner: {owner} and repo: {repo}")
 
 
 def _repository(repo: str, info: ValidationInfo) -> str:

@@ -10,6 +10,16 @@ from typing import Any
 import yaml
 
 Path = tuple[str | int, ...]
+_MEANT = {
+    "path": ("charts", "directory"),
+    "paths": ("charts",),
+    "url": ("repo",),
+    "git": ("repo",),
+    "tag": ("version",),
+    "range": ("versions",),
+    "folder": ("directory",),
+}
+"""Words that other tools have for keys of ours, which they do not resemble."""
 
 
 @dataclass(frozen=True)
@@ -156,6 +166,8 @@ def explain(
         kinds = {"float": "a number", "int": "a number", "bool": "true or false", "timestamp": "a date"}
         return f'{scalar.value} is {kinds.get(what, what)} for YAML; put it in quotes: "{scalar.value}"'
     given = f", not {_described(node)}" if node is not None else ""
+    if path == ("destination",) and scalar is not None:
+        return f"must be a mapping of keys{given}; write {{owner: …, repo: …}}, or {{directory: …}}"
     if len(path) > 2 and path[-2] == "charts" and kind in {"model_type", "model_attributes_type"}:
         return f"must be a path, or a mapping with path and versions{given}"
     if kind in {"tuple_type", "list_type"}:
@@ -201,5 +213,10 @@ def resembles(text: str, name: str) -> bool:
 
 def _near(text: str, names: Iterable[str]) -> str:
     meant = {name.lower(): name for name in names}
-    close = difflib.get_close_matches(text.lower().replace("_", "").replace("-", ""), meant, n=1, cutoff=0.6)
+    word = text.lower().replace("_", "").replace("-", "")
+    close = [name for name in _MEANT.get(word, ()) if name in meant]
+    close += [
+        name for name in meant if min(len(name), len(word)) > 2 and (name.startswith(word) or word.startswith(name))
+    ]
+    close = close[:1] or difflib.get_close_matches(word, meant, n=1, cutoff=0.6)
     return f"; did you mean {meant[close[0]]}?" if close else ""

@@ -47,7 +47,10 @@ class WorkingRepository:
         """Return the git directory and the one with objects and tags, which a linked worktree shares."""
         path = self._path.absolute()
         if not path.is_dir():
-            raise UpstreamError(f"{self._path} is not a directory; name a git repository under repo:")
+            raise UpstreamError(
+                f"{self._path} is not a directory; name a git repository under repo:, as owner/name, by an https:// "
+                "address, or by its path"
+            )
         try:
             inside = path / ".git"
             if inside.is_file():  # a linked worktree or a submodule

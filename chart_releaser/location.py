@@ -35,6 +35,11 @@ class Server:
         return cls(url, _server_url(environ, "GITHUB_API_URL") or _api_of(url))
 
     @property
+    def unusual_api(self) -> str:
+        """What to look at, too, where the API is not where GitHub's servers have it; nothing where it is."""
+        return "" if self.api_url == _api_of(self.url) else f"GITHUB_API_URL, which is {self.api_url}"
+
+    @property
     def host(self) -> str:
         """The server's host name, without a port."""
         return urlsplit(self.url).hostname or ""

@@ -23,6 +23,8 @@ from chart_releaser.plan import (
     enough_for,
     enough_for_newest,
     in_form_of,
+    in_range,
+    is_lower,
     item_of,
     newest,
     plan_source,
@@ -220,6 +222,21 @@ def latest(run: Run, report: UpdateReport) -> list[Bump]:
         if isinstance(release, Exception):
             not_done(run, report, Row(source.name, version), release)
         else:
-            bumps.append(Bump(source.name, version, in_form_of(release.tag, version, source.tag_prefix)))
+            new = in_form_of(release.tag, version, source.tag_prefix)
+            bumps.append(_bump(source, version, new, report, lower=is_lower(release.tag, version, source.tag_prefix)))
     report.retried = run.repositories.attempts.list()
     return bumps
+
+
+def _bump(source: Source, old: str, new: str, report: UpdateReport, *, lower: bool) -> Bump:
+    """Return the step from `old` to `new`: down, with a note, only where the source's range leaves `old` out."""
+    if lower and in_range(source):
+        text = (
+            f"{old} is higher than the newest stable release, {new}, and stays; write version: {new} to go back to it"
+        )
+        report.notes.append(Note(source.name, text))
+        return Bump(source.name, old, old)
+    if lower:
+        text = f"{old} is outside versions: {source.versions}, so the version goes down to {new}"
+        report.notes.append(Note(source.name, text))
+    return Bump(source.name, old, new)

@@ -161,6 +161,22 @@ def in_form_of(tag: str, current: str, prefix: str) -> str:
     return prefix + number
 
 
+def is_lower(tag: str, current: str, prefix: str) -> bool:
+    """Tell whether the version of `tag` is lower than `current`, which may be written with or without the prefix."""
+    new, old = parse_tag(tag, prefix), _configured(current, prefix)
+    return new is not None and old is not None and precedence(new) < precedence(old)
+
+
+def in_range(source: Source) -> bool:
+    """Tell whether the source's `version` is in its own range; where it is no version, nothing speaks against it."""
+    version = _configured(source.version or "", source.tag_prefix)
+    return source.versions is None or version is None or source.versions.matches(version, prereleases=True)
+
+
+def _configured(text: str, prefix: str) -> Version | None:
+    return parse_tag(text.removeprefix(prefix))
+
+
 def _newest_window(source: Source) -> Window:
     return Window(minors=1, patches="latest", range=source.versions, prereleases=False)
 

@@ -158,12 +158,19 @@ def show_export(console: Console, report: ExportReport) -> None:
     console.summary("Exported charts", ("", "source", "version", ""), rows + _failed(report.failures.failed))
 
 
-def show_latest(console: Console, report: UpdateReport, changed: Sequence[Bump], *, dry_run: bool) -> None:
+def show_latest(console: Console, report: UpdateReport, bumps: Sequence[Bump], *, dry_run: bool) -> None:
     """Show what `fetch-latest-versions` changed, or would change."""
+    changed = [bump for bump in bumps if bump.changed]
     _lines(console, [(bump.source, bump.old, "->", bump.new) for bump in changed])
     _retried(console, report.retried)
-    if not (changed or report.failed or report.early):
-        console.step("every version is the newest")
+    for note in report.notes:
+        console.note(f"{note.source}: {note.text}")
+    _failures(console, report.failed, others=len(changed))
+    if not (changed or report.failed or report.early or report.notes):
+        console.step(f"every version is the newest, in {console.elapsed}")
+    else:
+        counts = f"{len(changed)} changed, {len(bumps) - len(changed)} unchanged, {len(report.failed)} failed"
+        console.step(f"{counts}, in {console.elapsed}")
     _early(console, report)
     if dry_run:
         return

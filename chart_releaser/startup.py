@@ -8,7 +8,7 @@ import os
 import re
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -69,6 +69,8 @@ def destination_of(
     )
 
 
+_SUGGESTED = 3  # sources at the most
+_LISTED = 10
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
 
 
@@ -78,6 +80,18 @@ def seconds(text: str) -> float:
     if match is None:
         raise UsageError(f"--max-wait {text} is no length of time; write seconds, or a number with s, m or h: 5m")
     return float(match[1]) * _UNITS[match[2]]
+
+
+def _near_sources(name: str, known: Sequence[str]) -> str:
+    """Return which sources can be meant by `name`: those that are written much like it, else those that hold it."""
+    lower = name.lower()
+    near = [one for one in known if one.lower() == lower] or difflib.get_close_matches(name, known, n=1)
+    near = near or [one for one in known if len(lower) > 2 and lower in one.lower()][:_SUGGESTED]
+    if near:
+        *others, last = near
+        return f"did you mean {', '.join(others)}{' or ' if others else ''}{last}?"
+    more = f" and {len(known) - _LISTED} more" if len(known) > _LISTED else ""
+    return f"the configuration has {', '.join(known[:_LISTED])}{more}"
 
 
 def run_of(
@@ -100,9 +114,7 @@ def run_of(
     known = [source.name for source in sources]
     for name in names or ():
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"the configuration has {', '.join(known[:10])}"
-            raise UsageError(f"--source {name}: there is no such source; {hint}")
+            raise UsageError(f"--source {name}: there is no such source; {_near_sources(name, known)}")
     if names:
         sources = tuple(source for source in sources if source.name in names)
     stop = threading.Event()

@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 from urllib.parse import quote
 
+from semver import Version
+
 from chart_releaser.errors import GitHubError, UpstreamError
 from chart_releaser.githubapi import GitHubApi
 from chart_releaser.location import GitHubRepository
+from chart_releaser.versions import parse_tag
 
 _MAX_ASSET_BYTES = 5 * 1024 * 1024
+_SUGGESTED = 3  # tags at the most
+_VERSION_LIKE = re.compile(
+    r"(?P<before>.*?)v?(?P<major>[0-9]{1,9})(?:\.(?P<minor>[0-9]{1,9}))?(?:\.(?P<patch>[0-9]{1,9}))?(?:[-+].*)?",
+    re.DOTALL,
+)
 
 
 @dataclass(frozen=True)
@@ -99,10 +108,13 @@ class GitHubUpstream:
         return data
 
     def _failed(self, error: GitHubError) -> UpstreamError:
+        api = self._repository.server.unusual_api
         if error.status != 404:
-            return UpstreamError(f"the releases of {self._repository.slug} can't be read: {error.advised}")
+            also = f", and check {api}" if api and error.status == 0 else ""
+            return UpstreamError(f"the releases of {self._repository.slug} can't be read: {error.advised}{also}")
         advice = "and whether the token may read it" if self._api.has_token else "or set GITHUB_TOKEN if it is private"
-        return UpstreamError(f"{self._repository.web_url} was not found; check owner and name, {advice}")
+        also = f"; check {api}, too" if api else ""
+        return UpstreamError(f"{self._repository.web_url} was not found; check owner and name, {advice}{also}")
 
 
 def _release(item: Any) -> Release | None:
@@ -151,9 +163,41 @@ class GitUpstream:
 
 
 def near(wanted: str, known: Sequence[str]) -> str:
-    """Return the end of a sentence that names the tags most like `wanted`."""
-    close = difflib.get_close_matches(wanted, known, n=3, cutoff=0.6)
+    """Return the end of a sentence that names the tags most like `wanted`: as versions, else by their letters."""
+    close = _near_versions(wanted, known) or difflib.get_close_matches(wanted, known, n=_SUGGESTED, cutoff=0.6)
     if not close:
-        return "; check the version"
+        newest = max(_stable([(version, tag) for tag in known if (version := parse_tag(tag))]), default=None)
+        return "; check the version" + (f", the newest is {newest[1]}" if newest is not None else "")
     *others, last = close
     return f"; did you mean {', '.join(others)}{' or ' if others else ''}{last}?"
+
+
+def _stable(found: list[tuple[Version, str]]) -> list[tuple[Version, str]]:
+    """Return the stable ones, or all where there are none."""
+    return [one for one in found if one[0].prerelease is None] or found
+
+
+def _near_versions(wanted: str, known: Sequence[str]) -> list[str]:
+    """Return the tags of the nearest versions with the same words before the number, nearest first.
+
+    Of the minor that `wanted` names the nearest patches; where it has none the newest patch of the nearest minors.
+    """
+    begun = _VERSION_LIKE.fullmatch(wanted)
+    if begun is None:
+        return []
+    major, minor, patch = (int(begun[part] or 0) for part in ("major", "minor", "patch"))
+    found = [
+        (version, tag)
+        for tag in known
+        if (version := parse_tag(tag, begun["before"])) is not None and version.major == major
+    ]
+    same = [one for one in found if one[0].minor == minor]
+    if same:
+        same.sort(key=lambda one: (abs(one[0].patch - patch), one[0].prerelease is not None, -one[0].patch))
+        return [tag for _, tag in same[:_SUGGESTED]]
+    newest: dict[int, tuple[Version, str]] = {}
+    for one in _stable(found):
+        if one[0].minor not in newest or one[0] > newest[one[0].minor][0]:
+            newest[one[0].minor] = one
+    nearest = sorted(newest.values(), key=lambda one: (abs(one[0].minor - minor), -one[0].minor))
+    return [tag for _, tag in nearest[:_SUGGESTED]]

@@ -44,12 +44,14 @@ def check_repository(api: GitHubApi, repository: GitHubRepository, *, writes: bo
     try:
         _, found = api.get(f"/repos/{slug}")
     except LostAnswerError as error:
-        raise DestinationError(f"the destination {slug} can't be reached: {error}") from error
+        also = f", and check {api_url}" if (api_url := repository.server.unusual_api) else ""
+        raise DestinationError(f"the destination {slug} can't be reached: {error}{also}") from error
     except GitHubError as error:
         if error.status == 404:
+            also = f"; check {api_url}, too" if (api_url := repository.server.unusual_api) else ""
             raise DestinationUnusableError(
                 f"the destination {repository.web_url} was not found; create it, correct owner and repo, or "
-                "give the token access to it"
+                f"give the token access to it{also}"
             ) from error
         raise DestinationUnusableError(f"the destination {slug} can't be used: {error}") from error
     if writes and (found.get("archived") or found.get("disabled")):

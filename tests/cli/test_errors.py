@@ -130,7 +130,9 @@ def test_a_missing_path_and_one_that_is_a_file(tmp_path: Path, weather: GitRepo)
     ran = run("update", cwd=tmp_path)
     assert ran.code == 1
     assert (
-        ran.errors[0] == "a v1.0.0: charts/wether does not exist at this tag; charts that look like it: charts/weather"
+        ran.errors[0]
+        == "a v1.0.0: charts/wether does not exist at this tag; charts that look like it: charts/weather; "
+        "if upstream dropped it, limit it with versions:"
     )
     assert ran.errors[1].startswith("b v1.0.0: charts/weather/values.yaml ")
     assert ran.errors[2].startswith("c v1.0.0: charts/none ")
@@ -315,9 +317,26 @@ def test_hosts_that_do_not_answer(
     assert ran.code == 1
     first, second = ran.errors
     assert first.startswith("a: the releases of o/a can't be read: 127.0.0.1:")
-    assert first.endswith("could not be reached: [Errno 111] Connection refused; try again later")
+    assert first.endswith(
+        "could not be reached: [Errno 111] Connection refused; try again later, "
+        f"and check GITHUB_API_URL, which is {url}"
+    )
     assert second.startswith("b: could not fetch http://localhost:")
     assert second.endswith("; check the network and the server, then run again")
+
+
+def test_an_api_that_is_elsewhere(tmp_path: Path, server: Server) -> None:
+    elsewhere = f"{server.url}/api"
+    config(tmp_path, source("a", "o/weather"))
+    ran = run("update", cwd=tmp_path, env=server_env(server) | {"GITHUB_API_URL": elsewhere})
+    advice = (
+        f"check owner and name, or set GITHUB_TOKEN if it is private; check GITHUB_API_URL, which is {elsewhere}, too"
+    )
+    assert (ran.code, ran.errors) == (1, [f"a: {server.url}/o/weather was not found; {advice}"])
+    config(tmp_path, source("a", "o/weather"), destination="destination: {owner: o, repo: charts}")
+    ran = run("update", "--dry-run", cwd=tmp_path, env=server_env(server) | {"GITHUB_API_URL": elsewhere})
+    assert ran.code == 2
+    assert ran.errors[-1].endswith(f"give the token access to it; check GITHUB_API_URL, which is {elsewhere}, too")
 
 
 @pytest.mark.parametrize(

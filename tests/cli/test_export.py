@@ -80,8 +80,8 @@ def test_versions_with_or_without_the_v_or_the_newest(
 @pytest.mark.parametrize(
     ("version", "error"),
     [
-        ("v1.10.0", "has no tag v1.10.0; did you mean v1.1.0, v1.0.0 or 1.2.0?"),
-        ("v7", "has no tag v7; check the version"),
+        ("v1.10.0", "has no tag v1.10.0; did you mean 1.2.0, v1.1.0 or v1.0.0?"),
+        ("v7", "has no tag v7; check the version, the newest is 1.2.0"),
     ],
 )
 def test_a_version_that_is_not_there(tmp_path: Path, weather: GitRepo, version: str, error: str) -> None:

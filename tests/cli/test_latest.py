@@ -110,6 +110,48 @@ def test_sources_without_a_version_are_not_asked_for(work: Path) -> None:
     run("fetch-latest-versions", cwd=work, ok=True)
 
 
+def test_no_version_goes_down_but_where_the_range_says_so(work: Path) -> None:
+    config(
+        work,
+        source("ahead", "./weather.git", version="v2.0.0-rc.1"),
+        source("gone", "./weather.git", version="v3.0.0"),
+        source("limited", "./weather.git", version="v1.10.0", versions='"<1.5"'),
+        source("good", "./weather.git", version="v1.0.0"),
+    )
+    ran = run("fetch-latest-versions", cwd=work, ok=True)
+    assert ran.out.splitlines() == ["limited  v1.10.0  ->  v1.1.0", "good     v1.0.0   ->  v1.10.0"]
+    stays = "is higher than the newest stable release, v1.10.0, and stays; write version: v1.10.0 to go back to it"
+    assert ran.messages == [
+        f"note: ahead: v2.0.0-rc.1 {stays}",
+        f"note: gone: v3.0.0 {stays}",
+        "note: limited: v1.10.0 is outside versions: <1.5, so the version goes down to v1.1.0",
+        "2 changed, 2 unchanged, 0 failed",
+    ]
+    text = (work / "config.yaml").read_text()
+    assert [line in text for line in ("v2.0.0-rc.1", "v3.0.0", "version: v1.1.0", "version: v1.10.0")] == [True] * 4
+    again = run("fetch-latest-versions", "--check", cwd=work, ok=True)
+    assert (again.out, len(again.messages)) == ("", 3)
+
+
+@pytest.mark.parametrize("option", [(), ("--dry-run",), ("--check",)])
+def test_an_alias_of_another_version_is_told_with_its_place(work: Path, option: tuple[str, ...]) -> None:
+    text = (
+        "sources:\n"
+        "- {name: a, repo: ./weather.git, version: &v v1.0.0, charts: [x]}\n"
+        "- {name: b, repo: ./weather.git, version: *v, versions: <1.5, charts: [x]}\n"
+    )
+    (work / "mine.yaml").write_text(text)
+    ran = run("fetch-latest-versions", "-c", "mine.yaml", *option, cwd=work)
+    assert (ran.code, ran.errors) == (
+        1,
+        [
+            "mine.yaml:3: version of b is an alias of line 2, which other sources use, too; "
+            "write v1.1.0 in its place, nothing was changed"
+        ],
+    )
+    assert (work / "mine.yaml").read_text() == text
+
+
 def test_a_prefix(tmp_path: Path) -> None:
     upstream(tmp_path / "weather.git", ["etcd-v1.0.0", "etcd-v1.1.0", "v9.0.0"])
     config(

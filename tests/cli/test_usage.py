@@ -63,6 +63,7 @@ def test_the_version(tmp_path: Path, words: list[str]) -> None:
         ),
         (["update", "-q", "-v"], "--verbose and --quiet exclude each other; give one of them"),
         (["update", "-s", "wether"], "--source wether: there is no such source; did you mean weather?"),
+        (["update", "-s", "eath"], "--source eath: there is no such source; did you mean weather?"),
         (["update", "-s", "zzz"], "--source zzz: there is no such source; the configuration has weather"),
     ],
 )

@@ -76,6 +76,7 @@ def test_ignored_files_are_left_out_of_sub_charts_too() -> None:
 
 
 AZURE = "charts/gardener-extension-admission-azure"
+DROPPED = "if upstream dropped it, limit it with versions:"
 MOVED = {
     **below(f"{AZURE}/charts/application", chart("application")),
     **below(f"{AZURE}/charts/runtime", chart("runtime")),
@@ -92,8 +93,16 @@ MOVED = {
             f"{AZURE} has no Chart.yaml; charts were found in {AZURE}/charts/application and .../charts/runtime",
         ),
         (below("a/b", chart("b")), "a", "a has no Chart.yaml; charts were found in a/b"),
-        (MOVED, "charts/othr", "charts/othr does not exist at this tag; charts that look like it: charts/other"),
-        (MOVED, "x/runtime", f"x/runtime does not exist at this tag; charts that look like it: {AZURE}/charts/runtime"),
+        (
+            MOVED,
+            "charts/othr",
+            f"charts/othr does not exist at this tag; charts that look like it: charts/other; {DROPPED}",
+        ),
+        (
+            MOVED,
+            "x/runtime",
+            f"x/runtime does not exist at this tag; charts that look like it: {AZURE}/charts/runtime; {DROPPED}",
+        ),
         (
             {"a": ""},
             "c",

@@ -249,11 +249,18 @@ def test_what_a_source_may_not_say(key: str, value: str, problem: str) -> None:
 @pytest.mark.parametrize(
     ("destination", "problem"),
     [
-        ("{owner: o, repo: r, directory: d}", "goes with owner and repo, not with directory"),
-        ("{owner: o, repo: r, url: 'https://x.y'}", "destination.url: goes with directory, not with owner and repo"),
+        ("{owner: o, repo: r, directory: d}", "is for a destination with owner and repo, not for one with"),
+        (
+            "{owner: o, repo: r, url: 'https://x.y'}",
+            "destination.url: is for a destination with directory, not for one",
+        ),
         ("{owner: o}", "destination.repo: is missing; a destination has owner and repo, or a directory"),
         ("{owner: -o, repo: r}", "GitHub owner"),
-        ("{owner: o, repo: o/r}", "GitHub repository"),
+        ("{owner: o, repo: o/r}", "repo: 'o/r' is both names in one; write owner: o and repo: r"),
+        ("{owner: o/r, repo: r}", "owner: 'o/r' is both names in one; write owner: o and repo: r"),
+        ("{owner: o, repo: o/r/s}", "GitHub repository"),
+        ("{path: public}", "destination.path: unknown key; did you mean directory?"),
+        ("{dir: public}", "destination.dir: unknown key; did you mean directory?"),
         ("{owner: o, repo: r, branch: a..b}", "no branch name"),
         ("{owner: o, repo: r, branch: -b}", "no branch name"),
         ("{owner: o, repo: r, Pages: true}", "unknown key; did you mean page?"),
@@ -261,7 +268,7 @@ def test_what_a_source_may_not_say(key: str, value: str, problem: str) -> None:
         ("{directory: 5}", "destination.directory: 5 is a number for YAML"),
         ("{directory: d, url: 'ftp://x'}", "is no http or https address"),
         ("{directory: d, url: 'https://u:p@x'}", "holds credentials"),
-        ("x", "destination: must be a mapping of keys, not x"),
+        ("x", "destination: must be a mapping of keys, not x; write {owner: …, repo: …}, or {directory: …}"),
         ("~", "destination: has no value"),
     ],
 )

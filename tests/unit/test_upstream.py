@@ -175,3 +175,26 @@ def test_what_is_near() -> None:
     assert near("v1.2.3", ["v1.2.2", "v1.2.4", "v1.2.5", "other"]).startswith("; did you mean v1.2.")
     assert near("v1", ["weather"]) == "; check the version"
     assert near("v1", []) == "; check the version"
+    assert near("latest", ["v1.9.0", "v1.10.0", "other"]) == "; check the version, the newest is v1.10.0"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "suggested"),
+    [
+        ("v0.38.9", "v0.38.1 or v0.38.0"),  # the patches of its minor, the nearest first
+        ("0.38.9", "v0.38.1 or v0.38.0"),
+        ("v0.38", "v0.38.0 or v0.38.1"),
+        ("v0.38.1-rc.1", "v0.38.1 or v0.38.0"),
+        ("v0.100.0", "v0.38.1, v0.37.0 or v0.8.0"),  # the newest patch of the nearest minors
+        ("v0.36.0", "v0.37.0, v0.38.1 or v0.8.0"),
+        ("v1", "v1.0.0-rc.1"),
+    ],
+)
+def test_near_is_what_is_near_as_a_version(wanted: str, suggested: str) -> None:
+    known = ["v0.37.0", "v0.8.0", "v0.38.0", "v0.7.0", "v0.38.1", "v1.0.0-rc.1", "x/v0.38.9", "zzz"]
+    assert near(wanted, known) == f"; did you mean {suggested}?"
+
+
+def test_near_stays_with_the_words_before_a_version() -> None:
+    known = ["etcd-v1.0.0", "backup-v1.0.1", "v1.0.1"]
+    assert near("etcd-v1.0.1", known) == "; did you mean etcd-v1.0.0?"
