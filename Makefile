@@ -14,7 +14,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help demo test lint format bench audit helm clean
+.PHONY: help demo test lint format schema bench audit helm clean
 
 help: ## what can be made
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
@@ -35,6 +35,9 @@ lint: $(STAMP) ## check style and types
 format: $(STAMP) ## put the style right where that can be done by machine
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+schema: $(STAMP) ## write the configuration's JSON Schema anew, after a key was changed
+	$(BIN)/chart-releaser schema > chart_releaser/config.schema.json
 
 bench: $(STAMP) ## measure
 	$(BIN)/python -m bench

@@ -93,6 +93,7 @@ def json_schema() -> dict[str, Any]:
         "type": "string",
         "deprecated": True,
         "description": "The spelling of targetDir in earlier files.",
+        "examples": ["charts"],
     }
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

@@ -294,11 +294,21 @@ class ConfigFile(_Model):
             Discriminator(destination_kind),
         ]
         | None
-    ) = Field(default=None, description="Where charts are published: owner and repo on GitHub, or a local directory.")
-    sources: Annotated[tuple[Source, ...], Field(strict=False)] = Field(
-        min_length=1, description="The charts to follow, each from one upstream repository."
+    ) = Field(
+        default=None,
+        description="Where charts are published: owner and repo on GitHub, or a local directory.",
+        examples=[{"owner": "gardener-community", "repo": "gardener-charts"}, {"directory": "public"}],
     )
-    defaults: Defaults = Field(default=Defaults(), description="What holds for all sources that do not say otherwise.")
+    sources: Annotated[tuple[Source, ...], Field(strict=False)] = Field(
+        min_length=1,
+        description="The charts to follow, each from one upstream repository.",
+        examples=[[{"name": "etcd", "repo": "gardener-community/etcd", "version": "6.3.0", "charts": ["charts/etcd"]}]],
+    )
+    defaults: Defaults = Field(
+        default=Defaults(),
+        description="What holds for all sources that do not say otherwise.",
+        examples=[{"minors": 2, "patches": "latest"}],
+    )
     target_dir: Annotated[str, _text_field(_text)] | None = Field(
         default=None,
         alias="targetDir",

@@ -22,6 +22,7 @@ _DIM = "\x1b[2m"
 _RESET = "\x1b[0m"
 _CLEAR = "\r\x1b[K"
 _BAR = 20
+_BAR_FROM = 60  # columns; narrower terminals get no bar
 _NARROWEST = 40  # columns; what is narrower wraps
 _SECRETS = ("GITHUB_TOKEN", "GH_TOKEN", "CHART_RELEASER_GPG_PASSPHRASE")
 _SHORTEST_SECRET = 8  # shorter ones are no tokens, and would blot out ordinary words
@@ -207,9 +208,11 @@ def unwritable(error: OSError) -> str:
 
 def _bar(what: str, done: int, total: int) -> str:
     """Return the bar, no longer than the terminal's line, since it could not be wiped otherwise."""
+    columns = shutil.get_terminal_size().columns
     filled = _BAR * done // total
-    text = f"[{'#' * filled}{'.' * (_BAR - filled)}] {done}/{total}, {total - done} left: {what}"
-    return text[: shutil.get_terminal_size().columns - 1]
+    # Where there is little room the words are worth more.
+    bar = f"[{'#' * filled}{'.' * (_BAR - filled)}] " if columns >= _BAR_FROM else ""
+    return f"{bar}{done}/{total}, {total - done} left: {what}"[: columns - 1]
 
 
 def _width(stream: TextIO) -> int | None:

@@ -133,7 +133,7 @@ def describe(error: Exception) -> str:
 
 @dataclass(frozen=True)
 class FailureGroup:
-    """Releases of one source that failed for one reason, in the order of the run: the newest first."""
+    """Releases of one source that failed for one reason, newest first, or sources that failed for one before that."""
 
     rows: tuple[Row, ...]
 
@@ -143,7 +143,24 @@ class FailureGroup:
         first, last = self.rows[0], self.rows[-1]
         if len(self.rows) == 1:
             return first.title
+        if self.sources[1:]:
+            return f"{len(self.sources)} sources: {', '.join(self.sources)}"
         return f"{first.source}: {len(self.rows)} releases, {first.version} to {last.version}"
+
+    @property
+    def sources(self) -> list[str]:
+        """The names of the sources, in order of first appearance."""
+        return list(dict.fromkeys(row.source for row in self.rows))
+
+    @property
+    def versions(self) -> str:
+        """`v1.62.1`, or `v0.6.42 to v0.1.0 (72 releases)`; nothing for several sources."""
+        first, last = self.rows[0], self.rows[-1]
+        if self.sources[1:]:
+            return ""
+        return (
+            first.version if len(self.rows) == 1 else f"{first.version} to {last.version} ({len(self.rows)} releases)"
+        )
 
     @property
     def error(self) -> str:
@@ -152,13 +169,16 @@ class FailureGroup:
 
 
 def failure_groups(rows: Sequence[Row]) -> list[FailureGroup]:
-    """Return `rows` by source and reason, in order of first appearance; versions in a reason tell nothing apart."""
+    """Return `rows` by source and reason, in order of first appearance; versions in a reason tell nothing apart.
+
+    Sources of one repository that could not be asked failed for the same reason, word for word, and are one group.
+    """
     groups: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
         reason = row.error
         for version in filter(None, (row.version, row.chart)):
             reason = re.sub(rf"(?<![\w.]){re.escape(version)}(?![\w+-])", "…", reason)
-        groups.setdefault((row.source, reason), []).append(row)
+        groups.setdefault((row.source if row.chart else "", reason), []).append(row)
     return [FailureGroup(tuple(group)) for group in groups.values()]
 
 

@@ -216,11 +216,5 @@ def _early(console: Console, report: UpdateReport) -> None:
 
 
 def _failed(rows: Sequence[Row]) -> list[tuple[str, str, str, str]]:
-    shown = []
-    for group in failure_groups(rows):
-        first, last = group.rows[0], group.rows[-1]
-        versions = first.version
-        if len(group.rows) > 1:
-            versions = f"{first.version} to {last.version} ({len(group.rows)} releases)"
-        shown.append(("failed", first.source, versions, group.error))
-    return shown
+    groups = failure_groups(rows)
+    return [("failed", ", ".join(group.sources), group.versions, group.error) for group in groups]

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 CONFIG = """\
+# yaml-language-server: $schema=../chart_releaser/config.schema.json
 destination:
   directory: ../public
 

@@ -355,4 +355,7 @@ def test_the_schema_helps_with_every_key() -> None:
         assert model["additionalProperties"] is False
         for name, value in model["properties"].items():
             assert value["description"], name
+            assert value["examples"], name
+            for example in value["examples"]:
+                jsonschema.validate(example, {**value, "$defs": schema["$defs"]})
             assert "title" not in value

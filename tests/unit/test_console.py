@@ -110,16 +110,26 @@ def test_colours_are_for_terminals(monkeypatch: pytest.MonkeyPatch) -> None:
     assert terminal.getvalue() == "\x1b[31merror: e\x1b[0m\nerror: e\nerror: e\n\x1b[33mwarning: w\x1b[0m\n"
 
 
-def test_progress_is_one_line_that_makes_room_and_goes_away(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("columns", "line"),
+    [
+        (70, "[#####...............] 1/4, 3 left: building provider-azure v1.62.1"),
+        (60, "[#####...............] 1/4, 3 left: building provider-azure"),
+        (59, "1/4, 3 left: building provider-azure v1.62.1"),
+        (30, "1/4, 3 left: building provide"),
+    ],
+)
+def test_progress_is_one_line_that_makes_room_and_goes_away(
+    monkeypatch: pytest.MonkeyPatch, columns: int, line: str
+) -> None:
     terminal = _terminal(monkeypatch)
-    monkeypatch.setenv("COLUMNS", "30")
+    monkeypatch.setenv("COLUMNS", str(columns))
     console = Console(0, {})
-    console.progress("working", 1, 4)
-    bar = "[#####...............] 1/4, 3 left: working"
-    assert terminal.getvalue() == f"\r\x1b[K{bar[:29]}"
+    console.progress("building provider-azure v1.62.1", 1, 4)
+    assert terminal.getvalue().rstrip() == f"\r\x1b[K{line}"
     console.step("s")
-    assert terminal.getvalue().endswith(f"\r\x1b[Ks\n{bar[:29]}")
-    console.progress("working", 4, 4)
+    assert terminal.getvalue().rstrip().endswith(f"\r\x1b[Ks\n{line}")
+    console.progress("building provider-azure v1.62.1", 4, 4)
     console.step("t")
     assert terminal.getvalue().endswith("\r\x1b[Kt\n")
 

@@ -105,12 +105,26 @@ def test_text_is_wrapped_for_terminals_only() -> None:
 
 def test_failures_are_grouped_by_source_and_reason_whatever_version_it_names() -> None:
     rows = [Row("a", f"v1.{n}.0", f"1.{n}.0", error=f"no tag v1.{n}.0; look") for n in (12, 2, 1)]
-    rows += [Row("b", "v1.1.0", error="no tag v1.1.0; look"), Row("a", "v1.0.0", error="other"), Row("c", error="gone")]
+    rows += [Row("b", "v1.1.0", "1.1.0", error="no tag v1.1.0; look"), Row("a", "v1.0.0", "1.0.0", error="other")]
+    rows.append(Row("c", error="gone"))
     assert [(group.title, group.error) for group in failure_groups(rows)] == [
         ("a: 3 releases, v1.12.0 to v1.1.0", "no tag v1.12.0; look"),
         ("b v1.1.0", "no tag v1.1.0; look"),
         ("a v1.0.0", "other"),
         ("c", "gone"),
+    ]
+
+
+def test_sources_that_failed_before_any_release_are_grouped_by_reason() -> None:
+    rows = [
+        Row("a", "v1", error="o/r was not found; look"),
+        Row("b", error="other"),
+        Row("c", error="o/r was not found; look"),
+    ]
+    groups = failure_groups(rows)
+    assert [(group.title, group.sources, group.versions, group.error) for group in groups] == [
+        ("2 sources: a, c", ["a", "c"], "", "o/r was not found; look"),
+        ("b", ["b"], "", "other"),
     ]
 
 
