@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import tempfile
 from pathlib import Path
@@ -14,13 +15,23 @@ def read_config(path: Path) -> str:
     try:
         return path.read_bytes().decode()
     except FileNotFoundError as error:
-        raise ConfigError([f"{path} does not exist; name the configuration with --config"]) from error
+        raise ConfigError([f"{path} does not exist; name the configuration with --config{_such_as(path)}"]) from error
     except OSError as error:
         raise ConfigError([f"{path} can't be read: {error.strerror}; name a readable file with --config"]) from error
     except UnicodeDecodeError as error:
         raise ConfigError(
             [f"{path} is not UTF-8: {error.reason} at byte {error.start}; save it in that encoding"]
         ) from error
+
+
+def _such_as(path: Path) -> str:
+    """Return a file beside `path` that is most likely meant, as the end of the advice; nothing where there is none."""
+    try:
+        beside = sorted(file.name for file in path.parent.iterdir() if file.suffix in {".yaml", ".yml"})
+    except OSError:
+        return ""
+    meant = difflib.get_close_matches(path.name, beside, n=1) or [name for name in beside if "config" in name]
+    return f", such as {path.parent / meant[0]}" if meant else ""
 
 
 def replace_config(path: Path, text: str) -> None:

@@ -218,7 +218,8 @@ class ExportDirectory:
 
 
 def _failed(path: Path, error: OSError) -> ExportError:
-    return ExportError(f"{path} can't be written: {error.strerror or error}; what was there is unchanged")
+    what = f"{path} can't be written: {error.strerror or error}; what was there is unchanged"
+    return ExportError(f"{what}, make room or name another place with --target-dir")
 
 
 def _umask() -> int:

@@ -186,7 +186,8 @@ def show_verify(console: Console, report: VerifyReport, title: str, *, as_json: 
     else:
         _lines(console, rows)
     left = len(report.findings) - len(report.repaired)
-    counts = f"{report.entries} entries, {report.packages} packages, {len(report.repaired)} repaired, {left} left"
+    found = f"{len(report.repaired)} repaired, {left} left" if report.findings else "nothing is wrong"
+    counts = f"{report.entries} entries, {report.packages} packages, {found}"
     if console.in_actions:
         for finding in report.findings:
             (console.note if finding.repaired else console.warning)(finding.text)

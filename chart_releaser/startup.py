@@ -45,7 +45,8 @@ def destination_of(
 
     chosen = config.destination
     if chosen is None:
-        raise ConfigError([f"{path}: destination: is missing; update needs a directory, or an owner and a repo"])
+        command = "verify" if audits else "update"
+        raise ConfigError([f"{path}: destination: is missing; {command} needs a directory, or an owner and a repo"])
     from chart_releaser.page import directory_page, github_page
 
     if isinstance(chosen, DirectoryDestination):

@@ -73,7 +73,9 @@ class Directory:
             while not existing.exists() and not existing.is_symlink() and existing != existing.parent:
                 existing = existing.parent
             if not existing.is_dir():
-                raise DestinationError(f"{existing} is not a directory; name another one under destination: directory")
+                raise DestinationUnusableError(
+                    f"{existing} is not a directory; name another one under destination: directory"
+                )
             if existing != self._path:
                 return self._remember(Index.parse(None, where=str(self._path / INDEX)), None)
             directory = os.open(self._path, os.O_RDONLY | os.O_DIRECTORY)

@@ -106,6 +106,20 @@ def test_the_overview(browser: Browser, site: str) -> None:
     assert [url for url in browser.requests() if url.startswith("http")] == [f"{site}/"]
 
 
+@pytest.mark.parametrize("width", [1280, 800, 390])
+def test_the_overview_says_the_same_at_every_width(browser: Browser, site: str, tmp_path: Path, width: int) -> None:
+    browser.look(width=width, height=900, scheme="light")
+    browser.open(f"{site}/")
+    shown = ["A helmchart for provider-azure", "1.57.4", "v1.57.4", "gardener/gardener-extension-provider-azure"]
+    assert browser.texts("#rows tr[data-name=provider-azure] td") == [*shown, "2025-11-14"]
+    assert browser.run("return document.documentElement.scrollWidth") <= width
+    write(tmp_path, [entry("one", "1.0.0")])
+    with served(tmp_path) as base:
+        browser.open(f"{base}/")
+        assert browser.all(".charts .upstream") == [], "no column for what no chart has"
+        assert names(browser) == ["one"]
+
+
 def test_filtering_and_sorting(browser: Browser, site: str) -> None:
     browser.open(f"{site}/index.html")
     field = browser.one("#filter")

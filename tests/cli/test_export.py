@@ -164,7 +164,8 @@ def test_what_stands_in_the_way(tmp_path: Path, weather: GitRepo) -> None:
     ran = run("export", "-t", "charts/below", cwd=tmp_path)
     assert ran.code == 1
     assert ran.errors == [
-        "weather 1.2.0: charts/below/weather can't be written: Not a directory; what was there is unchanged"
+        "weather 1.2.0: charts/below/weather can't be written: Not a directory; what was there is unchanged, "
+        "make room or name another place with --target-dir"
     ]
 
 
