@@ -167,3 +167,9 @@ def test_a_terminal_without_a_character_gets_it_escaped(work: Path) -> None:
     ran = run("update", cwd=work, env={"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"})
     assert ran.code == 1
     assert "wetter-\\xfc.git" in ran.errors[0]
+
+
+def test_a_source_that_nothing_resembles_gets_the_first_of_many(tmp_path: Path) -> None:
+    config(tmp_path, *(source(f"chart-{number}", "./weather.git") for number in range(1, 14)))
+    ran = run("update", "-s", "zzz", cwd=tmp_path)
+    assert ran.errors[0].endswith("chart-9, chart-10 and 3 more")

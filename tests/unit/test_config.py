@@ -234,6 +234,9 @@ def test_files_that_are_wrong_as_a_whole(text: str, problem: str) -> None:
         ("tagPrefix", '"a b"', "can't begin a git tag"),
         ("tag_prefix", "x", "unknown key; did you mean tagPrefix?"),
         ("colour", "x", "unknown key; known are"),
+        ("repository", "x", "unknown key; did you mean repo?"),
+        ("path", "x", "unknown key; did you mean charts?"),
+        ("tag", "x", "unknown key; did you mean version?"),
     ],
 )
 def test_what_a_source_may_not_say(key: str, value: str, problem: str) -> None:
