@@ -229,14 +229,12 @@ def latest(run: Run, report: UpdateReport) -> list[Bump]:
 
 
 def _bump(source: Source, old: str, new: str, report: UpdateReport, *, lower: bool) -> Bump:
-    """Return the step from `old` to `new`: down, with a note, only where the source's range leaves `old` out."""
-    if lower and in_range(source):
-        text = (
-            f"{old} is higher than the newest stable release, {new}, and stays; write version: {new} to go back to it"
-        )
-        report.notes.append(Note(source.name, text))
-        return Bump(source.name, old, old)
+    """Return the step from `old` to `new`, with a note where it goes down: nobody expects that of a bump."""
     if lower:
-        text = f"{old} is outside versions: {source.versions}, so the version goes down to {new}"
-        report.notes.append(Note(source.name, text))
+        why = (
+            "is higher than the newest stable release"
+            if in_range(source)
+            else f"is outside versions: {source.versions}"
+        )
+        report.notes.append(Note(source.name, f"{old} {why}, so the version goes down to {new}"))
     return Bump(source.name, old, new)
