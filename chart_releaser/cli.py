@@ -5,11 +5,8 @@ from __future__ import annotations
 import io
 import os
 import re
-import signal
 import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -19,13 +16,13 @@ from typer.exceptions import TyperException
 from chart_releaser import __version__
 from chart_releaser.console import Console, unwritable
 from chart_releaser.errors import ChartReleaserError, ConfigError, UsageError
+from chart_releaser.process import INTERRUPTED, broken_stdout, finishing, open_closed_streams
 from chart_releaser.startup import cache_of, destination_of, load, run_of, seconds
 
 if TYPE_CHECKING:
     from chart_releaser.report import UpdateReport
 
 BUG = 70
-INTERRUPTED = 130
 _THREADS = 8
 
 app = typer.Typer(
@@ -98,7 +95,7 @@ def update(
     with cache_of(cache_dir, keep=not dry_run) as cache:
         run = run_of(settings, source, jobs, cache, console, max_wait=seconds(max_wait))
         destination = destination_of(settings, config, run.repositories, writes=not dry_run)
-        with _finishing(run.stop), console.group(f"update {destination.title}"):
+        with finishing(run.stop), console.group(f"update {destination.title}"):
             report = pipeline.update(run, destination, limit=limit, dry_run=dry_run)
     show_update(console, report, destination.title, as_json=json, dry_run=dry_run)
     _exit(report)
@@ -132,7 +129,7 @@ def export(
         chosen = str(settings.base / settings.target_dir) if settings.target_dir else "charts"
     with cache_of(cache_dir, keep=True) as cache:
         run = run_of(settings, source, jobs, cache, console)
-        with _finishing(run.stop), console.group(f"export to {chosen}"):
+        with finishing(run.stop), console.group(f"export to {chosen}"):
             report = pipeline.export(run, ExportDirectory(Path(chosen), force=force), packaged=packaged)
     show_export(console, report)
     _exit(report.failures)
@@ -153,7 +150,7 @@ def fetch_latest_versions(
     """Bump every version: in the configuration file."""
     from chart_releaser import pipeline
     from chart_releaser.config_edit import set_versions
-    from chart_releaser.config_file import read_config, replace_config
+    from chart_releaser.config_file import change_config, read_config
     from chart_releaser.report import UpdateReport
     from chart_releaser.results import show_latest
 
@@ -163,14 +160,15 @@ def fetch_latest_versions(
     writes = not (dry_run or check)
     with cache_of(cache_dir, keep=writes) as cache:
         run = run_of(settings, source, jobs, cache, console)
-        with _finishing(run.stop), console.group("fetch latest versions"):
+        with finishing(run.stop), console.group("fetch latest versions"):
             bumps = pipeline.latest(run, report)
-    changed = [bump for bump in bumps if bump.changed]
-    if changed:
-        before = read_config(config)  # anew: what the user changed meanwhile stays
-        after = set_versions(before, {bump.source: bump.new for bump in changed}, file=str(config))
-        if writes:
-            replace_config(config, after)
+            changed = {bump.source: bump.new for bump in bumps if bump.changed}
+            change = partial(set_versions, new=changed, file=str(config))
+            if changed and writes:
+                change_config(config, change)
+            elif changed:
+                change(read_config(config))  # what stands in its way is told in a dry run, too
+        report.interrupted = run.stop.is_set()
     show_latest(console, report, bumps, dry_run=dry_run)
     if check and changed and not report.failed:
         raise typer.Exit(ChartReleaserError.exit_code)
@@ -200,7 +198,7 @@ def verify(
     with cache_of(cache_dir, keep=True) as cache:
         run = run_of(settings, source, jobs, cache, console)
         destination = destination_of(settings, config, run.repositories, writes=repair, audits=True)
-        with _finishing(run.stop), console.group(f"verify {destination.title}"):
+        with finishing(run.stop), console.group(f"verify {destination.title}"):
             names = [source.name for source in settings.sources]
             report = run_verify(destination, repair=repair, threads=jobs, stop=run.stop, names=names, only=source or ())
             report.retried = run.repositories.attempts.list()
@@ -234,33 +232,6 @@ def _exit(report: UpdateReport) -> None:
         raise typer.Exit(report.exit_code)
 
 
-@contextmanager
-def _finishing(stop: threading.Event) -> Iterator[None]:
-    """Let SIGINT or SIGTERM finish what is under way; the same signal once more ends the program.
-
-    The same one, since a cancelled workflow gets SIGINT first, and SIGTERM while it is still finishing.
-    """
-    seen: set[int] = set()
-
-    def on_signal(number: int, _frame: object) -> None:
-        if number in seen:
-            raise KeyboardInterrupt
-        seen.add(number)
-        stop.set()
-        # Not through the console: it may be in the middle of a message, and hold its lock.
-        os.write(2, b"%s: finishing what is under way; once more ends at once\n" % signal.Signals(number).name.encode())
-
-    before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    except KeyboardInterrupt:
-        Console().error("interrupted; what was done is kept, another run goes on from there")
-        raise typer.Exit(INTERRUPTED) from None
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
 def run() -> int:
     """Run the program on `sys.argv` and return its exit code; every error has become a message on stderr."""
     console = Console()
@@ -280,6 +251,9 @@ def run() -> int:
     except BrokenPipeError:
         return 1
     except Exception as error:
+        if (broken := broken_stdout()) is not None:  # such as by the text of --help
+            console.error(unwritable(broken))
+            return 1
         from chart_releaser.bugreport import bug_report
 
         console.error("this is a bug in chart-releaser; please report it with these lines:")
@@ -311,6 +285,7 @@ def _command_first(words: list[str]) -> list[str]:
 
 def main() -> NoReturn:
     """Entry point of the console scripts."""
+    open_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a terminal that lacks a character is no reason to fail

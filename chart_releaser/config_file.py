@@ -1,13 +1,20 @@
-"""The configuration file on the disk: read as text, replaced in one step."""
+"""The configuration file on the disk: read as text, changed in one step."""
 
 from __future__ import annotations
 
 import difflib
+import fcntl
 import os
+import re
 import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from chart_releaser.errors import ChartReleaserError, ConfigError
+from chart_releaser.errors import ChartReleaserError, ConfigError, run_again
+
+_LOCK_SECONDS = 10
 
 
 def read_config(path: Path) -> str:
@@ -34,22 +41,82 @@ def _such_as(path: Path) -> str:
     return f", such as {path.parent / meant[0]}" if meant else ""
 
 
-def replace_config(path: Path, text: str) -> None:
-    """Give the file a new text in one step, its mode kept; of a link, the target. Raises ChartReleaserError."""
+def change_config(path: Path, change: Callable[[str], str]) -> None:
+    """Give the file the text that `change` makes of its present one, in one step, its mode kept; of a link, the target.
+
+    What another run or an editor writes meanwhile stays: the change is made anew, to that. Raises ChartReleaserError.
+    """
     target = path.resolve()
     try:
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".tmp")
-        staged = Path(name)
-        try:
-            with os.fdopen(handle, "wb") as stream:
-                stream.write(text.encode())
-                stream.flush()
-                os.fsync(stream.fileno())
-            staged.chmod(target.stat().st_mode & 0o7777)
-            staged.replace(target)
-        finally:
-            staged.unlink(missing_ok=True)
+        with _turn(target):
+            before = read_config(path)
+            while (after := _changed(target, before, change(before))) is not None:
+                before = after
     except OSError as error:
         raise ChartReleaserError(
-            f"{path} can't be written: {error.strerror}; it is unchanged, run again when its directory is writable"
+            f"{path} can't be written: {error.strerror}; it is unchanged, {run_again(error)}"
         ) from error
+
+
+def _changed(target: Path, before: str, text: str) -> str | None:
+    """Replace the text `before` of a file; where it has another one by now leave it, and return that."""
+    if text == before:
+        return None
+    prefix, suffix = _affixes(target)
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=prefix, suffix=suffix)
+    staged = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(text.encode())
+            stream.flush()
+            os.fsync(stream.fileno())
+        staged.chmod(target.stat().st_mode & 0o7777)
+        present = read_config(target)
+        if present != before:
+            return present
+        staged.replace(target)
+    finally:
+        staged.unlink(missing_ok=True)
+    return None
+
+
+@contextmanager
+def _turn(target: Path) -> Iterator[None]:
+    """Wait until no other run is writing the file, then clear away what killed ones left.
+
+    The lock is on its directory, and goes with the process that holds it. Where there are no locks it does without.
+    """
+    directory = None
+    with suppress(OSError):
+        directory = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        if directory is not None and _locked(directory):
+            prefix, suffix = _affixes(target)
+            leftover = re.compile(rf"{re.escape(prefix)}\w+{re.escape(suffix)}")
+            for name in os.listdir(directory):  # noqa: PTH208 - by descriptor
+                if leftover.fullmatch(name):
+                    with suppress(OSError):
+                        os.unlink(name, dir_fd=directory)
+        yield
+    finally:
+        if directory is not None:
+            os.close(directory)
+
+
+def _locked(directory: int) -> bool:
+    end = time.monotonic() + _LOCK_SECONDS
+    while time.monotonic() < end:
+        try:
+            fcntl.flock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(0.02)
+        except OSError:
+            return False
+        else:
+            return True
+    return False
+
+
+def _affixes(target: Path) -> tuple[str, str]:
+    """Return how the name of a temporary file of ours beside it begins and ends."""
+    return f".{target.name}.chart-releaser-", ".tmp"

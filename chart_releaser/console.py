@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
@@ -119,8 +119,9 @@ class Console:
             if bar == self._bar:
                 return
             self._bar = bar
-            sys.stderr.write(f"{_CLEAR}{self._bar}")
-            sys.stderr.flush()
+            with suppress(OSError):
+                sys.stderr.write(f"{_CLEAR}{self._bar}")
+                sys.stderr.flush()
 
     @contextmanager
     def group(self, title: str) -> Iterator[None]:
@@ -176,7 +177,8 @@ class Console:
         shown = text if raw else self.clean(text)
         if colour and self._has_colour(stream):
             shown = f"{colour}{shown}{_RESET}"
-        with self._lock:
+        with self._lock, suppress(OSError) if stream is sys.stderr else nullcontext():
+            # What can't be told, on a full disk or to a reader who has gone, is no reason to leave work undone.
             if self._bar:
                 sys.stderr.write(_CLEAR)
                 sys.stderr.flush()

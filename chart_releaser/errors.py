@@ -6,6 +6,7 @@ A message is `what is wrong; what to do`. Where nothing special can be advised t
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -83,6 +84,10 @@ class ChartError(ChartReleaserError):
     remedy = "leave the release out with versions:, or have it mended upstream"
 
 
+class MachineError(ChartReleaserError):
+    """This machine lacks what every run needs, such as room for temporary files."""
+
+
 class DestinationError(ChartReleaserError):
     """The destination can't be read or written."""
 
@@ -113,3 +118,14 @@ class RateLimitError(ChartReleaserError):
     remedy = "run again later, it goes on where this run stopped"
 
     exit_code = 3
+
+
+_MENDED_BY = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), "with more free space"),
+    **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), "with the permission to read and write it"),
+}
+
+
+def run_again(error: OSError) -> str:
+    """Return what helps against a refusal of the file system: `run again with more free space`."""
+    return f"run again {_MENDED_BY.get(error.errno or 0, 'when that is mended')}"

@@ -20,7 +20,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal
 
-from chart_releaser.errors import ChartReleaserError, UsageError
+from chart_releaser.errors import ChartReleaserError, UsageError, run_again
 
 STATE_FILE = ".chart-releaser.json"
 _LOCK_SECONDS = 120
@@ -218,8 +218,8 @@ class ExportDirectory:
 
 
 def _failed(path: Path, error: OSError) -> ExportError:
-    what = f"{path} can't be written: {error.strerror or error}; what was there is unchanged"
-    return ExportError(f"{what}, make room or name another place with --target-dir")
+    what = f"{path} can't be written: {error.strerror or error}"
+    return ExportError(f"{what}; what was there is unchanged, {run_again(error)}")
 
 
 def _umask() -> int:

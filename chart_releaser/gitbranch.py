@@ -13,9 +13,9 @@ from typing import NoReturn
 import filelock
 
 from chart_releaser.attempts import Attempts
-from chart_releaser.errors import DestinationError, DestinationUnusableError, UpstreamError
+from chart_releaser.errors import DestinationError, DestinationUnusableError, MachineError, UpstreamError
 from chart_releaser.gitobjects import DamagedError
-from chart_releaser.gitremote import REMOTE, Remote
+from chart_releaser.gitremote import REMOTE, Remote, cache_failed, check_room
 from chart_releaser.gitrun import Git, Login, object_config, reason, require_git, write_git_dir
 
 _REF = "refs/published/head"
@@ -105,7 +105,7 @@ class Branch:
             patterns = [f"refs/tags/{name}" for name in names]
             result = self._remote.run(self._git, "ls-remote", "--quiet", "--refs", REMOTE, *patterns)
             if result.status:
-                self._remote.fail(result.stderr, damage=False)
+                self._remote.fail(result.stderr)
         listed = {line.partition(b"\t")[2].decode(errors="replace") for line in result.stdout.splitlines()}
         return frozenset(name for name in names if f"refs/tags/{name}" in listed)
 
@@ -169,7 +169,7 @@ class Branch:
         if "couldn't find remote ref" in result.stderr:
             return Head(None, dict.fromkeys(paths))
         if result.status:
-            self._remote.fail(result.stderr)
+            self._remote.fail(result.stderr, place=self._directory)
         commit = self._run("rev-parse", "--verify", f"{_REF}^{{commit}}").decode().strip()
         entries = self._entries(commit)
         blobs = {path: self._file(entry, path) for path in paths if (entry := entries.get(path.encode())) is not None}
@@ -215,6 +215,7 @@ class Branch:
     def _run(self, *command: str, stdin: bytes = b"", config: Sequence[tuple[str, str]] = ()) -> bytes:
         result = self._git.run(*command, stdin=stdin, config=config)
         if result.status:
+            check_room(result.stderr, self._directory)
             why = reason(result.stderr, self._secrets)
             raise DamagedError(f"git {command[0]} failed in {self._directory}: {why}; delete it and run again")
         return result.stdout
@@ -240,11 +241,14 @@ class Branch:
                 yield
             finally:
                 lock.release()
-        except (OSError, filelock.Timeout) as error:
+        except filelock.Timeout as error:
             raise DestinationError(
-                f"the cache {self._directory.parent} can't be used: {error}; choose another place with --cache-dir"
+                f"{self._remote.title}: another run has held {lock.lock_file} for {_LOCK_TIMEOUT // 60} minutes; "
+                "end it or choose another place with --cache-dir"
             ) from error
-        except UpstreamError as error:
+        except OSError as error:
+            raise DestinationError(str(cache_failed(self._directory.parent, error))) from error
+        except (UpstreamError, MachineError) as error:
             raise DestinationError(str(error)) from error
 
     def _refuse(self, said: str) -> NoReturn:

@@ -16,7 +16,7 @@ from chart_releaser.attempts import Attempts
 from chart_releaser.errors import SnapshotError, UpstreamError
 from chart_releaser.gitobjects import DamagedError, Objects, open_objects
 from chart_releaser.gitrefs import checked_tags, list_refs
-from chart_releaser.gitremote import REMOTE, Remote
+from chart_releaser.gitremote import REMOTE, Remote, cache_failed
 from chart_releaser.gitrun import Git, Login, Result, object_config, write_git_dir
 from chart_releaser.objectformat import Entry, MissingObjectError
 from chart_releaser.snapshot import Snapshot, Snapshots, read_snapshot
@@ -73,8 +73,7 @@ class CachedRepository:
                     self._prepare()
                     found |= self._load(wanted, paths, stack)
             except OSError as error:
-                what = f"the cache {self._directory} can't be used: {error.strerror or error}"
-                raise UpstreamError(f"{what}; choose another place with --cache-dir") from error
+                raise cache_failed(self._directory, error) from error
             yield found
 
     @contextlib.contextmanager
@@ -93,8 +92,7 @@ class CachedRepository:
                 "end it or choose another place with --cache-dir"
             ) from error
         except OSError as error:
-            what = f"the cache {self._directory.parent} can't be used: {error.strerror or error}"
-            raise UpstreamError(f"{what}; choose another place with --cache-dir") from error
+            raise cache_failed(self._directory.parent, error) from error
         try:
             yield
         finally:
@@ -174,7 +172,7 @@ class CachedRepository:
                 self._oid_size = 52 - self._oid_size
                 self._prepare()
             else:
-                self._remote.fail(result.stderr)
+                self._remote.fail(result.stderr, place=self._directory)
         raise UpstreamError(f"could not fetch {self._remote.title}: its tags change while they are read; run again")
 
     def _fetch_blobs(self, oids: Sequence[str], tags: list[str]) -> None:
@@ -185,7 +183,7 @@ class CachedRepository:
         if re.search(r"not our ref|unadvertised object|not allow request", result.stderr):
             self._fetch_tags(tags, whole=True)
         else:
-            self._remote.fail(result.stderr)
+            self._remote.fail(result.stderr, place=self._directory)
 
     def _fetch(self, *options: str, stdin: str, haves: bool = True) -> Result:
         start = _size(self._directory)

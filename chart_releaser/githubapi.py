@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -239,7 +240,7 @@ class GitHubApi:
         if not isinstance(cause, GithubException):
             return None
         headers = {key.lower(): value for key, value in (cause.headers or {}).items()}
-        return asked_wait(cause.status, headers, message(cause), self.pacing.clock())
+        return asked_wait(cause.status, headers, message(cause), time.time())
 
 
 def _is_below(url: str, base: str) -> bool:

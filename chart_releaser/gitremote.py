@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,10 +12,10 @@ from typing import NoReturn
 from urllib.parse import urljoin, urlsplit
 
 from chart_releaser.attempts import Attempts
-from chart_releaser.errors import UpstreamError
+from chart_releaser.errors import MachineError, UpstreamError, run_again
 from chart_releaser.gitobjects import DamagedError
 from chart_releaser.gitrefs import parse_refs
-from chart_releaser.gitrun import Git, Login, Result, object_config, reason, write_git_dir
+from chart_releaser.gitrun import Git, Login, Result, reason, temporary_git_dir
 
 REMOTE = "chart-releaser"
 """The remote's name in git's configuration; not origin, which the user's own configuration may speak of."""
@@ -36,6 +37,9 @@ _ELSEWHERE = re.compile(
     r"|stopped (?:after|because)|transport '|unable to find remote helper|SSL|certificate|protocol error"
     r"|bad line length|No space left|redirect"
 )
+# What git says of this machine; what the server says of its own begins with "remote: ".
+_NO_ROOM_CODES = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
+_NO_ROOM = re.compile(rf"^(?!remote: ).*({'|'.join(map(os.strerror, _NO_ROOM_CODES))})", re.MULTILINE)
 
 
 class Remote:
@@ -51,12 +55,11 @@ class Remote:
 
     def tags(self) -> dict[str, str]:
         """Return the names of all tags and the objects that they name. Raises UpstreamError."""
-        with tempfile.TemporaryDirectory(prefix="chart-releaser-") as name:
-            write_git_dir(Path(name), object_config(20))
-            git = Git(Path(name), protocols=self.protocols)
+        with temporary_git_dir(20) as directory:
+            git = Git(directory, protocols=self.protocols)
             result = self.run(git, "ls-remote", "--quiet", "--tags", "--refs", REMOTE)
         if result.status:
-            self.fail(result.stderr, damage=False)
+            self.fail(result.stderr)
         return parse_refs(result.stdout, "refs/tags/")
 
     def run(
@@ -108,15 +111,34 @@ class Remote:
     def _reason(self, stderr: str) -> str:
         return reason(stderr, self._login.secrets if self._login else ())
 
-    def fail(self, stderr: str, *, damage: bool = True) -> NoReturn:
-        """Raise what a failed command's `stderr` stands for: UpstreamError, or DamagedError if it may be the cache."""
+    def fail(self, stderr: str, *, place: Path | None = None) -> NoReturn:
+        """Raise what a failed command's `stderr` stands for.
+
+        UpstreamError, or DamagedError if it may be the repository on this machine, in `place`. MachineError if that
+        can't be written.
+        """
+        check_room(stderr, place)
         why = self._reason(stderr)
         text = f"could not fetch {self.title}: {why}"
         if _REFUSED.search(stderr):
             raise UpstreamError(f"{text}; check its address and, if it is private, your token or credentials")
-        if _PASSING.search(stderr) or _ELSEWHERE.search(stderr) or not damage:
+        if _PASSING.search(stderr) or _ELSEWHERE.search(stderr) or place is None:
             raise UpstreamError(f"{text}; check the network and the server, then run again")
         raise DamagedError(f"{text}; run again")
+
+
+def check_room(stderr: str, place: Path | None) -> None:
+    """Raises MachineError if a failed command's `stderr` tells that `place`, where it wrote, takes no more."""
+    found = _NO_ROOM.search(stderr)
+    if place is not None and found is not None:
+        code = next(code for code in _NO_ROOM_CODES if os.strerror(code) == found[1])
+        raise cache_failed(place, OSError(code, found[1]))
+
+
+def cache_failed(place: Path, error: OSError) -> MachineError:
+    """Return what to say where the cache, in `place`, can't be read or written."""
+    what = f"the cache {place} can't be used: {error.strerror or error}"
+    return MachineError(f"{what}; choose another place with --cache-dir, or {run_again(error)}")
 
 
 def _moved(url: str, login: Login) -> str | None:

@@ -9,7 +9,6 @@ import os
 import re
 import signal
 import subprocess
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from chart_releaser.errors import UpstreamError
+from chart_releaser.temporary import temporary_directory, temporary_failed, temporary_file
 
 OLDEST = (2, 36)
 """`cat-file --batch-command` came with git 2.36, and with it all else that is used here."""
@@ -98,9 +98,7 @@ class Git:
         `timeout` seconds, or when `growth`, asked twice a second, says that too much was written; the result's stderr
         then says so. Raises UpstreamError if git can't be run at all.
         """
-        with tempfile.TemporaryFile() as given:
-            given.write(stdin)
-            given.seek(0)
+        with temporary_file(stdin) as given:
             process = self._start(command, given, config)
             watch = _Watch(process)
             try:
@@ -116,7 +114,7 @@ class Git:
         import git
 
         options = [part for setting in _FIXED for part in ("-c", setting)]
-        cwd = self.git_dir if self.git_dir.is_dir() else Path(tempfile.gettempdir())
+        cwd = self.git_dir if self.git_dir.is_dir() else Path("/")
         try:
             return git.Git(cwd).execute(
                 [git.Git.GIT_PYTHON_GIT_EXECUTABLE, *options, *command],
@@ -274,9 +272,19 @@ def bare_view(objects: Path, oid_size: int) -> Iterator[Git]:
 
     So reading can neither run anything that a repository's configuration names nor fetch what is missing.
     """
-    with tempfile.TemporaryDirectory(prefix="chart-releaser-") as name:
-        write_git_dir(Path(name), object_config(oid_size))
-        yield Git(Path(name), objects=objects)
+    with temporary_git_dir(oid_size) as directory:
+        yield Git(directory, objects=objects)
+
+
+@contextlib.contextmanager
+def temporary_git_dir(oid_size: int) -> Iterator[Path]:
+    """Give a bare git directory without objects and references. Raises MachineError."""
+    with temporary_directory() as directory:
+        try:
+            write_git_dir(directory, object_config(oid_size))
+        except OSError as error:
+            raise temporary_failed(error) from error
+        yield directory
 
 
 def object_config(oid_size: int, *, version: int = 0) -> str:

@@ -68,8 +68,11 @@ class KeptExcerpt:
         staged = self._path.with_name(f"{self._path.name}.new")
         with contextlib.suppress(OSError):
             self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            staged.write_bytes(_head(blob, body) + b"\n" + body)
-            staged.replace(self._path)
+            try:
+                staged.write_bytes(_head(blob, body) + b"\n" + body)
+                staged.replace(self._path)
+            finally:
+                staged.unlink(missing_ok=True)
 
 
 def digest_and_url(entry: Mapping[str, Any]) -> tuple[str, str]:

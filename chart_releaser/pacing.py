@@ -7,6 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
 
 from chart_releaser.errors import RateLimitError
 
@@ -24,12 +25,12 @@ _NEXT = "what is done is kept, another run goes on from there"
 class Pacing:
     """Paces the requests of one run, whichever threads send them.
 
-    `max_wait` is how many seconds the run may wait for a limit, each time. `clock` tells the time in seconds since the
-    epoch; `sleep` waits, and returns True if the user wants to stop.
+    `max_wait` is how many seconds the run may wait for a limit, each time. `clock` tells seconds from any start, and
+    never goes back; `sleep` waits, and returns True if the user wants to stop.
     """
 
     max_wait: float = 300.0
-    clock: Callable[[], float] = time.time
+    clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], bool] = field(default_factory=lambda: threading.Event().wait)
     on_wait: Callable[[str], None] = lambda _message: None
     per_minute: int = PER_MINUTE
@@ -97,6 +98,8 @@ def asked_wait(status: int, headers: Mapping[str, object], message: str, now: fl
 
     `headers` are lower case. Retry-After comes first, then the reset time of a limit that is used up, else a minute:
     https://docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api#exceeding-the-rate-limit
+    The reset time is by the server's clock, as the answer's Date is; `now`, in seconds since the epoch, is for one
+    without: this machine's clock may be wrong.
     """
     if status not in (403, 429):
         return None
@@ -105,10 +108,18 @@ def asked_wait(status: int, headers: Mapping[str, object], message: str, now: fl
         return float(after)
     if str(headers.get("x-ratelimit-remaining")) == "0":
         reset = str(headers.get("x-ratelimit-reset") or "")
-        return max(float(reset) - now, 1.0) if reset.isdecimal() else _DEFAULT_WAIT
+        return max(float(reset) - _time_of(headers, now), 1.0) if reset.isdecimal() else _DEFAULT_WAIT
     if status == 429 or "rate limit" in message.lower() or "abuse" in message.lower():
         return _DEFAULT_WAIT
     return None
+
+
+def _time_of(headers: Mapping[str, object], now: float) -> float:
+    """Return when an answer was given, by its server's clock; `now` if it does not say."""
+    try:
+        return parsedate_to_datetime(str(headers.get("date") or "")).timestamp()
+    except (ValueError, OverflowError, OSError):
+        return now
 
 
 def _span(seconds: float) -> str:

@@ -6,13 +6,13 @@ import contextlib
 import difflib
 import os
 import re
-import tempfile
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from chart_releaser.errors import ConfigError, UsageError
+from chart_releaser.temporary import temporary_directory
 
 if TYPE_CHECKING:
     from chart_releaser.config import Config
@@ -153,8 +153,8 @@ def cache_of(chosen: Path | None, *, keep: bool) -> Iterator[Path]:
     if keep:
         yield chosen if chosen is not None else _default_cache()
         return
-    with tempfile.TemporaryDirectory(prefix="chart-releaser-", ignore_cleanup_errors=True) as directory:
-        yield Path(directory)
+    with temporary_directory() as directory:
+        yield directory
 
 
 def _default_cache() -> Path:

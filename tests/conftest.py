@@ -11,6 +11,7 @@ from typing import NoReturn
 import pytest
 
 from tests.helm import Helm
+from tests.machine import NO_MOUNTS, Machine, machine
 from tools import get_helm, get_helm4
 
 _HERE = Path(__file__).resolve().parent
@@ -68,6 +69,13 @@ def _no_network_in_unit_tests(request: pytest.FixtureRequest, monkeypatch: pytes
         monkeypatch.setattr(socket, name, refuse)
 
 
+@pytest.fixture(scope="session")
+def host(_clean_session: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    """A machine for whole runs of the command, with file systems of its own where that is permitted."""
+    with machine(tmp_path_factory.mktemp("host")) as host:
+        yield host
+
+
 def _missing(reason: str, *, required: bool) -> NoReturn:
     if required:
         pytest.fail(f"{_NO_HELM}: {reason}")
@@ -122,7 +130,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     reasons: dict[str, int] = {}
     for report in terminalreporter.getreports("skipped"):
         text = str(report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr)
-        found = next((kind for kind in (_NO_HELM, _NO_BROWSER) if kind in text), None)
+        found = next((kind for kind in (_NO_HELM, _NO_BROWSER, NO_MOUNTS) if kind in text), None)
         if found is not None:
             reason = text[text.index(found) :]
             reasons[reason] = reasons.get(reason, 0) + 1

@@ -17,7 +17,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from chart_releaser.destinations import Package, Page, Published
-from chart_releaser.errors import BrokenIndexError, ConflictError, DestinationError, DestinationUnusableError
+from chart_releaser.errors import (
+    BrokenIndexError,
+    ConflictError,
+    DestinationError,
+    DestinationUnusableError,
+    run_again,
+)
 from chart_releaser.index import Index, entry
 
 INDEX = "index.yaml"
@@ -27,11 +33,6 @@ LOCK_SECONDS = 120
 
 _TEMPORARY = re.compile(r"\.chart-releaser-[0-9a-f]{16}\.tmp")
 _FILENAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*\.tgz")
-
-_REMEDIES = {
-    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), "with more free space"),
-    **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), "with the permission to read and write it"),
-}
 
 
 def _now() -> datetime:
@@ -275,8 +276,7 @@ class Directory:
             yield
         except OSError as error:
             reason = error.strerror or str(error)
-            remedy = _REMEDIES.get(error.errno or 0, "when that is mended")
-            raise DestinationError(f"{path}: {reason}; run again {remedy}") from error
+            raise DestinationError(f"{path}: {reason}; {run_again(error)}") from error
 
 
 def read_all(file: int) -> bytes:

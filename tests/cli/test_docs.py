@@ -15,7 +15,7 @@ import pytest
 import typer
 import yaml
 
-from chart_releaser import cli, errors, findings
+from chart_releaser import cli, errors, findings, process
 from chart_releaser.config import json_schema, parse_config
 from chart_releaser.report import Row, UpdateReport
 from chart_releaser.verify import VerifyReport
@@ -151,7 +151,7 @@ def test_no_option_is_invented() -> None:
 
 def test_the_exit_codes() -> None:
     families = [value for _, value in inspect.getmembers(errors, inspect.isclass)]
-    codes = {0, cli.BUG, cli.INTERRUPTED, *(getattr(family, "exit_code", 1) for family in families)}
+    codes = {0, cli.BUG, process.INTERRUPTED, *(getattr(family, "exit_code", 1) for family in families)}
     assert {int(row[0]) for row in rows(section(README, "Exit codes"), "code")} == codes
 
 

@@ -386,7 +386,9 @@ def test_a_cache_that_cannot_be_written(tmp_path: Path, server: Server) -> None:
     assert ran.code == 1
     assert len(ran.errors) == 1
     assert ran.errors[0].startswith(f"a v1.0.0: the cache {tmp_path}/file/cache")
-    assert ran.errors[0].endswith("can't be used: Not a directory; choose another place with --cache-dir")
+    assert ran.errors[0].endswith(
+        "can't be used: Not a directory; choose another place with --cache-dir, or run again when that is mended"
+    )
 
 
 def test_a_destination_that_cannot_be_used(tmp_path: Path, weather: GitRepo) -> None:

@@ -107,6 +107,10 @@ class _Handler(BaseHTTPRequestHandler):
         if self.hub.connect_latency:
             time.sleep(self.hub.connect_latency)
 
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        """The header Date goes by the hub's clock, as its limits do."""
+        return super().date_time_string(self.hub.clock() if timestamp is None else timestamp)
+
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
         """The journal has it."""
 

@@ -18,7 +18,7 @@ import filelock
 import pytest
 
 from chart_releaser import gitcache, gitremote, gitrun
-from chart_releaser.errors import SnapshotError, UpstreamError
+from chart_releaser.errors import MachineError, SnapshotError, UpstreamError
 from chart_releaser.gitrun import Login, reason, require_git
 from chart_releaser.location import GitHubRepository, GitRepository, LocalRepository, Location, Server
 from chart_releaser.snapshot import Repository, Snapshot, open_repository
@@ -465,7 +465,7 @@ class TestDamage:
     def test_an_unusable_cache_directory_is_told(self, upstream: GitRepo, open_: Open, cache: Path) -> None:
         cache.write_text("a file")
         with pytest.raises(
-            UpstreamError, match=r"the cache .* can't be used: .*; choose another place with --cache-dir"
+            MachineError, match=r"the cache .* can't be used: .*; choose another place with --cache-dir"
         ):
             read_all(open_(upstream))
 

@@ -1,0 +1,140 @@
+"""The helper process of `tests.machine`: mounts, and runs the program in forks of itself. It has no threads.
+
+It is asked by lines of JSON on stdin and answers on stdout.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import io
+import json
+import os
+import pkgutil
+import resource
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+import chart_releaser
+from tests.machine import fates
+
+_LIBRARIES = ("github", "git", "jinja2", "ruamel.yaml", "jsonschema", "platformdirs", "requests", "http.client")
+
+
+def main() -> None:
+    """Serve until stdin ends."""
+    for module in pkgutil.walk_packages(chart_releaser.__path__, "chart_releaser."):
+        importlib.import_module(module.name)
+    for name in _LIBRARIES:
+        importlib.import_module(name)
+    gc.freeze()
+    print("mounts" if _can_mount(Path(sys.argv[1])) else "no mounts", flush=True)
+    for line in sys.stdin:
+        asked = json.loads(line)
+        try:
+            answer: dict[str, Any] = {"value": _DOES[asked.pop("do")](**asked)}
+        except Exception:
+            answer = {"error": traceback.format_exc()}
+        print(json.dumps(answer), flush=True)
+
+
+def _can_mount(scratch: Path) -> bool:
+    trial = scratch / "trial"
+    trial.mkdir(exist_ok=True)
+    try:
+        _mount(str(trial), "size=4k")
+        _unmount(str(trial))
+    except subprocess.CalledProcessError:
+        return False
+    # The machine's own mounts would be changed without a namespace of this process's own.
+    return Path("/proc/self/ns/mnt").readlink() != Path(f"/proc/{os.getppid()}/ns/mnt").readlink()
+
+
+def _mount(path: str, options: str) -> None:
+    source = [] if "remount" in options else ["-t", "tmpfs", "tmpfs"]
+    subprocess.run(["mount", "-o", options, *source, path], check=True, capture_output=True)
+
+
+def _unmount(path: str) -> None:
+    subprocess.run(["umount", "--lazy", path], check=True, capture_output=True)
+
+
+def _wait(pid: int, seconds: float) -> int | None:
+    """Return how the run ended: its exit code, minus the signal that killed it, None if it had to be stopped."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        done, status = os.waitpid(pid, os.WNOHANG)
+        if done:
+            return os.waitstatus_to_exitcode(status)
+        time.sleep(0.002)
+    os.killpg(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    return None
+
+
+def _start(**given: Any) -> int:
+    pid = os.fork()
+    if not pid:
+        _become(**given)
+    return pid
+
+
+def _become(
+    words: list[str],
+    cwd: str,
+    env: dict[str, str],
+    out: str,
+    err: str,
+    file_size: int | None,
+    user: int | None,
+    fate: dict[str, Any] | None,
+) -> NoReturn:
+    """Be the program."""
+    try:
+        os.setsid()
+        os.chdir(cwd)
+        for number, path in enumerate((os.devnull, out, err)):
+            handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+            os.dup2(handle, number)
+            os.close(handle)
+        sys.stdin, sys.stdout, sys.stderr = (
+            io.TextIOWrapper(io.FileIO(0, "rb"), "utf-8"),
+            io.TextIOWrapper(io.BufferedWriter(io.FileIO(1, "wb")), "utf-8"),
+            io.TextIOWrapper(io.BufferedWriter(io.FileIO(2, "wb")), "utf-8", line_buffering=True),
+        )
+        kept = {name: value for name, value in os.environ.items() if name.startswith(("LD_PRELOAD", "FAKETIME"))}
+        os.environ.clear()
+        os.environ.update(kept | env)
+        tempfile.tempdir = None
+        sys.argv = ["chart-releaser", *words]
+        if file_size is not None:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (file_size, file_size))
+        if user is not None:
+            os.setgroups([])
+            os.setgid(user)
+            os.setuid(user)
+        if fate is not None:
+            fates.await_fate(**fate)
+    except BaseException:
+        traceback.print_exc()
+        os._exit(99)
+    try:
+        from chart_releaser.cli import main as program
+
+        program()
+    except BaseException:  # what the interpreter does with what is caught nowhere
+        traceback.print_exc()
+    os._exit(1)
+
+
+_DOES: dict[str, Callable[..., Any]] = {"start": _start, "wait": _wait, "mount": _mount, "unmount": _unmount}
+
+if __name__ == "__main__":
+    main()
