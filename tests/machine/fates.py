@@ -6,6 +6,7 @@ import builtins
 import io
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,20 +39,19 @@ class _Fate:
             if self.moment == "half":
                 self._halve()
             os.kill(os.getpid(), self.signal)
-        outcome = change()
-        if what == "open":
-            self.last = path
-        if due and self.moment == "after":
-            os.kill(os.getpid(), self.signal)
-        return outcome
+        try:
+            return change()
+        finally:
+            if what == "open":
+                self.last = path
+            if due and self.moment == "after":
+                os.kill(os.getpid(), self.signal)
 
     def _halve(self) -> None:
         """Leave of the file that was written last what a process leaves that dies in the middle of it."""
-        try:
-            size = Path(self.last).stat().st_size
-        except OSError:
-            return
-        _REAL["truncate"](self.last, size // 2)
+        if self.last:
+            with suppress(FileNotFoundError):  # it has its final name by now
+                _REAL["truncate"](self.last, Path(self.last).stat().st_size // 2)
 
 
 _REAL: dict[str, Callable[..., Any]] = {
