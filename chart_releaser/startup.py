@@ -160,4 +160,9 @@ def cache_of(chosen: Path | None, *, keep: bool) -> Iterator[Path]:
 def _default_cache() -> Path:
     import platformdirs
 
-    return platformdirs.user_cache_path("chart-releaser")
+    path = None
+    with contextlib.suppress(RuntimeError):
+        path = platformdirs.user_cache_path("chart-releaser")
+    if path is None or not path.is_absolute():  # older versions of platformdirs leave it at ~
+        raise UsageError("there is no home directory to keep the cache in; set HOME, or name a place with --cache-dir")
+    return path

@@ -25,7 +25,10 @@ from typing import Any, NoReturn
 import chart_releaser
 from tests.machine import fates
 
-_LIBRARIES = ("github", "git", "jinja2", "ruamel.yaml", "jsonschema", "platformdirs", "requests", "http.client")
+_LIBRARIES = (
+    *("github", "git", "jinja2", "ruamel.yaml", "jsonschema", "platformdirs", "requests", "http.client"),
+    *("encodings.ascii", "encodings.idna"),  # a run as another user may not be able to read what is not loaded
+)
 
 
 def main() -> None:
