@@ -15,8 +15,8 @@ import filelock
 from chart_releaser.attempts import Attempts
 from chart_releaser.errors import DestinationError, DestinationUnusableError, MachineError, UpstreamError
 from chart_releaser.gitobjects import DamagedError
-from chart_releaser.gitremote import REMOTE, Remote, cache_failed, check_room
-from chart_releaser.gitrun import Git, Login, object_config, reason, require_git, write_git_dir
+from chart_releaser.gitremote import MISPLACED, REMOTE, Remote, cache_failed, check_room
+from chart_releaser.gitrun import Git, Login, Result, object_config, reason, require_git, write_git_dir
 
 _REF = "refs/published/head"
 _FILE = b"100644 blob "
@@ -32,6 +32,8 @@ _REJECTED = re.compile(
     r"|incorrect old value|reference already exists|reference does not exist"
 )
 _REFUSED = re.compile(r"returned error: 40[134]|Authentication failed|could not read Username|Permission .*denied")
+# A push that the server has given an answer to.
+_ANSWERED = re.compile("|".join((_PROTECTED.pattern, _REJECTED.pattern, _REFUSED.pattern, r"\[remote rejected\]")))
 # Whatever the user's own configuration says about pushing.
 _PUSH = ("push", "--porcelain", "--no-verify", "--no-follow-tags", "--recurse-submodules=no", "--no-signed")
 
@@ -82,7 +84,7 @@ class Branch:
                 shutil.rmtree(self._directory, ignore_errors=True)
             try:
                 return self._read(paths, leave)
-            except DamagedError:
+            except (DamagedError, *MISPLACED):
                 shutil.rmtree(self._directory, ignore_errors=True)
                 return self._read(paths, leave)
 
@@ -128,9 +130,17 @@ class Branch:
         server allows no push, DestinationError for other failures.
         """
         with self._locked():
-            commit = self._commit(head, files, message)
-            result = self._remote.run(self._git, *_PUSH, REMOTE, f"{commit}:refs/heads/{self.name}")
-        said = result.stdout.decode("utf-8", "replace") + result.stderr
+            try:
+                result = self._commit_and_push(head, files, message)
+            except DamagedError:
+                result = None
+            if result is None or not (result.status == 0 or _ANSWERED.search(_said(result))):
+                # It may be what is kept here that is damaged, which git may notice only now: once more, from anew.
+                shutil.rmtree(self._directory, ignore_errors=True)
+                if self._read((), lambda _path, _blob: True).commit != head.commit:
+                    return False
+                result = self._commit_and_push(head, files, message)
+        said = _said(result)
         if result.status == 0:
             return True
         if _PROTECTED.search(said):
@@ -145,6 +155,10 @@ class Branch:
             f"could not push to the branch {self.name} of {self._remote.title}: {reason(said, self._secrets)}; "
             "check the network and the server, then run again"
         )
+
+    def _commit_and_push(self, head: Head, files: Mapping[str, bytes], message: str) -> Result:
+        commit = self._commit(head, files, message)
+        return self._remote.run(self._git, *_PUSH, REMOTE, f"{commit}:refs/heads/{self.name}")
 
     def _has_moved(self, head: Head) -> bool:
         with self._locked():
@@ -222,6 +236,10 @@ class Branch:
 
     def _prepare(self) -> None:
         require_git()
+        if (
+            self._directory.is_symlink() or self._directory.is_file()
+        ):  # nothing of ours: what it leads to stays as it is
+            self._directory.unlink()
         for pattern in ("*.lock", "refs/**/*.lock", "objects/**/tmp_*", "*.new"):
             for stale in list(self._directory.glob(pattern)):
                 stale.unlink(missing_ok=True)
@@ -256,6 +274,10 @@ class Branch:
             f"{self._remote.title} does not let this token push to the branch {self.name}: "
             f"{reason(said, self._secrets)}; give GITHUB_TOKEN the permission contents: write"
         )
+
+
+def _said(result: Result) -> str:
+    return result.stdout.decode("utf-8", "replace") + result.stderr
 
 
 def protected_message(title: str, branch: str) -> str:

@@ -16,7 +16,7 @@ from chart_releaser.attempts import Attempts
 from chart_releaser.errors import SnapshotError, UpstreamError
 from chart_releaser.gitobjects import DamagedError, Objects, open_objects
 from chart_releaser.gitrefs import checked_tags, list_refs
-from chart_releaser.gitremote import REMOTE, Remote, cache_failed
+from chart_releaser.gitremote import MISPLACED, REMOTE, Remote, cache_failed
 from chart_releaser.gitrun import Git, Login, Result, object_config, write_git_dir
 from chart_releaser.objectformat import Entry, MissingObjectError
 from chart_releaser.snapshot import Snapshot, Snapshots, read_snapshot
@@ -61,7 +61,11 @@ class CachedRepository:
             return
         with self._locked(), contextlib.ExitStack() as stack:
             try:
-                fresh = self._prepare()
+                try:
+                    fresh = self._prepare()
+                except MISPLACED:
+                    self._discard()
+                    fresh = self._prepare()
                 try:
                     found |= self._load(wanted, paths, stack)
                 except DamagedError as error:

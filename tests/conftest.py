@@ -11,7 +11,7 @@ from typing import NoReturn
 import pytest
 
 from tests.helm import Helm
-from tests.machine import NO_MOUNTS, Machine, machine
+from tests.machine import NO_COMPILER, NO_MOUNTS, Machine, machine
 from tools import get_helm, get_helm4
 
 _HERE = Path(__file__).resolve().parent
@@ -130,7 +130,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     reasons: dict[str, int] = {}
     for report in terminalreporter.getreports("skipped"):
         text = str(report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr)
-        found = next((kind for kind in (_NO_HELM, _NO_BROWSER, NO_MOUNTS) if kind in text), None)
+        found = next((kind for kind in (_NO_HELM, _NO_BROWSER, NO_MOUNTS, NO_COMPILER) if kind in text), None)
         if found is not None:
             reason = text[text.index(found) :]
             reasons[reason] = reasons.get(reason, 0) + 1

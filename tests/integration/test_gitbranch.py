@@ -213,6 +213,41 @@ def test_a_damaged_cache_is_made_anew(branch: Callable[..., Branch], tmp_path: P
     assert branch().read(["index.yaml"]).files == {"index.yaml": FIRST_INDEX}
 
 
+@pytest.mark.parametrize("damage", ["flipped", "gone"])
+def test_a_cache_that_got_damaged_is_made_anew_for_the_push(
+    git: GitDir, branch: Callable[..., Branch], tmp_path: Path, damage: str
+) -> None:
+    it = branch()
+    head = it.read(["index.yaml"])
+    for path in (tmp_path / "cache").rglob("*.pack" if damage == "flipped" else "*.idx"):
+        if damage == "gone":
+            path.unlink()
+            continue
+        path.chmod(0o600)
+        data = bytearray(path.read_bytes())
+        for at in range(12, len(data), 8):
+            data[at] ^= 4
+        path.write_bytes(data)
+    assert it.push(head, {"index.yaml": b"new\n"}, "Publish")
+    assert git.read("refs/heads/gh-pages", "index.yaml") == b"new\n"
+
+
+@pytest.mark.parametrize("what", ["a link", "a file"])
+def test_what_is_in_the_place_of_the_cache_makes_way(branch: Callable[..., Branch], tmp_path: Path, what: str) -> None:
+    branch().read([])
+    [directory] = (tmp_path / "cache" / "branch").glob("*.git")
+    shutil.rmtree(directory)
+    others = tmp_path / "others"
+    (others / "objects").mkdir(parents=True)
+    for name in ("config", "index.lock", "objects/tmp_obj_a"):
+        (others / name).write_text("somebody else's")
+    directory.symlink_to(others) if what == "a link" else directory.write_text("a file")
+    assert branch().read(["index.yaml"]).files == {"index.yaml": FIRST_INDEX}
+    assert {path.name: path.read_text() for path in others.rglob("*") if path.is_file()} == dict.fromkeys(
+        ("config", "index.lock", "tmp_obj_a"), "somebody else's"
+    )
+
+
 def test_the_cache_does_not_grow_for_ever(git: GitDir, branch: Callable[..., Branch], tmp_path: Path) -> None:
     it = branch()
     it.read([])

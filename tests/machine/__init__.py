@@ -26,6 +26,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 LIMIT_SECONDS = 60
 """No run takes longer, whatever is in its way."""
 NO_MOUNTS = "NO FILE SYSTEMS OF ITS OWN: neither root nor user namespaces may mount here"
+NO_COMPILER = "NO CLOCK TO SET: there is no C compiler"
 _NAMESPACES = (["unshare", "--mount", "--propagation", "private"], ["unshare", "--user", "--map-root-user", "--mount"])
 
 

@@ -112,7 +112,7 @@ def _become(
             io.TextIOWrapper(io.BufferedWriter(io.FileIO(1, "wb")), "utf-8"),
             io.TextIOWrapper(io.BufferedWriter(io.FileIO(2, "wb")), "utf-8", line_buffering=True),
         )
-        kept = {name: value for name, value in os.environ.items() if name.startswith(("LD_PRELOAD", "FAKETIME"))}
+        kept = {name: value for name, value in os.environ.items() if name in ("LD_PRELOAD", "CLOCK_FILE")}
         os.environ.clear()
         os.environ.update(kept | env)
         tempfile.tempdir = None
