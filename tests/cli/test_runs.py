@@ -217,6 +217,16 @@ def test_a_stop_while_repositories_are_asked_changes_nothing(
     assert not (tmp_path / "charts").exists()
 
 
+@pytest.mark.parametrize("closed", ["2>&-", "<&- >&- 2>&-"])
+def test_streams_that_the_caller_has_closed(tmp_path: Path, weather: GitRepo, closed: str) -> None:
+    """No file of the repository takes the place of such a stream, and what would be said there stops nothing."""
+    config(tmp_path, source("weather", "./weather.git"))
+    command = ["sh", "-c", f'exec "$0" update {closed}', str(SCRIPT)]
+    done = subprocess.run(command, cwd=tmp_path, env=environment(), check=False, timeout=60)
+    assert done.returncode == 0
+    assert run("verify", cwd=tmp_path, ok=True).messages[-1].endswith("3 entries, 3 packages, 0 repaired, 0 left")
+
+
 # --- bugs
 
 

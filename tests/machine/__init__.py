@@ -157,10 +157,11 @@ def machine(scratch: Path, *, preload: str = "", env: Mapping[str, str] | None =
     environ = {**environment(), "PYTHONPATH": str(ROOT), **(env or {})}
     if preload:
         environ["LD_PRELOAD"] = preload
+    namespace = str(Path("/proc/self/ns/mnt").readlink())
     found: subprocess.Popen[str] | None = None
     for prefix in (*_NAMESPACES, []):
         process = subprocess.Popen(
-            [*prefix, sys.executable, "-m", "tests.machine.inside", str(scratch)],
+            [*prefix, sys.executable, "-m", "tests.machine.inside", str(scratch), namespace],
             cwd=ROOT,
             env=environ,
             stdin=subprocess.PIPE,
