@@ -41,7 +41,8 @@ _ELSEWHERE = re.compile(
 )
 # What git says of this machine; what the server says of its own begins with "remote: ".
 _NO_ROOM_CODES = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
-_NO_ROOM = re.compile(rf"^(?!remote: ).*({'|'.join(map(os.strerror, _NO_ROOM_CODES))})", re.MULTILINE)
+_NO_ROOM_WORDS = {os.strerror(code): code for code in _NO_ROOM_CODES} | {"Out of diskspace": errno.ENOSPC}
+_NO_ROOM = re.compile(rf"^(?!remote: ).*({'|'.join(_NO_ROOM_WORDS)})", re.MULTILINE)
 
 
 class Remote:
@@ -133,8 +134,8 @@ def check_room(stderr: str, place: Path | None) -> None:
     """Raises MachineError if a failed command's `stderr` tells that `place`, where it wrote, takes no more."""
     found = _NO_ROOM.search(stderr)
     if place is not None and found is not None:
-        code = next(code for code in _NO_ROOM_CODES if os.strerror(code) == found[1])
-        raise cache_failed(place, OSError(code, found[1]))
+        code = _NO_ROOM_WORDS[found[1]]
+        raise cache_failed(place, OSError(code, os.strerror(code)))
 
 
 def cache_failed(place: Path, error: OSError) -> MachineError:
