@@ -28,7 +28,7 @@ class HurriedPacing(pacing.Pacing):
             self._ahead += seconds
             return bool(stopped(0))
 
-        super().__init__(**options, sleep=sleep, clock=lambda: time.time() + self._ahead)
+        super().__init__(**options, sleep=sleep, clock=lambda: time.monotonic() + self._ahead)
 
 
 @contextmanager
