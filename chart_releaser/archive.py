@@ -6,17 +6,21 @@ import gzip
 import io
 import posixpath
 import re
-import tarfile
 import zlib
 from dataclasses import dataclass
 
 from chart_releaser.errors import ChartError
+from chart_releaser.tarball import TarError, members
 
 # Helm's loader refuses more than this: its pkg/chart/loader/archive.go.
 MAX_FILE_BYTES = 5 * 1024 * 1024
 MAX_CHART_BYTES = 100 * 1024 * 1024
 _MAX_FILES = 20_000
+# A tar of the largest chart, its headers and padding included.
+_MAX_PLAIN_BYTES = MAX_CHART_BYTES + _MAX_FILES * 1024
 _DRIVE = re.compile(r"[a-zA-Z]:/")
+_GZIP_HEADER = b"\x1f\x8b\x08"
+_MAX_GZIP_PIECES = 1000  # several in one file are legal, but each takes its time
 
 
 @dataclass
@@ -26,6 +30,8 @@ class Allowance:
     files: int = _MAX_FILES
     # Of an archive in an archive both the packed and the unpacked bytes count.
     bytes: int = 2 * MAX_CHART_BYTES
+    plain: int = 2 * _MAX_PLAIN_BYTES
+    """Bytes of uncompressed archives, headers and padding included."""
 
     def take(self, size: int, what: str) -> None:
         """Take one file of `size` bytes off. Raises ChartError, naming `what`, if it is too much."""
@@ -43,27 +49,29 @@ def unpack(data: bytes, path: str, allowance: Allowance) -> dict[str, bytes]:
     """
     files: dict[str, bytes] = {}
     try:
-        with tarfile.open(fileobj=io.BytesIO(_gunzip(data, path)), mode="r:") as archive:
-            for member in archive:
-                if member.isdir():
-                    continue
-                if not member.isreg():
-                    raise ChartError(f"{path}: {member.name} is a link or a device; only files can be in a chart")
-                name = _name(member.name, path)
-                allowance.take(member.size, f"{path}: {member.name}")
-                content = archive.extractfile(member)
-                files[name] = content.read() if content is not None else b""
-    except (tarfile.TarError, EOFError, OSError, zlib.error, ValueError, OverflowError) as error:
+        for member in members(_gunzip(data, path, allowance)):
+            shown = ascii(member.name)[1:-1]
+            if member.kind == "other":
+                raise ChartError(f"{path}: {shown} is a link or a device; only files can be in a chart")
+            allowance.take(len(member.data), f"{path}: {shown}")
+            if member.kind == "directory":
+                continue
+            name = _name(member.name, path)
+            if name in files:
+                raise ChartError(f"{path} has two files called {name!a}, of which each reader takes another one")
+            files[name] = member.data
+    except (TarError, EOFError, OSError, zlib.error) as error:
         raise ChartError(f"{path} is no chart archive: {error}") from error
     return files
 
 
-def _gunzip(data: bytes, path: str) -> bytes:
+def _gunzip(data: bytes, path: str, allowance: Allowance) -> bytes:
+    if data.count(_GZIP_HEADER) > _MAX_GZIP_PIECES:
+        raise ChartError(f"{path} is no chart archive: it consists of more than {_MAX_GZIP_PIECES} gzip files")
     with gzip.GzipFile(fileobj=io.BytesIO(data)) as stream:
-        # A tar of the largest chart, its headers and padding included; a bomb stops here.
-        limit = MAX_CHART_BYTES + _MAX_FILES * 1024
-        plain = stream.read(limit + 1)
-    if len(plain) > limit:
+        plain = stream.read(min(allowance.plain, _MAX_PLAIN_BYTES) + 1)  # a bomb stops here
+    allowance.plain -= len(plain)
+    if allowance.plain < 0 or len(plain) > _MAX_PLAIN_BYTES:
         raise ChartError(f"{path} unpacks to more than the {MAX_CHART_BYTES // 1024 // 1024} MiB that Helm loads")
     return plain
 

@@ -75,6 +75,23 @@ def test_what_is_no_archive(data: bytes) -> None:
         unpack(data, "x.tgz", Allowance())
 
 
+def test_two_files_of_one_name_are_refused() -> None:
+    for twin in ("c/x", "c/./x", "c\\x"):
+        with pytest.raises(ChartError, match=r"^x\.tgz has two files called 'x'"):
+            unpack(archive(("c/x", b"1"), (twin, b"2")), "x.tgz", Allowance())
+
+
+def test_directories_and_pieces_count_too() -> None:
+    with pytest.raises(ChartError, match="beyond what Helm loads"):
+        unpack(archive(*[special("c/d", tarfile.DIRTYPE)] * 3), "x.tgz", Allowance(files=2))
+    with pytest.raises(ChartError, match="consists of more than 1000 gzip files"):
+        unpack(gzip.compress(b"") * 1001, "x.tgz", Allowance())
+    allowance = Allowance(plain=15_000)
+    unpack(gzip.compress(bytes(10_000)), "x.tgz", allowance)
+    with pytest.raises(ChartError, match="unpacks to more than"):
+        unpack(gzip.compress(bytes(10_000)), "x.tgz", allowance)
+
+
 def test_a_bomb_stops_at_the_bound() -> None:
     block = gzip.compress(bytes(10 << 20))
     with pytest.raises(ChartError, match=r"^x\.tgz unpacks to more than the 100 MiB that Helm loads$"):
