@@ -15,6 +15,9 @@ from chart_releaser.errors import ChartError, SnapshotError, YamlError
 from chart_releaser.helmignore import HelmIgnore
 
 _MAX_NESTING = 20
+# Chart.yaml goes into the index, once for each version, which everybody reads as a whole.
+_MAX_METADATA = 256 * 1024
+_NODE = 5  # characters that take as long to read as a node does to expand
 _UTF8_BOM = b"\xef\xbb\xbf"
 
 _OPENING = frozenset({"define", "block", "if", "range", "with"})
@@ -186,9 +189,27 @@ def _from_files(files: Mapping[str, bytes], path: str, allowance: Allowance, dep
         files=own,
         subcharts=tuple(sorted(subcharts, key=lambda subchart: subchart.name)),
     )
+    _check_yaml(chart, allowance)
     check_metadata(chart.metadata, where=f"{path}/Chart.yaml")
     check_names(chart)
     return chart
+
+
+def _check_yaml(chart: Chart, allowance: Allowance) -> None:
+    """Raise ChartError for more YAML than can be read and edited in a reasonable time, before any of it is."""
+    where = f"{chart.path}/Chart.yaml"
+    if len(chart.chart_yaml) > _MAX_METADATA:
+        size = len(chart.chart_yaml) / 1024
+        raise ChartError(f"{where} has {size:,.0f} KiB, too much for an index; it may have {_MAX_METADATA // 1024}")
+    times = 1 + len(chart.subcharts)
+    texts = {where: chart.chart_yaml, f"{chart.path}/values.yaml": chart.values or ""}
+    requirements = len(chart.files.get("requirements.yaml", b""))
+    allowance.take_yaml(requirements + sum(map(len, texts.values())) * times, chart.path)
+    for place, text in texts.items():
+        try:
+            allowance.take_yaml(_NODE * yamlio.expanded_nodes(text, where=place) * times, place)
+        except YamlError as error:
+            raise ChartError(str(error)) from error
 
 
 def _subchart(content: dict[str, bytes], path: str, allowance: Allowance, depth: int) -> Chart:

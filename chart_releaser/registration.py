@@ -24,6 +24,7 @@ PATHS = (
 )
 ASSET = "controller-registration.yaml"
 
+_MAX_CHARACTERS = 1_500_000  # about what a cluster takes as one object
 _API_GROUP = "core.gardener.cloud/"
 _PACKAGES = ("rawChart", "chart", "ociRepository")
 _VALUES = ".Values.values"
@@ -49,7 +50,7 @@ def registration_chart(text: str, *, source: str, where: str) -> Chart:
     Raises ChartError for a text that is no registration, or whose deployment has no chart.
     """
     try:
-        documents = yamlio.compose_all(text, where=where)
+        documents = yamlio.compose_all(text, where=where, max_characters=_MAX_CHARACTERS)
     except YamlError as error:
         raise ChartError(str(error)) from error
     deployments = [found for document in documents for found in _deployments(document, where)]

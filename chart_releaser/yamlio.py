@@ -83,6 +83,13 @@ def compose_all(text: str, *, where: str, max_characters: int = MAX_CHARACTERS) 
     return documents
 
 
+def expanded_nodes(text: str, *, where: str) -> int:
+    """Return how many nodes a text has once its aliases are expanded, 0 without aliases. Errors as in `load`."""
+    if not _ALIAS.search(text):
+        return 0
+    return sum(_check_graph(node, where) for node in compose_all(text, where=where))
+
+
 def line_of(node: yaml.Node | yaml.Event) -> int:
     """Return the line, from 1, on which a node or an event begins."""
     mark: Any = node.start_mark
@@ -144,8 +151,11 @@ def children(node: yaml.Node) -> Iterable[yaml.Node]:
         yield from node.value
 
 
-def _check_graph(root: yaml.Node, where: str) -> None:
-    """Refuse what would grow beyond the bounds once aliases are expanded, as every consumer of the text does."""
+def _check_graph(root: yaml.Node, where: str) -> int:
+    """Refuse what would grow beyond the bounds once aliases are expanded, as every consumer of the text does.
+
+    Returns the number of nodes after that.
+    """
     weights: dict[int, tuple[int, int]] = {}  # node -> nodes when expanded, depth
     unfinished: set[int] = set()
     stack: list[tuple[yaml.Node, bool]] = [(root, False)]
@@ -172,6 +182,7 @@ def _check_graph(root: yaml.Node, where: str) -> None:
             unfinished.add(key)
             stack.append((node, True))
             stack.extend((child, False) for child in children(node))
+    return weights[id(root)][0]
 
 
 @dataclass(frozen=True)

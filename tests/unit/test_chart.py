@@ -197,3 +197,29 @@ def test_charts_that_render_nothing_by_themselves(files: Mapping[str, str], *, h
 def test_a_helper_is_known_by_what_it_renders_whatever_its_files_are_called(template: str, is_helper: bool) -> None:
     chart = Chart(path="c", chart_yaml="name: c\n", files={"templates/helpers.yaml": template.encode()})
     assert chart.is_helper is is_helper
+
+
+ALIASES = "a0: &a0 [x,x]\n" + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 6))
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        (chart("x", more=f"home: {'x' * (256 << 10)}\n"), r"^c/Chart\.yaml has 256 KiB, too much for an index"),
+        (chart("x", values=f"a: {'x' * 11_000_000}\n"), r"^c: the chart has more YAML than is read"),
+        (
+            {f"{'charts/s/' * level}{path}": text for level in range(10)
+             for path, text in chart("s", values=ALIASES).items()},
+            r"values\.yaml: the chart has more YAML than is read",
+        ),
+        (
+            {**chart("x", values=f"a: {'x' * 1_000_000}\n"),
+             **{f"charts/s{n}/Chart.yaml": f"name: s{n}\n" for n in range(10)}},
+            r"^c: the chart has more YAML than is read",
+        ),
+    ],
+    ids=["Chart.yaml", "values.yaml", "aliases", "switches"],
+)  # fmt: skip
+def test_what_would_take_too_long_is_not_begun(files: Mapping[str, str | bytes], message: str) -> None:
+    with pytest.raises(ChartError, match=message):
+        read(below("c", files))
