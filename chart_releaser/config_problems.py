@@ -171,7 +171,7 @@ def explain(
     if len(path) > 2 and path[-2] == "charts" and kind in {"model_type", "model_attributes_type"}:
         return f"must be a path, or a mapping with path and versions{given}"
     if kind in {"tuple_type", "list_type"}:
-        meant = f"; did you mean a list, [{scalar.value}]?" if scalar is not None else ""
+        meant = f"; did you mean a list, [{scalar.value}]?" if scalar is not None and len(scalar.value) <= 60 else ""
         return f"must be a list{given}{meant}"
     if kind == "literal_error":
         near = _near(str(error.get("input")), ["all", "latest"])

@@ -13,6 +13,8 @@ from chart_releaser.errors import ChartError
 
 # Helm's loader appends this rule to those of every chart.
 _DEFAULT_RULE = "templates/.?*"
+_MAX_CHARACTERS = 64 * 1024
+_MAX_RULES = 500
 _NOTHING = "(?!)"
 
 
@@ -40,12 +42,16 @@ class HelmIgnore:
 
         Raises ChartError, naming `where` and the line, for what Helm refuses to load: `**` and malformed patterns.
         """
+        if len(text) > _MAX_CHARACTERS:
+            raise ChartError(f"{where} has {len(text):,} characters; {_MAX_CHARACTERS:,} are enough for any chart")
         rules: list[_Rule] = []
         # Go's bufio.Scanner ends lines at "\n" alone and drops one "\r" before it; trimming takes the rest.
         for number, line in enumerate([*text.removeprefix("\ufeff").split("\n"), _DEFAULT_RULE], start=1):
             rule = line.strip()
             if not rule or rule.startswith("#"):
                 continue
+            if len(rules) > _MAX_RULES:
+                raise ChartError(f"{where}:{number}: more than {_MAX_RULES} rules, each of which is tried on each file")
             try:
                 rules.append(_parse_rule(rule))
             except ValueError as error:

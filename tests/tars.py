@@ -44,4 +44,4 @@ def _record(text: bytes) -> bytes:
 
 def tgz(*parts: bytes) -> bytes:
     """An archive of such parts, with its end."""
-    return gzip.compress(b"".join(parts) + bytes(1024), mtime=0)
+    return gzip.compress(b"".join(parts) + bytes(1024), 1, mtime=0)

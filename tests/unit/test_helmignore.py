@@ -105,3 +105,11 @@ def test_no_pattern_takes_long() -> None:
     begun = time.perf_counter()
     assert not ignored("a*" * 50 + "b", "a" * 5000)
     assert time.perf_counter() - begun < 1
+
+
+def test_more_than_any_chart_needs_is_refused() -> None:
+    HelmIgnore.parse("a*\n" * 500, where="w")
+    with pytest.raises(ChartError, match=r"^w:502: more than 500 rules"):
+        HelmIgnore.parse("a*\n" * 502, where="w")
+    with pytest.raises(ChartError, match=r"^w has 70,000 characters"):
+        HelmIgnore.parse("a" * 70_000, where="w")
