@@ -37,7 +37,7 @@ _REFUSED = re.compile(
 _ELSEWHERE = re.compile(
     r"unable to access|unable to connect|Could not read from remote|Host key verification|remote error"
     r"|stopped (?:after|because)|transport '|unable to find remote helper|SSL|certificate|protocol error"
-    r"|bad line length|No space left|redirect"
+    r"|bad line length|No space left|redirect|Out of memory|dumb http"
 )
 # What git says of this machine; what the server says of its own begins with "remote: ".
 _NO_ROOM_CODES = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
@@ -57,10 +57,20 @@ class Remote:
         self.protocols = "https:ssh:file" + (":http" if url.startswith("http://") else "")
 
     def tags(self) -> dict[str, str]:
-        """Return the names of all tags and the objects that they name. Raises UpstreamError."""
+        """Return the names of all tags and the objects that they name.
+
+        Raises UpstreamError, also for what has no references at all: git takes any page, such as that of a login or a
+        proxy, for a repository of the oldest kind that is empty.
+        """
         with temporary_git_dir(20) as directory:
             git = Git(directory, protocols=self.protocols)
             result = self.run(git, "ls-remote", "--quiet", "--tags", "--refs", REMOTE)
+            if result.status == 0 and not result.stdout.strip():
+                result = self.run(git, "ls-remote", "--quiet", REMOTE)
+                if result.status == 0 and not result.stdout.strip():
+                    raise UpstreamError(
+                        f"{self.title} has no branch and no tag, if it is a git repository at all; check its address"
+                    )
         if result.status:
             self.fail(result.stderr)
         return parse_refs(result.stdout, "refs/tags/")

@@ -23,6 +23,10 @@ OLDEST = (2, 36)
 """`cat-file --batch-command` came with git 2.36, and with it all else that is used here."""
 _OUTPUT_LIMIT = 64 << 20
 _STDERR_LIMIT = 64 << 10
+_MEMORY_LIMIT = 2 << 30
+"""Bytes of memory of each of git's processes: it keeps all of a server's answer there, without a bound of its own."""
+# A shell sets the limit, where the system has one, and becomes git; the command is never part of its text.
+_LIMITED = 'ulimit -d "$1" 2>/dev/null; shift; exec "$@"'
 # Read from the command line, so that neither a repository's nor the user's configuration can make git run something or
 # look at more than it is told. What is fetched is checked object by object when it is read, hence no fsck of packs.
 _FIXED = (
@@ -117,7 +121,7 @@ class Git:
         cwd = self.git_dir if self.git_dir.is_dir() else Path("/")
         try:
             return git.Git(cwd).execute(
-                [git.Git.GIT_PYTHON_GIT_EXECUTABLE, *options, *command],
+                [*_limit(), git.Git.GIT_PYTHON_GIT_EXECUTABLE, *options, *command],
                 istream=stdin,
                 as_process=True,
                 env=self._environment(config),
@@ -144,6 +148,10 @@ class Git:
             "GIT_NO_LAZY_FETCH": "0" if self.protocols != "none" else "1",
         }
         return given | _more_config(os.environ, config)
+
+
+def _limit() -> tuple[str, ...]:
+    return ("/bin/sh", "-c", _LIMITED, "sh", str(_MEMORY_LIMIT >> 10))
 
 
 def stop(process: Any) -> None:
