@@ -33,7 +33,7 @@ _MAX_UPLOAD_ANSWER = 1024 * 1024
 _NEXT_LINK = re.compile(r'<([^>]+)>\s*;\s*rel="next"')
 _USER_AGENT = f"chart-releaser/{__version__}"
 PAGE_SIZE = 100
-_MAX_PAGES = 1000  # GitHub itself lists 10,000 releases at most
+_MAX_PAGES = 200  # GitHub itself lists 10,000 releases at most
 _Answer = tuple[Mapping[str, Any], Any]
 
 
@@ -159,7 +159,10 @@ class GitHubApi:
             if following is None:
                 return
             headers, items = self.get(following[1])
-        raise GitHubError(f"{self.server.api_url}{path} goes on beyond {_MAX_PAGES} pages")
+        raise GitHubError(
+            f"{self.server.api_url}{path} fills more than {_MAX_PAGES} pages, which GitHub's lists never do; "
+            "check GITHUB_API_URL"
+        )
 
     def download(self, url: str, *, limit: int) -> bytes:
         """Return the bytes at an asset's address, asked again where they did not arrive whole.

@@ -233,7 +233,7 @@ def test_pages_do_not_go_on_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
         following = f'Link: <{url}/api/v3/more>; rel="next"\r\n'.encode()
         connection.sendall(HEAD + following + b"Connection: close\r\nContent-Length: 4\r\n\r\n[{}]")
 
-    with listening(talk) as url, pytest.raises(GitHubError, match="goes on beyond 5 pages"):
+    with listening(talk) as url, pytest.raises(GitHubError, match="fills more than 5 pages"):
         list(api(url).pages("/repos/a/b/releases"))
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import os
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 from chart_releaser import githubapi, gitremote, gitrun
-from tests.cli.runner import TOKEN, Ran, called, chart, server_env, upstream
+from tests.cli.runner import TOKEN, Ran, called, chart, run, server_env, upstream
 from tests.gitrepo import GitRepo
 from tests.hostile import REGISTRATION, World, unpacked
 from tests.hub import Fault, Hub, on, running
@@ -58,7 +58,7 @@ class _Handler(BaseHTTPRequestHandler):
         """Requests are remembered."""
 
 
-@contextmanager
+@contextlib.contextmanager
 def scripted(answers: dict[str, Answer]) -> Iterator[Scripted]:
     server = Scripted(answers)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
@@ -311,3 +311,60 @@ def test_assets(tmp_path: Path, update: Callable[..., Ran], kind: str) -> None:
     else:
         assert [error.split(": ")[0] for error in ran.errors] == ["up v1.0.0"]
         assert published(world) == {"neighbour-1.0.0.tgz"}
+
+
+def test_pages_without_an_end(tmp_path: Path, update: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch) -> None:
+    def page(handler: BaseHTTPRequestHandler) -> None:
+        asked = len(server.asked)
+        following = f'<{server.url}/api/repos/o/x/releases?page={asked + 1}>; rel="next"'
+        as_json([release(f"other-{asked}")], Link=following)(handler)
+
+    monkeypatch.setattr(githubapi, "_MAX_PAGES", 20)
+    with scripted({"/o/x/": page}) as server:
+        world = World(tmp_path)
+        world.sources.append("name: x, repo: o/x, charts: [x]")
+        world.configure()
+        ran = update(world, {"GITHUB_SERVER_URL": server.url, "GITHUB_API_URL": f"{server.url}/api"})
+        assert len(server.asked) == 21
+    assert ran.errors == [
+        f"x: the releases of o/x can't be read: {server.url}/api/repos/o/x/releases fills more than 20 pages, "
+        "which GitHub's lists never do; check GITHUB_API_URL"
+    ]
+    assert published(world) == {"neighbour-1.0.0.tgz"}
+
+
+def test_the_token_is_in_no_output_file_or_argument(tmp_path: Path) -> None:
+    """A private repository with an asset, read with the token by the installed command, and one that has moved."""
+    repo = upstream(tmp_path / "up.git", ["v1.0.0", "v1.1.0"])
+    hub, elsewhere = Hub(), Hub()
+    text = str(REGISTRATION["example/controller-registration.yaml"]).encode()
+    hub.add_repository("o/up", repo.path, private=True)
+    elsewhere.add_repository("o/away", upstream(tmp_path / "away.git", ["v1.0.0"]).path)
+    hub.add_repository("o/away")
+    hub.add_token(TOKEN, read=["o/up"])
+    for slug in ("o/up", "o/away"):
+        hub.add_release(slug, "v1.0.0", assets={"controller-registration.yaml": text})
+    arguments: list[bytes] = []
+
+    def look() -> None:
+        for process in Path("/proc").glob("[0-9]*/cmdline"):
+            with contextlib.suppress(OSError):
+                arguments.append(process.read_bytes())
+
+    with running(hub) as server, running(elsewhere) as other:
+        location = f"{other.url.replace('127.0.0.1', 'localhost')}/o/away.git/info/refs?service=git-upload-pack"
+        hub.add_fault(Fault(on("GET", "/o/away.git/"), "redirect", location=location, times=None))
+        hub.add_fault(Fault(on("*", "/"), "callback", times=None, action=look))
+        world = World(tmp_path / "world")
+        for name in ("up", "away"):
+            world.sources.append(f"name: {name}, repo: o/{name}, charts: [controller-registration, charts/weather]")
+        world.configure()
+        ran = run("update", "-v", cwd=world.work, env={**server_env(server, TOKEN), "GIT_TRACE_CURL": "1"})
+        assert {record.token for record in elsewhere.journal} == {None}
+    assert ran.code == 0, ran.err
+    assert published(world) == {"up-1.0.0.tgz", "away-1.0.0.tgz", "neighbour-1.0.0.tgz"}
+    assert any(b"remote-http" in line for line in arguments)
+    assert not [line for line in arguments if any(secret.encode() in line for secret in SECRETS)]
+    for top in (tmp_path, Path(os.environ["HOME"])):
+        for path in top.rglob("*"):
+            assert not path.is_file() or not [s for s in SECRETS if s.encode() in path.read_bytes()], path
