@@ -182,6 +182,16 @@ def test_every_guarantee_has_its_tests() -> None:
         assert re.search(rf"def {name}\(", (ROOT / file).read_text()), f"{file} has no {name}"
 
 
+def test_every_hostile_class_has_its_tests() -> None:
+    table = rows(section(ROOT / "docs/security.md", "Hostile content"), "class")
+    assert len(table) > 20
+    for row in table:
+        found = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", row[2])
+        assert found, row[0]
+        for file, name in found:
+            assert re.search(rf"def {name}\(", (ROOT / file).read_text()), f"{file} has no {name}"
+
+
 def texts() -> Iterator[str]:
     """All texts in the program's code."""
     for path in (ROOT / "chart_releaser").rglob("*.py"):
