@@ -14,7 +14,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help demo test lint format schema bench audit helm clean
+# `make fuzz MINUTES=60` takes longer and finds more.
+MINUTES ?= 10
+
+.PHONY: help demo test fuzz lint format schema bench audit helm clean
 
 help: ## what can be made
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
@@ -24,6 +27,9 @@ demo: $(STAMP) ## make small upstream repositories, publish their charts into ./
 
 test: $(STAMP) helm ## run all tests, with the true Helm where it can be had
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+fuzz: $(STAMP) helm ## try the properties in tests/fuzz on random input for MINUTES (10)
+	FUZZ_MINUTES='$(MINUTES)' $(BIN)/python -m pytest tests/fuzz
 
 lint: $(STAMP) ## check style and types
 	$(BIN)/ruff check .

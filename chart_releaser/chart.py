@@ -129,9 +129,9 @@ def read_chart(tree: Tree, path: str) -> Chart:
     if tree.kind(f"{path}/Chart.yaml") != "file":
         raise ChartError(f"{path} has no Chart.yaml{_below(tree, path)}")
     ignore_file = f"{path}/.helmignore"
-    rules = ""
+    rules = b""
     if tree.kind(ignore_file) == "file":
-        rules = tree.read(ignore_file).decode(errors="replace")
+        rules = tree.read(ignore_file)
     ignore = HelmIgnore.parse(rules, where=ignore_file)
     return _from_files(dict(tree.walk(path, ignore.ignores)), path, Allowance(), 0)
 

@@ -13,9 +13,12 @@ from chart_releaser.errors import ChartError
 
 # Helm's loader appends this rule to those of every chart.
 _DEFAULT_RULE = "templates/.?*"
-_MAX_CHARACTERS = 64 * 1024
+_MAX_BYTES = 128 * 1024
 _MAX_RULES = 500
 _NOTHING = "(?!)"
+# Go's unicode.IsSpace; Python's own idea has the separators U+001C to U+001F, too.
+_SPACE = "".join(char for char in map(chr, range(0x3001)) if char.isspace() and not "\x1c" <= char <= "\x1f")
+_LONGEST_LINE = 64 * 1024 - 1  # in bytes: what Go's bufio.Scanner takes
 
 
 @dataclass(frozen=True)
@@ -37,17 +40,22 @@ class HelmIgnore:
     rules: tuple[_Rule, ...]
 
     @classmethod
-    def parse(cls, text: str, *, where: str) -> HelmIgnore:
-        """Return the rules of a `.helmignore` text ("" for a chart without one).
+    def parse(cls, data: bytes, *, where: str) -> HelmIgnore:
+        """Return the rules of a `.helmignore` (b"" for a chart without one).
 
-        Raises ChartError, naming `where` and the line, for what Helm refuses to load: `**` and malformed patterns.
+        Raises ChartError, naming `where` and the line, for what Helm refuses to load: `**`, malformed patterns, and
+        lines of 64 KiB or more.
         """
-        if len(text) > _MAX_CHARACTERS:
-            raise ChartError(f"{where} has {len(text):,} characters; {_MAX_CHARACTERS:,} are enough for any chart")
+        if len(data) > _MAX_BYTES:
+            raise ChartError(f"{where} has {len(data):,} bytes; {_MAX_BYTES:,} are enough for any chart")
+        # Bytes that are no UTF-8 are halves of surrogate pairs here, which are in no file name.
+        text = data.decode(errors="surrogateescape")
         rules: list[_Rule] = []
         # Go's bufio.Scanner ends lines at "\n" alone and drops one "\r" before it; trimming takes the rest.
         for number, line in enumerate([*text.removeprefix("\ufeff").split("\n"), _DEFAULT_RULE], start=1):
-            rule = line.strip()
+            if len(line) > _LONGEST_LINE // 4 and len(line.encode(errors="surrogateescape")) > _LONGEST_LINE:
+                raise ChartError(f"{where}:{number}: the line is too long, so Helm would not load this chart")
+            rule = line.strip(_SPACE)
             if not rule or rule.startswith("#"):
                 continue
             if len(rules) > _MAX_RULES:
@@ -55,7 +63,8 @@ class HelmIgnore:
             try:
                 rules.append(_parse_rule(rule))
             except ValueError as error:
-                raise ChartError(f"{where}:{number}: {error}, so Helm would not load this chart") from error
+                what = str(error).encode(errors="replace").decode()
+                raise ChartError(f"{where}:{number}: {what}, so Helm would not load this chart") from error
         return cls(tuple(rules))
 
     def ignores(self, path: str, is_directory: bool) -> bool:
@@ -163,6 +172,6 @@ def _class_character(pattern: str, at: int) -> tuple[str, int]:
         raise _MalformedError(f"syntax error in pattern: {pattern}")
     if pattern[at] == "\\":
         at += 1
-    if at + 1 >= len(pattern):
+    if at + 1 >= len(pattern) or "\udc80" <= pattern[at] <= "\udcff":
         raise _MalformedError(f"syntax error in pattern: {pattern}")
     return pattern[at], at + 1

@@ -1,7 +1,8 @@
-"""The members of a tar archive, read strictly and in time linear in its size, as Go's archive/tar reads them for Helm.
+"""The members of a tar as Go's archive/tar sees them, which is what Helm reads charts with.
 
-Python's own tarfile is made for archives that one trusts: a hostile header has it search for hours, recurse without end
-or go backwards in the archive, depending on the release of Python.
+Python's tarfile is of no use for that: it takes a damaged header for the end of the archive and says nothing, applies
+global headers, passes over malformed records, and reads numbers and modes in another way, so that files would get lost
+or have other names. What is unusual enough that readers differ over it is refused here.
 """
 
 from __future__ import annotations
@@ -11,11 +12,30 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-_BLOCK = 512
-_END = bytes(_BLOCK)
+BLOCK = 512
+_GNU = b"ustar  \0"
+_OCTAL = re.compile(rb"[0-7]*")
+# https://pubs.opengroup.org/onlinepubs/9699919799/utilities/pax.html#tag_20_92_13_06
+_MODE, _SIZE, _CHECKSUM, _TYPE = slice(100, 108), slice(124, 136), slice(148, 156), slice(156, 157)
+_NUMBERS = (_MODE, _SIZE, slice(108, 116), slice(116, 124), slice(136, 148))  # mode, size, user, group, time
+_DEVICE = (slice(329, 337), slice(337, 345))
+_GNU_TIMES = (slice(345, 357), slice(357, 369))
+_LENGTH = re.compile(rb"([1-9][0-9]{0,8}) ")
+_INTEGER, _TIME = rb"(?:-?[0-9]{1,18})?", rb"(?:-?[0-9]{1,18}(?:\.[0-9]*)?)?"
+_VALUES = {
+    b"uid": _INTEGER,
+    b"gid": _INTEGER,
+    b"size": rb"[0-9]{0,18}",
+    b"atime": _TIME,
+    b"mtime": _TIME,
+    b"ctime": _TIME,
+}
+_FILES = (b"0", b"7", b"\0")
+_WITHOUT_CONTENT = (b"1", b"2", b"3", b"4", b"5", b"6")
+_ABOUT_THE_NEXT = (b"x", b"g", b"L", b"K")
+_DIRECTORY_MODE = 0o040000
 _MAX_EXTENSION = 1 << 20  # Go's maxSpecialFileSize
-_RECORD_LENGTH = re.compile(rb"[0-9]{1,7} ")
-_OCTAL = re.compile(rb"[ \0]*([0-7]*)[ \0]*")
+
 
 Kind = Literal["file", "directory", "other"]
 
@@ -26,91 +46,85 @@ class TarError(ValueError):
 
 @dataclass(frozen=True)
 class Member:
-    """One member; what is no UTF-8 in its name is in surrogates. Only a file has `data`."""
+    """A member of the archive."""
 
     name: str
+    """As it is written; bytes that are no UTF-8 are halves of surrogate pairs."""
     kind: Kind
     data: bytes = b""
+    """The content of a file."""
 
 
-def members(archive: bytes) -> Iterator[Member]:
-    """Yield the members of an uncompressed tar archive, of the POSIX (ustar, pax), GNU and oldest formats.
-
-    Global pax headers are passed over, as Helm does. Raises TarError for what is malformed or cut off, for sparse
-    files, and for sizes that the archive does not have.
-    """
-    if not archive:
+def members(data: bytes) -> Iterator[Member]:
+    """Yield the members of a tar, in order. Raises TarError for one that is damaged or that Go does not read."""
+    if not data:
         raise TarError("it is empty")
     at = 0
-    name: bytes | None = None  # what an extended header says of the member behind it
-    size: int | None = None
-    while at < len(archive):
-        header = archive[at : at + _BLOCK]
-        at += _BLOCK
-        if header == _END:
-            if archive[at : at + _BLOCK] not in (b"", _END):
-                raise TarError("something is behind its end")
-            return
-        kind = _checked_type(header)
-        own_size = _number(header[124:136], "size")
-        if kind in b"xgLK":
-            data = _content(archive, at, own_size)
-            if own_size > _MAX_EXTENSION:
-                raise TarError("an extended header is too large")
-            at += _padded(own_size)
-            if kind == b"x":
-                name, size = _pax(data)
-            elif kind == b"L":
-                name = data.partition(b"\0")[0]
-            continue
-        shown = _name(header) if name is None else name
-        text = shown.decode("utf-8", "surrogateescape")
+    records: dict[bytes, bytes] = {}
+    long_name = b""
+    while (header := _header(data, at)) is not None:
+        kind = header[_TYPE]
+        has_content = kind not in _WITHOUT_CONTENT
+        size = _number(header[_SIZE], at)
+        if has_content and kind not in _ABOUT_THE_NEXT:
+            size = int(records.get(b"size") or size)
+        start, size = at + BLOCK, size if has_content else 0
+        if start + size > len(data):
+            raise TarError(f"it ends within what begins at byte {at} of its tar")
         if kind == b"S":
-            raise TarError(f"{text!a} is a sparse file")
-        if kind in b"\x0007" and not (kind == b"\0" and shown.endswith(b"/")):
-            length = own_size if size is None else size
-            yield Member(text, "file", _content(archive, at, length))
-            at += _padded(length)
+            raise TarError(f"it has a sparse file at byte {at} of its tar")
+        if kind in _ABOUT_THE_NEXT:
+            if size > _MAX_EXTENSION:
+                raise TarError(f"the extended header at byte {at} of its tar is too large")
+            content = data[start : start + size]
+            if kind == b"L":
+                long_name = content.partition(b"\0")[0]
+            elif kind == b"x":
+                records = _records(content, at)
+            elif kind == b"g":  # a member like others to Go, and nothing follows from it
+                _records(content, at)
+                records, long_name = {}, b""
         else:
-            # Links, devices and directories have no content, whatever their size says.
-            yield Member(text, "directory" if kind in b"\x005" else "other")
-        name = size = None
-    if name is not None or size is not None:
+            name = long_name or records.get(b"path") or _name(header)
+            mode = _number(header[_MODE], at)
+            what = _kind(kind, mode, name)
+            content = data[start : start + size] if what == "file" else b""
+            yield Member(name.decode(errors="surrogateescape"), what, content)
+            records, long_name = {}, b""
+        at = start + -(-size // BLOCK) * BLOCK
+    if records or long_name:
         raise TarError("it ends with an extended header")
 
 
-def _checked_type(header: bytes) -> bytes:
-    if len(header) < _BLOCK:
-        raise TarError("it is cut off")
-    # Very old programs took bytes for signed numbers.
-    rest = header[:148] + b" " * 8 + header[156:]
-    wanted = _number(header[148:156], "checksum")
-    if wanted != sum(rest) and wanted != sum(byte - 256 * (byte > 127) for byte in rest):
-        raise TarError("a header has a wrong checksum")
-    return header[156:157]
+def _header(data: bytes, at: int) -> bytes | None:
+    """Return the header block at `at`, after a check of all its fields; None at the end of the archive."""
+    header = data[at : at + BLOCK]
+    if not header.strip(b"\0") and not data[at + BLOCK : at + 2 * BLOCK].strip(b"\0"):
+        return None
+    total = sum(header) - sum(header[_CHECKSUM]) + 8 * ord(" ")
+    if len(header) < BLOCK or _number(header[_CHECKSUM], at) != total:
+        raise TarError(f"it is damaged at byte {at} of its tar")
+    magic = header[257:265]
+    if header[508:] == b"tar\0":
+        raise TarError(f"the header at byte {at} of its tar is in the format of star")
+    for field in (*_NUMBERS, *(_DEVICE if magic.startswith(b"ustar") else ())):
+        _number(header[field], at)
+    for field in _GNU_TIMES if magic == _GNU else ():
+        _number(header[field], at)
+    return header
 
 
-def _number(field: bytes, what: str) -> int:
-    """Return the number in a header's field: octal digits, or binary where they do not suffice."""
+def _number(field: bytes, at: int) -> int:
     if field[0] & 0x80:
-        number = int.from_bytes(bytes((field[0] & 0x7F, *field[1:])), "big")
-        if field[0] & 0x40:
-            raise TarError(f"a header has a negative {what}")
-        return number
-    digits = _OCTAL.fullmatch(field.partition(b"\0")[0] or b"0")
-    if digits is None:
-        raise TarError(f"a header has no number for its {what}")
-    return int(digits[1] or b"0", 8)
-
-
-def _content(archive: bytes, at: int, size: int) -> bytes:
-    if size > len(archive) - at:
-        raise TarError("it is cut off, or a member's size is wrong")
-    return archive[at : at + size]
-
-
-def _padded(size: int) -> int:
-    return -(-size // _BLOCK) * _BLOCK
+        # GNU's binary numbers; negative ones, and those beyond what a file can have, are of no use here.
+        value = int.from_bytes(bytes([field[0] & 0x7F]) + field[1:], "big")
+        if value < 1 << 62:
+            return value
+    else:
+        digits = field.strip(b" \0").partition(b"\0")[0]
+        if _OCTAL.fullmatch(digits):
+            return int(digits or b"0", 8)
+    raise TarError(f"the header at byte {at} of its tar has a number that can't be read")
 
 
 def _name(header: bytes) -> bytes:
@@ -119,28 +133,25 @@ def _name(header: bytes) -> bytes:
     return prefix + b"/" + name if prefix else name
 
 
-def _pax(data: bytes) -> tuple[bytes | None, int | None]:
-    """Return the name and the size that the records of an extended header tell, each `<length> <key>=<value>\\n`."""
-    name: bytes | None = None
-    size: int | None = None
-    at = 0
-    while at < len(data):
-        length = _RECORD_LENGTH.match(data, at)
-        end = at + int(length[0]) if length is not None else 0
-        if length is None or not length.end() < end <= len(data) or data[end - 1] != 10:
-            raise TarError("an extended header is malformed")
-        key, equals, value = data[length.end() : end - 1].partition(b"=")
-        at = end
-        if not equals or not key:
-            raise TarError("an extended header is malformed")
-        if key.startswith(b"GNU.sparse."):
-            raise TarError("it has a sparse file")
-        if key == b"path":
-            if b"\0" in value:
-                raise TarError("an extended header is malformed")
-            name = value or None
-        elif key == b"size":
-            if value and (not value.isdigit() or len(value) > 20):
-                raise TarError("an extended header has no number for a size")
-            size = int(value) if value else None
-    return name, size
+def _kind(kind: bytes, mode: int, name: bytes) -> Kind:
+    is_old_directory = kind == b"\0" and name.endswith(b"/")
+    if kind == b"5" or is_old_directory or (kind in _FILES and mode & ~0o7777 == _DIRECTORY_MODE):
+        return "directory"
+    return "file" if kind in _FILES and not mode & ~0o7777 & ~0o100000 else "other"
+
+
+def _records(content: bytes, at: int) -> dict[bytes, bytes]:
+    """Return the records of a pax header: `<length> <key>=<value>`, a line each."""
+    found: dict[bytes, bytes] = {}
+    place = 0
+    while place < len(content):
+        length = _LENGTH.match(content, place)
+        end = place + int(length[1]) if length else 0
+        line = content[length.end() : end - 1] if length and end <= len(content) else b""
+        key, equals, value = line.partition(b"=")
+        is_sound = equals and key and content[end - 1 : end] == b"\n" and b"\0" not in line
+        if not is_sound or key.startswith(b"GNU.sparse.") or not re.fullmatch(_VALUES.get(key, rb"(?s:.*)"), value):
+            raise TarError(f"the header at byte {at} of its tar has a record that can't be read")
+        found[key] = value
+        place = end
+    return found

@@ -107,3 +107,81 @@ def test_all_archives_of_a_chart_share_one_allowance() -> None:
         unpack(data, "x.tgz", allowance)
     with pytest.raises(ChartError, match="beyond what Helm loads"):
         unpack(archive(("c/a", b""), ("c/b", b"")), "x.tgz", Allowance(files=1))
+
+
+def headers(*members: tuple[str, bytes] | tarfile.TarInfo, change: dict[int, bytes]) -> bytes:
+    """An archive whose tar has other bytes at some places, with the right checksum in every header."""
+    plain = bytearray(gzip.decompress(archive(*members)))
+    for at, text in change.items():
+        plain[at : at + len(text)] = text
+        header = at // 512 * 512
+        plain[header + 148 : header + 156] = b" " * 8
+        plain[header + 148 : header + 156] = b"%06o\0 " % sum(plain[header : header + 512])
+    return gzip.compress(bytes(plain), mtime=0)
+
+
+NEXT = 1024  # where the second member of an archive begins, if the first one is small
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({NEXT + 124: b"1_0"}, "a number that can't be read"),
+        ({NEXT + 136: b"+1"}, "a number that can't be read"),
+        ({NEXT + 124: b"\xff" * 12}, "a number that can't be read"),
+        ({NEXT + 124: b"00000777777\0"}, "ends within what begins at byte 1024"),
+        ({NEXT + 508: b"tar\0"}, "in the format of star"),
+    ],
+)
+def test_a_member_with_an_odd_header_is_no_end_of_the_archive(change: dict[int, bytes], message: str) -> None:
+    with pytest.raises(ChartError, match=rf"^x\.tgz is no chart archive: .*{message}"):
+        unpack(headers(("c/a", b"1"), ("c/b", b"2"), change=change), "x.tgz", Allowance())
+
+
+def test_a_damaged_header_is_no_end_of_the_archive() -> None:
+    plain = bytearray(gzip.decompress(archive(("c/a", b"1"), ("c/b", b"2"))))
+    plain[NEXT] ^= 1
+    with pytest.raises(ChartError, match=r"^x\.tgz is no chart archive: it is damaged at byte 1024 of its tar$"):
+        unpack(gzip.compress(bytes(plain)), "x.tgz", Allowance())
+
+
+def test_a_malformed_record_is_no_reason_for_another_name() -> None:
+    data = archive(("c/" + "n" * 150, b"1"))
+    assert list(unpack(data, "x.tgz", Allowance())) == ["n" * 150]
+    broken = gzip.compress(gzip.decompress(data).replace(b"162 path=", b"1_2 path="))
+    with pytest.raises(ChartError, match="has a record that can't be read"):
+        unpack(broken, "x.tgz", Allowance())
+
+
+def test_global_headers_say_nothing_of_files_as_for_helm() -> None:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz", format=tarfile.PAX_FORMAT, pax_headers={"path": "c/other"}) as out:
+        member = tarfile.TarInfo("c/a")
+        member.size = 1
+        out.addfile(member, io.BytesIO(b"1"))
+    assert unpack(packed.getvalue(), "x.tgz", Allowance()) == {"a": b"1"}
+
+
+def test_the_mode_of_a_directory_makes_one_as_for_helm() -> None:
+    data = headers(("c/a", b"1"), ("c/b", b"2"), change={NEXT + 100: b"0040755"})
+    assert unpack(data, "x.tgz", Allowance()) == {"a": b"1"}
+
+
+def test_gnu_names_streams_one_after_another_and_zeros_behind() -> None:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w", format=tarfile.GNU_FORMAT) as out:
+        member = tarfile.TarInfo("c/" + "é" * 90)
+        member.size = 1
+        out.addfile(member, io.BytesIO(b"1"))
+    plain = packed.getvalue()
+    data = gzip.compress(plain[:700]) + gzip.compress(plain[700:]) + bytes(100)
+    assert unpack(data, "x.tgz", Allowance()) == {"é" * 90: b"1"}
+    with pytest.raises(ChartError, match="no chart archive"):
+        unpack(gzip.compress(plain[:700]) + bytes(100) + gzip.compress(plain[700:]), "x.tgz", Allowance())
+
+
+def test_more_streams_than_any_tool_makes_are_refused_at_once() -> None:
+    end = gzip.compress(gzip.decompress(archive(("c/a", b"1"))))
+    assert unpack(gzip.compress(b"", mtime=0) * 999 + end, "x.tgz", Allowance()) == {"a": b"1"}
+    with pytest.raises(ChartError, match="more than 1000 gzip files"):
+        unpack(gzip.compress(b"", mtime=0) * (MAX_FILE_BYTES // 20), "x.tgz", Allowance())

@@ -11,7 +11,7 @@ from chart_releaser.helmignore import HelmIgnore
 
 
 def ignored(rules: str, path: str, *, is_directory: bool = False) -> bool:
-    return HelmIgnore.parse(rules, where=".helmignore").ignores(path, is_directory)
+    return HelmIgnore.parse(rules.encode(), where=".helmignore").ignores(path, is_directory)
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_directories() -> None:
 )
 def test_what_helm_refuses(rules: str, line: int, what: str) -> None:
     with pytest.raises(ChartError, match=rf"^c/\.helmignore:{line}: {what}.*, so Helm would not load this chart$"):
-        HelmIgnore.parse(rules, where="c/.helmignore")
+        HelmIgnore.parse(rules.encode(), where="c/.helmignore")
 
 
 def test_a_rule_that_is_malformed_without_its_slash_matches_nothing() -> None:
@@ -108,8 +108,31 @@ def test_no_pattern_takes_long() -> None:
 
 
 def test_more_than_any_chart_needs_is_refused() -> None:
-    HelmIgnore.parse("a*\n" * 500, where="w")
+    HelmIgnore.parse(b"a*\n" * 500, where="w")
     with pytest.raises(ChartError, match=r"^w:502: more than 500 rules"):
-        HelmIgnore.parse("a*\n" * 502, where="w")
-    with pytest.raises(ChartError, match=r"^w has 70,000 characters"):
-        HelmIgnore.parse("a" * 70_000, where="w")
+        HelmIgnore.parse(b"a*\n" * 502, where="w")
+    with pytest.raises(ChartError, match=r"^w has 150,000 bytes"):
+        HelmIgnore.parse(b"#a\n" * 50_000, where="w")
+
+
+def test_only_what_go_takes_for_space_is_taken_off() -> None:
+    assert ignored("\u00a0\u2003a\u0085", "a")
+    assert not ignored("\x1ca", "a")
+    assert ignored("\x1ca", "\x1ca")
+
+
+def test_bytes_that_are_no_utf8_match_nothing() -> None:
+    rules = HelmIgnore.parse(b"\xff\n*.\xc3\n", where=".helmignore")
+    assert not rules.ignores("\ufffd", False)
+    assert not rules.ignores("a.\ufffd", False)
+    with pytest.raises(ChartError, match=r"^x:1: syntax error in pattern: \[\?\], so Helm") as caught:
+        HelmIgnore.parse(b"[\xff]", where="x")
+    assert str(caught.value).isascii()
+
+
+def test_a_line_is_too_long_where_it_is_for_go() -> None:
+    HelmIgnore.parse(b"#" * 65535 + b"\n", where="x")
+    HelmIgnore.parse(b"#" + b"\xc3\xa9" * 32767, where="x")
+    for line in (b"#" * 65536, b"##" + b"\xc3\xa9" * 32767):
+        with pytest.raises(ChartError, match=r"^x:2: the line is too long"):
+            HelmIgnore.parse(b"\n" + line + b"\na", where="x")
