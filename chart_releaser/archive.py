@@ -96,7 +96,9 @@ def _gunzip(data: bytes, path: str, allowance: Allowance) -> bytes:
 def _name(name: str, path: str) -> str:
     """Return a member's name below the archive's top directory, as Helm's archive loader does."""
     shown = ascii(name)
-    top, _, below = name.replace("\\", "/").partition("/")  # archives made on Windows have backslashes
+    delimiter = "\\" if "\\" in name else "/"  # archives made on Windows have backslashes
+    top, _, below = name.partition(delimiter)
+    below = below.replace(delimiter, "/")
     if top == "Chart.yaml":
         raise ChartError(f"{path}: Chart.yaml is not below a directory named after the chart")
     clean = posixpath.normpath(below) if below else "."

@@ -41,6 +41,10 @@ def test_a_dot_in_front_is_the_top_directory_as_for_helm() -> None:
     assert list(unpack(archive(("./c/Chart.yaml", b"")), "x.tgz", Allowance())) == ["c/Chart.yaml"]
 
 
+def test_slashes_beside_backslashes_are_read_as_helm_does() -> None:
+    assert list(unpack(archive(("c/w\\x/y\\z", b"")), "x.tgz", Allowance())) == ["x/y/z"]
+
+
 @pytest.mark.parametrize(
     ("members", "message"),
     [
@@ -49,6 +53,7 @@ def test_a_dot_in_front_is_the_top_directory_as_for_helm() -> None:
         ([("../c/x", b"")], "leads out of the chart"),
         ([("c//etc/passwd", b"")], "leads out of the chart"),
         ([("c\\..\\..\\x", b"")], "leads out of the chart"),
+        ([("a/.\\/c/x", b"")], "leads out of the chart"),
         ([("c/C:/x", b"")], "leads out of the chart"),
         ([("Chart.yaml", b"")], "Chart.yaml is not below a directory"),
         ([("x", b"")], "'x' is not below a directory"),
