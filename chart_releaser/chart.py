@@ -10,6 +10,7 @@ from typing import Protocol
 
 from chart_releaser import helmyaml, yamlio
 from chart_releaser.archive import Allowance, unpack
+from chart_releaser.chart_keys import with_known_keys
 from chart_releaser.chart_rules import check_metadata, check_name
 from chart_releaser.errors import ChartError, SnapshotError, YamlError
 from chart_releaser.helmignore import HelmIgnore
@@ -182,15 +183,16 @@ def _from_files(files: Mapping[str, bytes], path: str, allowance: Allowance, dep
         if not entry.startswith(("_", ".")) and not entry.endswith(".prov"):
             below.setdefault(entry, {})[rest] = data
     subcharts = [_subchart(content, f"{path}/charts/{entry}", allowance, depth + 1) for entry, content in below.items()]
+    where = f"{path}/Chart.yaml"
     chart = Chart(
         path=path,
-        chart_yaml=_text(own.pop("Chart.yaml"), f"{path}/Chart.yaml"),
+        chart_yaml=with_known_keys(_text(own.pop("Chart.yaml"), where), where=where),
         values=_text(own.pop("values.yaml"), f"{path}/values.yaml") if "values.yaml" in own else None,
         files=own,
         subcharts=tuple(sorted(subcharts, key=lambda subchart: subchart.name)),
     )
     _check_yaml(chart, allowance)
-    check_metadata(chart.metadata, where=f"{path}/Chart.yaml")
+    check_metadata(chart.metadata, where=where)
     check_names(chart)
     return chart
 

@@ -45,7 +45,7 @@ _KINDS: Mapping[_Check, str] = {
     _are_tables: "a list of mappings",
     _is_list: "a list",
 }
-_FIELDS: Mapping[str, _Check] = {
+FIELDS: Mapping[str, _Check] = {
     **dict.fromkeys(("apiVersion", "name", "version", "kubeVersion", "appVersion", "type"), _is_text),
     **dict.fromkeys(("description", "home", "icon", "condition", "tags"), _is_text),
     "deprecated": _is_flag,
@@ -55,8 +55,8 @@ _FIELDS: Mapping[str, _Check] = {
     "maintainers": _are_tables,
     "dependencies": _are_tables,
 }
-_MAINTAINER: Mapping[str, _Check] = dict.fromkeys(("name", "email", "url"), _is_text)
-_DEPENDENCY: Mapping[str, _Check] = {
+MAINTAINER_FIELDS: Mapping[str, _Check] = dict.fromkeys(("name", "email", "url"), _is_text)
+DEPENDENCY_FIELDS: Mapping[str, _Check] = {
     **dict.fromkeys(("name", "version", "repository", "condition", "alias"), _is_text),
     "tags": _are_texts,
     "enabled": _is_flag,
@@ -66,9 +66,9 @@ _DEPENDENCY: Mapping[str, _Check] = {
 
 def check_metadata(metadata: Mapping[str, Value], *, where: str) -> None:
     """Raise ChartError, naming `where`, unless Helm takes the fields of this Chart.yaml, the version left aside."""
-    _check_fields(metadata, _FIELDS, where, "")
+    _check_fields(metadata, FIELDS, where, "")
     for maintainer in _tables(metadata, "maintainers"):
-        _check_fields(maintainer, _MAINTAINER, where, "maintainers: ")
+        _check_fields(maintainer, MAINTAINER_FIELDS, where, "maintainers: ")
     check_name(as_string(metadata.get("name")), where=where)
     kind = as_string(metadata.get("type"))
     if kind not in ("", "application", "library"):
@@ -86,7 +86,7 @@ def check_dependencies(dependencies: list[dict[str, Value]], *, where: str) -> N
     """Raise ChartError unless Helm takes these dependencies: types, a name each, and no name or alias twice."""
     seen: set[str] = set()
     for dependency in dependencies:
-        _check_fields(dependency, _DEPENDENCY, where, "dependencies: ")
+        _check_fields(dependency, DEPENDENCY_FIELDS, where, "dependencies: ")
         name, alias = as_string(dependency.get("name")), as_string(dependency.get("alias"))
         if not name:
             raise ChartError(f"{where}: a dependency has no name")

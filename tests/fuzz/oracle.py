@@ -61,6 +61,18 @@ def indexed(helm: Helm, archives: Sequence[bytes], folder: Path) -> list[dict[st
     return found
 
 
+def linted(helm: Helm, folder: Path) -> dict[int, list[str]]:
+    """The errors that `helm lint` finds in archives that `indexed` has put into a folder, by their number."""
+    archives = sorted(folder.glob("*.tgz"))
+    found: dict[int, list[str]] = {}
+    if archives:
+        for section in helm("lint", *archives, check=False).stdout.split("==> Linting ")[1:]:
+            path, *lines = section.splitlines()
+            found[int(Path(path).stem)] = [line for line in lines if line.startswith("[ERROR]")]
+        assert len(found) == len(archives)
+    return found
+
+
 class _Texts(getattr(yaml, "CBaseLoader", yaml.BaseLoader)):  # type: ignore[misc]
     """Leave every scalar a text."""
 

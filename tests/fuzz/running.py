@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from hypothesis import HealthCheck, Phase, Verbosity, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 MINUTES = float(os.environ.get("FUZZ_MINUTES") or 0)
@@ -34,9 +34,20 @@ class Tally:
 TALLY = Tally()
 
 
-def batch_of(cases: st.SearchStrategy[Any], size: int) -> st.SearchStrategy[Any]:
+class Batch(list[Any]):
+    """Cases that a failure does not show: it names the one that failed itself."""
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} cases>"
+
+    def _repr_pretty_(self, printer: Any, _cycle: bool) -> None:
+        printer.text(repr(self))
+
+
+@st.composite
+def batch_of(draw: st.DrawFn, cases: st.SearchStrategy[Any], size: int) -> Batch:
     """Batches of `size` cases, for one start of Helm each."""
-    return st.lists(cases, min_size=size, max_size=size)
+    return Batch(draw(cases) for _ in range(size))
 
 
 def prop(*, examples: int, batch: int = 1, **strategies: st.SearchStrategy[Any]) -> Callable[[Any], Any]:
@@ -61,9 +72,8 @@ def prop(*, examples: int, batch: int = 1, **strategies: st.SearchStrategy[Any])
             deadline=None,
             suppress_health_check=list(HealthCheck),
             print_blob=True,
-            # Making a batch smaller, or showing it, takes long and says no more: the failure names the case.
+            # Making a batch smaller takes long and says no more: the failure names the case.
             phases=[Phase.generate] if batch > 1 else [Phase.generate, Phase.shrink],
-            verbosity=Verbosity.quiet if batch > 1 else Verbosity.normal,
         )
         wrapped = options(given(**strategies)(counted))
 
