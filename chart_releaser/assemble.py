@@ -88,8 +88,8 @@ def _with_provenance(chart: Chart, name: str, origin: Origin) -> Chart:
     """Give the finished chart its published name, its release notes, and what tells where it comes from."""
     edit = MetadataEdit(chart)
     edit.set("name", name)
-    if not helmyaml.as_string(chart.metadata.get("appVersion")):
-        edit.set("appVersion", origin.tag)
+    # In quotes where it is a number: Helm reads the same, but `helm lint` calls it an error.
+    edit.set("appVersion", helmyaml.as_string(chart.metadata.get("appVersion")) or origin.tag)
     own = chart.metadata.get("sources")
     sources = own if isinstance(own, list) else []
     if origin.repository is not None and origin.repository not in sources:

@@ -98,8 +98,8 @@ def members(data: bytes) -> Iterator[Member]:
 
 def _header(data: bytes, at: int) -> bytes | None:
     """Return the header block at `at`, after a check of all its fields; None at the end of the archive."""
-    header = data[at : at + BLOCK]
-    if not header.strip(b"\0") and not data[at + BLOCK : at + 2 * BLOCK].strip(b"\0"):
+    header, rest = data[at : at + BLOCK], data[at : at + 2 * BLOCK]
+    if not rest.strip(b"\0") and len(rest) % BLOCK == 0:
         return None
     total = sum(header) - sum(header[_CHECKSUM]) + 8 * ord(" ")
     if len(header) < BLOCK or _number(header[_CHECKSUM], at) != total:

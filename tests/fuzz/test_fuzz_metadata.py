@@ -207,7 +207,6 @@ STRICTER = (
     "is no name that Helm takes for a chart",
     # Edits would have to tell them apart; Helm reads the first one and passes over the others.
     "a second YAML document begins here",
-    "did not find expected <document start>",
     # It stands for no chart, and `helm package` refuses it.
     "a dependency has no name",
     # Later releases of Helm refuse it.
@@ -248,7 +247,9 @@ def test_a_chart_yaml_is_what_it_is_to_helm(helm: Helm, cases: list[bytes]) -> N
     for text, helms in zip(cases, theirs, strict=True):
         mine = ours(text)
         if isinstance(mine, ChartError):
-            if helms is not None and not any(reason in str(mine) for reason in STRICTER):
+            # Helm reads the first document of a text and does not look at the others.
+            is_behind = "malformed YAML" in str(mine) and re.search(rb"(?m)^(---|\.\.\.|%)", text)
+            if helms is not None and not is_behind and not any(reason in str(mine) for reason in STRICTER):
                 different.append(("refused", str(mine), text))
         elif helms is None:
             # The version is set by the release, so that upstream's own is not looked at.

@@ -150,6 +150,14 @@ def test_a_damaged_header_is_no_end_of_the_archive() -> None:
         unpack(gzip.compress(bytes(plain)), "x.tgz", Allowance())
 
 
+@pytest.mark.parametrize("size", [1024 + 100, 1024 + 512 + 100])
+def test_an_archive_that_ends_within_a_block_is_cut_off(size: int) -> None:
+    plain = gzip.decompress(archive(("c/a", b"1")))
+    assert unpack(gzip.compress(plain[:1024]), "x.tgz", Allowance()) == {"a": b"1"}
+    with pytest.raises(ChartError, match="damaged at byte 1024"):
+        unpack(gzip.compress(plain[:size]), "x.tgz", Allowance())
+
+
 def test_a_malformed_record_is_no_reason_for_another_name() -> None:
     data = archive(("c/" + "n" * 150, b"1"))
     assert list(unpack(data, "x.tgz", Allowance())) == ["n" * 150]
