@@ -28,6 +28,8 @@ _MAX_CHARACTERS = 1_500_000  # about what a cluster takes as one object
 _API_GROUP = "core.gardener.cloud/"
 _PACKAGES = ("rawChart", "chart", "ociRepository")
 _VALUES = ".Values.values"
+# What Helm's toYaml does not take, whereupon it gives nothing at all; U+0085 becomes a space.
+_UNUSABLE = re.compile("[\x7f-\x9f\ufffe\uffff]")
 _Absent = Literal["missing", "null"] | None
 """What stood in the place of a deployment's values if there were none."""
 _Dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
@@ -65,6 +67,7 @@ def registration_chart(text: str, *, source: str, where: str) -> Chart:
     for number, deployment in enumerate(deployments):
         marker = _marker(text, number)
         own, absent = _take_values(deployment, marker, where)
+        _check_characters(own, deployment.name, where)
         sections.append((deployment.name, own))
         layers = [f"({_VALUES} | default dict)"]
         if len(deployments) > 1:
@@ -74,6 +77,9 @@ def registration_chart(text: str, *, source: str, where: str) -> Chart:
         if nulls:  # Helm drops them from a sub-chart's values, where they say something to the deployment's chart
             layers.insert(0, f"(fromJson {json.dumps(json.dumps(nulls))})")
         insertions.append((marker, _VALUES if len(layers) == 1 else f"mergeOverwrite {' '.join(layers)}", absent))
+    for node in _all_nodes(documents):
+        if isinstance(node, yaml.ScalarNode) and node.style in ("|", ">") and node.value != node.value.rstrip() + "\n":
+            node.style = '"'  # the same: what its last lines hold is not visible
     template = _escape(_serialize(documents))
     for marker, expression, absent in insertions:
         template = _insert_values(template, marker, expression, absent)
@@ -150,10 +156,18 @@ def _take_values(deployment: _Deployment, marker: str, where: str) -> tuple[yaml
             absent = "null"
         else:
             raise ChartError(f"{where}:{yamlio.line_of(value)}: the values of {deployment.name} are no mapping")
-    deployment.holder.value = [*items, (_string("values"), _string(marker))]
+    # In front of the others: Helm takes empty lines off the end of a document, where they may belong to the last value.
+    deployment.holder.value = [(_string("values"), _string(marker)), *items]
     for mapping in (*deployment.ancestors, deployment.holder):
         mapping.flow_style = False
     return own, absent
+
+
+def _check_characters(values: yaml.Node, name: str, where: str) -> None:
+    for node in _all_nodes([values]):
+        if isinstance(node, yaml.ScalarNode) and _UNUSABLE.search(node.value):
+            line = yamlio.line_of(node)
+            raise ChartError(f"{where}:{line}: the values of {name} have a control character, which Helm can't hand on")
 
 
 def _values(sections: Sequence[tuple[str, yaml.Node]]) -> yaml.Node:
@@ -192,7 +206,9 @@ def _string(text: str) -> yaml.ScalarNode:
 
 
 def _is_null(node: yaml.Node) -> bool:
-    return isinstance(node, yaml.ScalarNode) and not node.style and node.value in ("", "~", "null", "Null", "NULL")
+    if not isinstance(node, yaml.ScalarNode) or node.style or node.value not in ("", "~", "null", "Null", "NULL"):
+        return False
+    return isinstance(node.tag, yamlio.ImplicitTag) or node.tag == "tag:yaml.org,2002:null"
 
 
 def _marker(text: str, number: int) -> str:

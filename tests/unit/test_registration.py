@@ -107,6 +107,10 @@ spec:
     + REGISTRATION,
     "other objects": V1 + "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\n"
     "---\napiVersion: operator.gardener.cloud/v1alpha1\nkind: Extension\nmetadata: {name: e}\n" + REGISTRATION,
+    "an empty text by its tag": V1.replace("gone: 1", "empty: !!str\n    nothing: !!null"),
+    "empty lines at the end of the values": NO_VALUES + "  values:\n    a: |+\n      b\n\n" + REGISTRATION,
+    "empty lines at the end of the document": V1 + REGISTRATION + "  note: |+\n    a\n\n\n---\n"
+    + REGISTRATION.removeprefix("---\n") + '  note: "a\\n  \\n"\n',
     "a name to quote": V1.replace("NAME", "'1.10'") + "---\n" + V1.replace("NAME", "'Grü\"ße'"),
 }  # fmt: skip
 
@@ -237,3 +241,15 @@ def test_a_deployment_that_is_not_by_helm_is_left_alone() -> None:
     )
     chart = registration_chart(V1 + custom, source="s", where="w")
     assert "type: own" in chart.files["templates/controller-registration.yaml"].decode()
+
+
+@pytest.mark.parametrize("character", ["\\x7f", "\\x85", "\\x9f", "\\uFFFE"])
+def test_values_that_helm_would_drop_are_refused(character: str) -> None:
+    text = V1.replace("gone: 1", f'gone: "a{character}"')
+    with pytest.raises(
+        ChartError, match=r"^w:11: the values of NAME have a control character, which Helm can't hand on$"
+    ):
+        registration_chart(text, source="s", where="w")
+    registration_chart(
+        text.replace(f"a{character}", "\\e\\u2028\\ufeff").replace("NAME", f'"{character}"'), source="s", where="w"
+    )
