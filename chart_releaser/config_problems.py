@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import yaml
+
+from chart_releaser import yamlio
 
 Path = tuple[str | int, ...]
 _MEANT = {
@@ -20,6 +23,8 @@ _MEANT = {
     "folder": ("directory",),
 }
 """Words that other tools have for keys of ours, which they do not resemble."""
+# Values and keys are shown as they are, but for what a terminal would act on.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 @dataclass(frozen=True)
@@ -40,7 +45,8 @@ class Problems:
     def add(self, line: int, path: Path, what: str) -> None:
         """Note that the value at `path`, in `line`, is wrong."""
         key = f"{written(path)}: " if path else ""
-        entry = (line, f"{self._file}:{line}: {key}{' '.join(what.split())}")
+        text = _CONTROL.sub(lambda found: ascii(found[0])[1:-1], f"{key}{' '.join(what.split())}")
+        entry = (line, f"{self._file}:{line}: {text}")
         if entry not in self._found:
             self._found.append(entry)
 
@@ -99,7 +105,7 @@ class Tree:
             return [self._value(child, (*path, index)) for index, child in enumerate(node.value)]
         try:
             return self._constructor.construct_object(node)
-        except (yaml.YAMLError, ValueError, OverflowError):
+        except (yaml.YAMLError, *yamlio.UNCAUGHT):
             if not node.tag.startswith("tag:yaml.org,2002:"):
                 self._problems.add(node.start_mark.line + 1, path, f"has the YAML tag {node.tag}, which is not known")
             return node.value

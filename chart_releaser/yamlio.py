@@ -31,7 +31,7 @@ class _NodeLoader(_Loader):  # type: ignore[misc]
 
 # What PyYAML lets through of a tag that does not fit its value (`!!int x`, `!!timestamp x`), of 0000-00-00, of a key
 # that contains itself, and of halves of surrogate pairs.
-_UNCAUGHT = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
+UNCAUGHT = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
 
 MAX_CHARACTERS = 20 * 1024 * 1024
 MAX_NODES = 1_000_000
@@ -51,7 +51,7 @@ def load(text: str, *, where: str, max_characters: int = MAX_CHARACTERS) -> Any:
         return yaml.load(text, Loader=_Loader)  # noqa: S506 - it is the safe loader in C
     except yaml.YAMLError as error:
         raise _yaml_error(error, where) from error
-    except _UNCAUGHT as error:
+    except UNCAUGHT as error:
         raise YamlError(f"{where}: unusable YAML: {' '.join(str(error).split())}") from error
 
 

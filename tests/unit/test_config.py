@@ -362,3 +362,20 @@ def test_the_schema_helps_with_every_key() -> None:
             for example in value["examples"]:
                 jsonschema.validate(example, {**value, "$defs": schema["$defs"]})
             assert "title" not in value
+
+
+def test_what_a_terminal_would_act_on_is_shown_escaped() -> None:
+    text = '{"sources": "\\e[31m", "\\x7fkey": 1}'
+    with pytest.raises(ConfigError) as caught:
+        parse(text)
+    assert any("\\x1b[31m" in problem for problem in caught.value.problems)
+    assert any("\\x7fkey" in problem for problem in caught.value.problems)
+    assert all(problem.isprintable() for problem in caught.value.problems)
+
+
+@pytest.mark.parametrize("value", ["!!timestamp 1", "!!int x", "!!bool maybe", "!!binary é", "!!float x"])
+def test_a_tag_that_does_not_fit_is_no_bug(value: str) -> None:
+    with pytest.raises(ConfigError, match="minors: must be a whole number"):
+        parse(f"sources: [{SOURCE}]\ndefaults: {{minors: {value}}}")
+    with pytest.raises(ConfigError, match="a configuration is a mapping"):
+        parse(value)
