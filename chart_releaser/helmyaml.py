@@ -6,6 +6,7 @@ target is a string, prints numbers and booleans back: an unquoted `appVersion: 1
 
 from __future__ import annotations
 
+import base64
 import math
 import re
 import struct
@@ -33,6 +34,7 @@ _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?"
 Value = None | bool | int | float | str | list["Value"] | dict[str, "Value"]
 _LONGEST_INTEGER = 100  # in characters; with 64 bits none of those that count is longer, but for leading zeros
 _TYPE_TAGS = frozenset(f"tag:yaml.org,2002:{name}" for name in ("null", "bool", "int", "float"))
+_BINARY_TAG = "tag:yaml.org,2002:binary"
 _MERGE_TAG = "tag:yaml.org,2002:merge"
 
 
@@ -40,6 +42,8 @@ def _scalar(node: yaml.ScalarNode) -> Value:
     text: str = node.value
     if isinstance(node.tag, yamlio.ImplicitTag) or node.tag in _TYPE_TAGS:
         return _resolve(text)
+    if node.tag == _BINARY_TAG:
+        return base64.b64decode("".join(text.split()), validate=True).decode(errors="replace")
     return text
 
 
@@ -80,7 +84,10 @@ def construct(node: yaml.Node | None, *, where: str) -> Value:
     Raises YamlError, naming `where` and the line, for keys and merges that Helm does not load.
     """
     if isinstance(node, yaml.ScalarNode):
-        return _scalar(node)
+        try:
+            return _scalar(node)
+        except ValueError as error:
+            raise YamlError(f"{where}:{yamlio.line_of(node)}: !!binary with something else than base64") from error
     if isinstance(node, yaml.SequenceNode):
         return [construct(item, where=where) for item in node.value]
     if not isinstance(node, yaml.MappingNode):

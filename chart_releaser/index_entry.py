@@ -13,6 +13,7 @@ from chart_releaser.helmyaml import as_string
 Entry = dict[str, Any]
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)", re.ASCII)
 _TEXTS = ("apiVersion", "appVersion", "condition", "description", "home", "icon", "kubeVersion", "name", "tags", "type")
 _LISTS = ("keywords", "sources")
 # Helm's loader is strict, another field makes it refuse the whole index: ChartVersion in its pkg/repo/index.go, and
@@ -134,6 +135,16 @@ def entry_problems(name: str, entry: Any) -> list[str]:
             found.append(
                 f"{key} is {_shown(value)}, which is no text to Helm: it rejects the whole index; put it in quotes"
             )
+    for key in ("deprecated", "removed"):
+        if not isinstance(entry.get(key), bool | None):
+            found.append(f"{key} is neither true nor false, so that Helm rejects the whole index")
+    for key in _LISTS:
+        value = entry.get(key)
+        if value is not None and not (isinstance(value, list) and all(type(item) is str for item in value)):
+            found.append(f"{key} is no list of texts, so that Helm rejects the whole index; put each in quotes")
+    created = entry.get("created")
+    if created is not None and not (type(created) is str and _TIME.fullmatch(created)):
+        found.append("created is no time as Helm reads it, so that it rejects the whole index")
     urls = entry.get("urls")
     if not isinstance(urls, list) or not urls or not all(type(url) is str and url for url in urls):
         found.append("no urls")

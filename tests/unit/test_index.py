@@ -579,3 +579,17 @@ def test_any_merge_gives_what_a_mapping_would(
     if not dumped:
         for listed_versions in found.values():
             assert listed_versions == sorted(listed_versions, key=helm_order)
+
+
+@pytest.mark.parametrize(
+    "line", ["deprecated: a", "removed: 1", "keywords: [1.0]", "sources: x", "created: yesterday", "created: 1"]
+)
+def test_a_field_for_which_helm_rejects_the_whole_index_is_a_problem(line: str) -> None:
+    sound = (
+        "apiVersion: v1\nentries:\n  a:\n  - name: a\n    version: 1.0.0\n    urls: [u]\n    deprecated: true\n"
+        f"    digest: '{'0' * 64}'\n    created: 2025-01-01T00:00:00.5+01:00\n    keywords: ['1', b]\n    sources: []\n"
+    )
+    assert Index.parse(sound).problems == ()
+    key = line.partition(":")[0]
+    text = "".join(f"{one}\n" for one in sound.splitlines() if not one.strip().startswith(f"{key}:")) + f"    {line}\n"
+    assert [problem for problem in Index.parse(text).problems if f"a 1.0.0: {key} is n" in problem]
