@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import shutil
-import subprocess
 from pathlib import Path
 
-import pytest
 from semver import Version
 
 from chart_releaser.versions import Range
+from tests.helm import Helm
 
 TABLE = Path(__file__).parents[1] / "data" / "helm_ranges.txt"
 TEMPLATE = """answers:
@@ -20,24 +18,14 @@ TEMPLATE = """answers:
 """
 
 
-@pytest.mark.helm
-def test_ranges_match_what_helm_matches(tmp_path: Path) -> None:
-    helm = shutil.which("helm")
-    if helm is None:
-        pytest.skip("helm is not installed: the ranges were NOT compared with the true Helm")
+def test_ranges_match_what_helm_matches(helm: Helm, tmp_path: Path) -> None:
     _, first, *lines = TABLE.read_text().splitlines()
     pairs = [[line.rpartition("=>")[0].strip(), version] for line in lines for version in first.split()[1:]]
     (tmp_path / "templates").mkdir()
     (tmp_path / "Chart.yaml").write_text("apiVersion: v2\nname: ranges\nversion: 0.1.0\n")
     (tmp_path / "templates" / "answers.yaml").write_text(TEMPLATE)
     (tmp_path / "pairs.json").write_text(json.dumps({"pairs": pairs}))
-    done = subprocess.run(
-        [helm, "template", "x", str(tmp_path), "--values", str(tmp_path / "pairs.json")],
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=60,
-    )
+    done = helm("template", "x", tmp_path, "--values", tmp_path / "pairs.json")
     answers = [line == "- true" for line in done.stdout.splitlines() if line.startswith("- ")]
     assert len(answers) == len(pairs)
     ours = [Range.parse(text).matches(Version.parse(version)) for text, version in pairs]
