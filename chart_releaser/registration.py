@@ -206,9 +206,10 @@ def _string(text: str) -> yaml.ScalarNode:
 
 
 def _is_null(node: yaml.Node) -> bool:
-    if not isinstance(node, yaml.ScalarNode) or node.style or node.value not in ("", "~", "null", "Null", "NULL"):
+    if not isinstance(node, yaml.ScalarNode) or node.value not in ("", "~", "null", "Null", "NULL"):
         return False
-    return isinstance(node.tag, yamlio.ImplicitTag) or node.tag == "tag:yaml.org,2002:null"
+    is_plain = isinstance(node.tag, yamlio.ImplicitTag) and not node.style
+    return is_plain or (node.tag == "tag:yaml.org,2002:null" and not isinstance(node.tag, yamlio.ImplicitTag))
 
 
 def _marker(text: str, number: int) -> str:
@@ -221,8 +222,8 @@ def _marker(text: str, number: int) -> str:
 def _serialize(nodes: Sequence[yaml.Node]) -> str:
     # On the level of nodes a plain scalar stays plain, so that it keeps the type that Kubernetes sees in it.
     for node in _all_nodes(nodes):
-        if _is_null(node):
-            node.value = "null"  # the dumper would put quotes in the place of nothing
+        if isinstance(node, yaml.ScalarNode) and _is_null(node):
+            node.value, node.style = "null", None  # the dumper would put quotes in the place of nothing
         has_tag = not isinstance(node.tag, yamlio.ImplicitTag)
         if isinstance(node, yaml.ScalarNode) and has_tag and not node.style and node.tag.endswith(":str"):
             node.style = _string(node.value).style  # the dumper leaves out a !!str that PyYAML does not need

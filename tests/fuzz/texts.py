@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
+# Not `! 1`: libyaml does not tell it from `1`, where Helm sees a text.
 _WORDS = """
     a 1e3 1E3 12e4567 1.10 1.0 010 0o7 0x1F 0b11 1_000 _1 1_ 1__0 +1 -1 -0 0 y Y n yes No on OFF true False TRUE
     tRue ~ null Null NULL nULL .inf -.INF +.Inf .nan .NaN inf nan 2020-01-01 2001-12-14t21:59:43.10-05:00 12:30
@@ -25,7 +26,6 @@ PLAIN_SCALARS = [
     "!own x",
     "!!timestamp 2020-01-01",
     "!!binary aGk=",
-    "! 1",
 ]
 STRING = st.text(
     st.sampled_from(
@@ -72,7 +72,7 @@ def flow(draw: st.DrawFn, scalars: st.SearchStrategy[str] = SCALAR, depth: int =
         return f"[{', '.join(items)}]"
     keys = draw(
         st.lists(
-            st.sampled_from(["a", "b", "tag", "'1'", "on", "1.0", '"x y"']),
+            st.sampled_from(["a", "b", "tag", "'2'", "on", "1.0", '"x y"']),
             min_size=len(items),
             max_size=len(items),
             unique=True,

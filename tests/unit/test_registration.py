@@ -107,7 +107,9 @@ spec:
     + REGISTRATION,
     "other objects": V1 + "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\n"
     "---\napiVersion: operator.gardener.cloud/v1alpha1\nkind: Extension\nmetadata: {name: e}\n" + REGISTRATION,
-    "an empty text by its tag": V1.replace("gone: 1", "empty: !!str\n    nothing: !!null"),
+    "an empty text by its tag": V1.replace(
+        "gone: 1", "empty: !!str\n    nothing: !!null\n    quoted: [!!null '', !!null ~]"
+    ),
     "empty lines at the end of the values": NO_VALUES + "  values:\n    a: |+\n      b\n\n" + REGISTRATION,
     "empty lines at the end of the document": V1 + REGISTRATION + "  note: |+\n    a\n\n\n---\n"
     + REGISTRATION.removeprefix("---\n") + '  note: "a\\n  \\n"\n',
