@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 MINUTES = float(os.environ.get("FUZZ_MINUTES") or 0)
 _EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES") or 0)
 _ROUND = 50
-"""Examples between two looks at the clock in the long mode."""
+"""Cases between two looks at the clock in the long mode."""
 
 
 class Tally:
@@ -66,7 +66,7 @@ def prop(*, examples: int, batch: int = 1, **strategies: st.SearchStrategy[Any])
             test(*arguments, **named)
 
         options = settings(
-            max_examples=_ROUND if MINUTES else _EXAMPLES or examples,
+            max_examples=max(_ROUND // batch, 1) if MINUTES else _EXAMPLES or examples,
             derandomize=not MINUTES,
             database=None,
             deadline=None,
