@@ -160,8 +160,7 @@ class GitHubApi:
                 return
             headers, items = self.get(following[1])
         raise GitHubError(
-            f"{self.server.api_url}{path} fills more than {_MAX_PAGES} pages, which GitHub's lists never do; "
-            "check GITHUB_API_URL"
+            f"{self.server.api_url}{path} fills more than {_MAX_PAGES} pages, which GitHub's lists never do"
         )
 
     def download(self, url: str, *, limit: int) -> bytes:

@@ -85,16 +85,20 @@ class _Exchanged:
         """Leave the session to the next request."""
 
 
-class _Connection(_Exchanged, HTTPRequestsConnectionClass):
+class PlainConnection(_Exchanged, HTTPRequestsConnectionClass):
+    """A connection over plain http."""
+
     protocol = "http"
 
 
-class _TlsConnection(_Exchanged, HTTPSRequestsConnectionClass):
+class TlsConnection(_Exchanged, HTTPSRequestsConnectionClass):
+    """A connection over TLS."""
+
     protocol = "https"
 
 
 Requester.injectLogger(logging.getLogger(__name__))  # PyGithub's own writes to stderr what is nobody's concern
-Requester.injectConnectionClasses(_Connection, _TlsConnection)
+Requester.injectConnectionClasses(PlainConnection, TlsConnection)
 
 
 def checked(answer: requests.Response) -> requests.Response:

@@ -328,7 +328,7 @@ def test_pages_without_an_end(tmp_path: Path, update: Callable[..., Ran], monkey
         assert len(server.asked) == 21
     assert ran.errors == [
         f"x: the releases of o/x can't be read: {server.url}/api/repos/o/x/releases fills more than 20 pages, "
-        "which GitHub's lists never do; check GITHUB_API_URL"
+        f"which GitHub's lists never do; try again later, and check GITHUB_API_URL, which is {server.url}/api"
     ]
     assert published(world) == {"neighbour-1.0.0.tgz"}
 

@@ -19,7 +19,9 @@ import pytest
 import requests
 from github.GitRelease import GitRelease
 from github.Repository import Repository
+from github.Requester import Requester
 
+from chart_releaser import githubhttp
 from tests.hub import Fault, GitDir, Hub, Server, create, mutating, on, running
 from tests.hub.gitdir import environment
 from tests.hub.limits import CONTENT_MESSAGE
@@ -28,6 +30,14 @@ SLUG = "acme/charts"
 SECRET = "s3cret"
 UPLOADS = on("POST", r"^/api/uploads/.*/assets$")
 CREATES = on("POST", r"/releases$")
+
+
+@pytest.fixture(autouse=True)
+def _plain_client() -> Iterator[None]:
+    """PyGithub with its own connections, as another client than this program's."""
+    Requester.resetConnectionClasses()
+    yield
+    Requester.injectConnectionClasses(githubhttp.PlainConnection, githubhttp.TlsConnection)
 
 
 @pytest.fixture

@@ -66,7 +66,7 @@ def test_json_has_the_four_lists_and_only_what_is_known() -> None:
         notes=[Note("c", "nothing")],
     )
     document = report.as_json()
-    assert list(document) == ["planned", "published", "skipped", "failed", "passedOver", "notes"]
+    assert list(document) == ["planned", "published", "skipped", "failed", "passedOver", "notes", "retried"]
     assert document["passedOver"] == [{"source": "a", "tag": "v0", "reason": "prerelease"}]
     assert document["notes"] == [{"source": "c", "note": "nothing"}]
     assert document["planned"] == [{"source": "a", "version": "1", "chart": "a", "tag": "v1"}]
