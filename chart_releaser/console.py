@@ -155,7 +155,9 @@ class Console:
             secret = self.environ.get(name, "").strip()
             if len(secret) >= _SHORTEST_SECRET:
                 text = text.replace(secret, "***")
-        shown = "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)
+        shown = text
+        if not text.isprintable():
+            shown = "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)
         # The runner takes "##[" for a command wherever it stands, "::" at the beginning of a line.
         return re.sub(r"^(\s*):(?=:)", r"\1: ", shown.replace("##[", "## [")) if self.in_actions else shown
 

@@ -90,8 +90,7 @@ class ExportDirectory:
             self._check_edited(target, name, present)
             self._begin(name, wanted)
             with self._stage() as stage:
-                for path, data in files:
-                    _write(stage / "new" / path, data)
+                _write(stage / "new", files)
                 _swap(stage / "new", target, stage / "old")
         except OSError as error:
             raise _failed(target, error) from error
@@ -228,9 +227,12 @@ def _umask() -> int:
     return mask
 
 
-def _write(path: Path, data: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(data)
+def _write(directory: Path, files: Sequence[tuple[str, bytes]]) -> None:
+    folders = {path.rpartition("/")[0] for path, _ in files}
+    for folder in sorted(folders | {""}):
+        (directory / folder).mkdir(parents=True, exist_ok=True)
+    for path, data in files:
+        (directory / path).write_bytes(data)
 
 
 def _digest(files: Sequence[tuple[str, bytes]] | Mapping[str, bytes]) -> str:

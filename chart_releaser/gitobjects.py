@@ -29,6 +29,7 @@ class Objects:
 
     def __init__(self, git: Git, title: str) -> None:
         self._process: Any = git.start("cat-file", "--batch-command")
+        self._questions, self._answers = self._process.stdin, self._process.stdout
         self._stderr = Drain(self._process.stderr, 1 << 14)
         self._title = title
 
@@ -64,14 +65,14 @@ class Objects:
         if not all(_OID.fullmatch(oid) for oid in oids):
             raise DamagedError(f"{self._title}: malformed object name")
         try:
-            self._process.stdin.write("".join(f"contents {oid}\n" for oid in oids).encode())
-            self._process.stdin.flush()
+            self._questions.write("".join(f"contents {oid}\n" for oid in oids).encode())
+            self._questions.flush()
         except (OSError, ValueError) as error:
             raise self._damaged() from error
 
     def _answer(self, oid: str, limit: int) -> tuple[str, int, bytes]:
         """Read one answer to its end, keeping content up to `limit` bytes."""
-        line = self._process.stdout.readline(200)
+        line = self._answers.readline(200)
         if line == f"{oid} missing\n".encode():
             raise MissingObjectError(oid)
         header = _HEADER.fullmatch(line)
@@ -83,14 +84,14 @@ class Objects:
         kept: list[bytes] = []
         left = size
         while left:
-            chunk = self._process.stdout.read(min(left, _CHUNK))
+            chunk = self._answers.read(min(left, _CHUNK))
             if not chunk:
                 raise self._damaged()
             check.update(chunk)
             left -= len(chunk)
             if size <= limit:
                 kept.append(chunk)
-        if self._process.stdout.read(1) != b"\n":
+        if self._answers.read(1) != b"\n":
             raise self._damaged()
         if check.hexdigest() != oid:
             raise DamagedError(f"{self._title}: object {oid} does not have the content that its name stands for")

@@ -12,7 +12,7 @@ from chart_releaser.snapshot import Snapshots
 
 # The rules of git-check-ref-format(1), for a name below refs/tags/.
 _BAD_TAG = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|/\.|\.lock(?:/|$)|\.$|/$|^[/.]|^$")
-_LISTED = re.compile(rb"([0-9a-f]{40}(?:[0-9a-f]{24})?)[ \t](refs/[^\n]+)")
+_OID_THEN = rb"(?m)^([0-9a-f]{40}(?:[0-9a-f]{24})?)[ \t]"
 
 
 def checked_tags(tags: Sequence[str]) -> tuple[list[str], Snapshots]:
@@ -29,14 +29,8 @@ def checked_tags(tags: Sequence[str]) -> tuple[list[str], Snapshots]:
 
 def parse_refs(output: bytes, prefix: str) -> dict[str, str]:
     """Return name (without `prefix`) to object name, from lines of both; a tag's peeled line is left out."""
-    start = prefix.encode()
-    found: dict[str, str] = {}
-    for line in output.split(b"\n"):
-        match = _LISTED.fullmatch(line)
-        if match and match[2].startswith(start) and not match[2].endswith(b"^{}"):
-            name = match[2][len(start) :].decode("utf-8", "replace")
-            found[name] = match[1].decode()
-    return found
+    listed = re.findall(_OID_THEN + re.escape(prefix.encode()) + rb"([^\n]+)$", output)
+    return {name.decode("utf-8", "replace"): oid.decode() for oid, name in listed if not name.endswith(b"^{}")}
 
 
 def list_refs(git: Git, prefix: str, title: str) -> dict[str, str]:

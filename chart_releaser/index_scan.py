@@ -56,16 +56,18 @@ def _field(number: int) -> bytes:
 _HEAD = re.compile(rb"apiVersion: v1\nentries:\n")
 _CHART = re.compile(rb"  ([A-Za-z][\w.-]*):\n(?=  - )", re.ASCII)
 _ENTRY = re.compile(rb"  - " + _field(1) + rb"(?:    " + _field(2) + rb")*", re.ASCII)
+_WANTED = ("version2", "version1", "digest2", "digest1", "url2", "url1")
 _TAIL = re.compile(rb"(?:generated: \"[0-9TZ:.+-]*\"\n)?")
 
+_USUAL = bytes(range(0x20, 0x7F)) + b"\n"
 # Line ends that look like none, and characters that a YAML reader refuses.
-_ODD = re.compile(rb"[\x00-\x09\x0b-\x1f\x7f]|\xc2[\x80-\x9f]|\xe2\x80[\xa8\xa9]|\xef\xbb\xbf|\xef\xbf[\xbe\xbf]")
+_ODD = re.compile(rb"[\x00-\x7f]|\xc2[\x80-\x9f]|\xe2\x80[\xa8\xa9]|\xef\xbb\xbf|\xef\xbf[\xbe\xbf]")
 
 
 def scan(data: bytes) -> Excerpt | None:
     """Return what `Excerpt.of(Index.parse(text))` is for the bytes of a text, None where the parser has to tell."""
     head = _HEAD.match(data)
-    if head is None or len(data) > MAX_CHARACTERS or _ODD.search(data) or not _is_utf8(data):
+    if head is None or len(data) > MAX_CHARACTERS or not _is_utf8(data) or _is_odd(data):
         return None
     charts: dict[str, dict[str, tuple[str, str]]] = {}
     at = head.end()
@@ -76,16 +78,13 @@ def scan(data: bytes) -> Excerpt | None:
         versions = charts[name] = {}
         at = chart.end()
         while (entry := _ENTRY.match(data, at)) is not None:
-            if version := _last(entry, "version"):
-                versions.setdefault(version, (_last(entry, "digest"), _last(entry, "url")))
+            # As readers take it: the last one of a doubled key.
+            version, version1, digest, digest1, url, url1 = entry.group(*_WANTED)
+            if version := version or version1:
+                found = (digest or digest1 or b"").decode(), (url or url1 or b"").decode()
+                versions.setdefault(version.decode(), found)
             at = entry.end()
     return Excerpt(charts) if charts and _TAIL.fullmatch(data, at) else None
-
-
-def _last(entry: re.Match[bytes], field: str) -> str:
-    """Return a field as readers take it: the last one of a doubled key, "" for one that is absent."""
-    first, others = entry.group(f"{field}1", f"{field}2")
-    return (others or first or b"").decode()
 
 
 def _is_utf8(data: bytes) -> bool:
@@ -96,3 +95,8 @@ def _is_utf8(data: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     return True
+
+
+def _is_odd(data: bytes) -> bool:
+    # In UTF-8 no character begins inside another one, so what is usual can be taken out before the search.
+    return _ODD.search(data.translate(None, _USUAL)) is not None

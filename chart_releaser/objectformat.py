@@ -84,7 +84,8 @@ def checked_name(name: bytes, folder: str) -> str:
         raise SnapshotError(f"{where} has a file name that is no UTF-8: {ascii(name)[2:-1]}") from None
     if text in {"", ".", ".."} or "/" in text or text.lower() == ".git":
         raise SnapshotError(f"{where} has a forbidden file name: {text!r}")
-    if "\\" in text or any(unicodedata.category(char) in {"Cc", "Zl", "Zp"} for char in text):
+    odd = not text.isprintable() and any(unicodedata.category(char) in {"Cc", "Zl", "Zp"} for char in text)
+    if "\\" in text or odd:
         raise SnapshotError(f"{where} has a file name with a control character or a backslash: {text!a}")
     return text
 

@@ -84,7 +84,8 @@ def chart_files(chart: Chart) -> list[tuple[str, bytes]]:
         if len(data) > MAX_FILE_BYTES:
             size = len(data) / 1024 / 1024
             raise ChartError(f"{chart.path}: {path} has {size:.1f} MiB; Helm loads at most 5 MiB a file")
-        if "\\" in path or _DRIVE.match(path) or any(ord(character) < 32 for character in path):
+        has_control = not path.isprintable() and any(ord(character) < 32 for character in path)
+        if "\\" in path or has_control or _DRIVE.match(path):
             raise ChartError(f"{chart.path}: {path!r} is a path that Helm's loader refuses")
         total += len(data)
     if total > MAX_CHART_BYTES:

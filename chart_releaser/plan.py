@@ -202,10 +202,11 @@ def _candidates(
         elif release.prerelease and not source.prereleases:
             passed_over.append((release.tag, "prerelease"))
         else:
-            known = found.get(str(version))
+            exact = str(version)
+            known = found.get(exact)
             # Two tags of one version, with and without the v, would be one chart: the one with the v is taken.
             if known is None or len(release.tag) > len(known[1].tag):
-                found[str(version)] = (version, release)
+                found[exact] = (version, release)
             if known is not None and known[1].tag != release.tag:
                 taken, left = sorted((known[1].tag, release.tag), key=len, reverse=True)
                 passed_over.append((left, f"the same version as {taken}"))

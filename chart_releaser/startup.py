@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from chart_releaser.errors import ConfigError, UsageError
+from chart_releaser.errors import ConfigError, UpstreamError, UsageError
 from chart_releaser.temporary import temporary_directory
 
 if TYPE_CHECKING:
@@ -56,8 +56,12 @@ def destination_of(
         options = {"audits": audits, "writes": writes or not audits}
         return AuditableDirectory(chosen.directory, url=chosen.url, page=page, **options)
     from chart_releaser.destinations.github_audit import AuditableGitHubPages
+    from chart_releaser.gitrun import require_git
     from chart_releaser.location import GitHubRepository
 
+    # What it imports takes four times as long once there are threads that want the processor, too.
+    with contextlib.suppress(UpstreamError):  # told where git is needed
+        require_git()
     return AuditableGitHubPages(
         GitHubRepository(repositories.server, chosen.owner, chosen.repo),
         repositories.api(repositories.server),

@@ -73,7 +73,7 @@ class Window:
     def select(self, versions: Iterable[Version]) -> list[Version]:
         """The tracked ones among `versions`, newest first."""
         eligible = [version for version in versions if self._eligible(version)]
-        eligible.sort(key=lambda version: (precedence(version), str(version)), reverse=True)
+        eligible.sort(key=lambda version: (precedence(version), version.build or ""), reverse=True)
         tracked = self._tracked(eligible)
         chosen: list[Version] = []
         for version in eligible:
@@ -90,10 +90,10 @@ class Window:
     def reasons(self, selected: Iterable[Version]) -> Callable[[Version], str | None]:
         """`reason` for many versions, with the same `selected`."""
         chosen = list(selected)
-        texts, minors = set(map(str, chosen)), set(map(_minor, chosen))
+        exact, minors = set(map(Version.to_tuple, chosen)), set(map(_minor, chosen))
 
         def reason(version: Version) -> str | None:
-            if str(version) in texts:
+            if version.to_tuple() in exact:
                 return None
             if version.prerelease and not self.prereleases:
                 return "prerelease"
