@@ -210,7 +210,8 @@ def test_spoilt_between_runs(scene: Scene, cache: Path) -> None:
             assert len(words) == 1 or check_github(scene) == set(scene.packages), what
         assert normal(snapshot(work / "public")) == scene.after["public"], what
         if mine is not None:
-            assert snapshot(work.parent / "somebody") == mine, what
+            # Who leads a part of the cache elsewhere finds it there; what was there before stays as it was.
+            assert mine.items() <= snapshot(work.parent / "somebody").items(), what
             shutil.rmtree(work.parent / "somebody")
         survived += 1
     print(f"{survived} of {len(cases)} ways to spoil a cache, {refused} runs refused")
