@@ -19,6 +19,7 @@ from chart_releaser.gitremote import MISPLACED, REMOTE, Remote, cache_failed, ch
 from chart_releaser.gitrun import Git, Login, Result, object_config, reason, require_git, write_git_dir
 
 _REF = "refs/published/head"
+_NO_SUCH = "couldn't find remote ref"
 _FILE = b"100644 blob "
 _FILES = (_FILE, b"100755 blob ")
 _LOCK_TIMEOUT = 15 * 60
@@ -162,13 +163,16 @@ class Branch:
 
     def _has_moved(self, head: Head) -> bool:
         with self._locked():
-            result = self._remote.run(self._git, "ls-remote", "--quiet", "--refs", REMOTE, f"refs/heads/{self.name}")
-        return result.status == 0 and result.stdout.decode("ascii", "replace")[:40] != (head.commit or "")
+            tip = self._tip()
+        return tip is not None and tip != (head.commit or "")
 
-    def _read(self, paths: Sequence[str], leave: Callable[[str, str], bool]) -> Head:
-        self._prepare()
-        refspec = f"+refs/heads/{self.name}:{_REF}\n".encode()
-        result = self._remote.run(
+    def _tip(self) -> str | None:
+        """Return the commit that the server says the branch is at, "" without such a branch, None without an answer."""
+        result = self._remote.run(self._git, "ls-remote", "--quiet", "--refs", REMOTE, f"refs/heads/{self.name}")
+        return None if result.status else result.stdout.decode("ascii", "replace")[:40]
+
+    def _fetch(self) -> Result:
+        return self._remote.run(
             self._git,
             "fetch",
             "--quiet",
@@ -178,9 +182,16 @@ class Branch:
             "--no-write-fetch-head",
             "--no-auto-maintenance",
             REMOTE,
-            stdin=refspec,
+            stdin=f"+refs/heads/{self.name}:{_REF}\n".encode(),
         )
-        if "couldn't find remote ref" in result.stderr:
+
+    def _read(self, paths: Sequence[str], leave: Callable[[str, str], bool]) -> Head:
+        self._prepare()
+        result = self._fetch()
+        if _NO_SUCH in result.stderr and self._tip():  # git takes a page, such as a proxy's, for an empty repository
+            self._remote.again(f"an answer without the branch {self.name}")
+            result = self._fetch()
+        if _NO_SUCH in result.stderr:
             return Head(None, dict.fromkeys(paths))
         if result.status:
             self._remote.fail(result.stderr, place=self._directory)
@@ -236,10 +247,8 @@ class Branch:
 
     def _prepare(self) -> None:
         require_git()
-        if (
-            self._directory.is_symlink() or self._directory.is_file()
-        ):  # nothing of ours: what it leads to stays as it is
-            self._directory.unlink()
+        if self._directory.is_symlink() or self._directory.is_file():
+            self._directory.unlink()  # nothing of ours: what it leads to stays as it is
         for pattern in ("*.lock", "refs/**/*.lock", "objects/**/tmp_*", "*.new"):
             for stale in list(self._directory.glob(pattern)):
                 stale.unlink(missing_ok=True)

@@ -65,7 +65,8 @@ class Remote:
         with temporary_git_dir(20) as directory:
             git = Git(directory, protocols=self.protocols)
             result = self.run(git, "ls-remote", "--quiet", "--tags", "--refs", REMOTE)
-            if result.status == 0 and not result.stdout.strip():
+            is_empty = result.status == 0 and not result.stdout.strip()
+            if is_empty:
                 result = self.run(git, "ls-remote", "--quiet", REMOTE)
                 if result.status == 0 and not result.stdout.strip():
                     raise UpstreamError(
@@ -73,7 +74,10 @@ class Remote:
                     )
         if result.status:
             self.fail(result.stderr)
-        return parse_refs(result.stdout, "refs/tags/")
+        found = parse_refs(result.stdout, "refs/tags/")
+        if is_empty and found:
+            self.again("an answer without any tag")
+        return found
 
     def run(
         self,
@@ -94,9 +98,13 @@ class Remote:
             self._attempts.failed(self._host)
             if pause is None:
                 break
-            self._attempts.again(f"git with {self._host}: {self._reason(result.stderr)}")
+            self.again(self._reason(result.stderr))
             time.sleep(pause)
         return result
+
+    def again(self, why: str) -> None:
+        """Count what is asked a second time, to be told at the end of the run."""
+        self._attempts.again(f"git with {self._host}: {why}")
 
     def _once(
         self, git: Git, command: tuple[str, ...], stdin: bytes, timeout: float, growth: Callable[[], bool] | None

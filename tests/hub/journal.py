@@ -25,6 +25,8 @@ class Record:
     request_bytes: int = 0
     response_bytes: int = 0
     """Bodies as sent, without the headers."""
+    lists_refs: bool = False
+    """Does git ask for references by it, with protocol version 2?"""
     fault: str = ""
     error: str = ""
     """What the server itself or git's back end had to complain about."""

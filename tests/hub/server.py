@@ -123,6 +123,8 @@ class _Handler(BaseHTTPRequestHandler):
             try:
                 self._read_body(request)
                 record.request_bytes = request.size
+                record.lists_refs = request.body.read(19)[4:] == b"command=ls-refs"
+                request.body.seek(0)
                 self._corrupt_request(request, faults)
                 if self.hub.latency:
                     time.sleep(self.hub.latency)
