@@ -162,14 +162,16 @@ class Branch:
         return self._remote.run(self._git, *_PUSH, REMOTE, f"{commit}:refs/heads/{self.name}")
 
     def _has_moved(self, head: Head) -> bool:
-        with self._locked():
-            tip = self._tip()
-        return tip is not None and tip != (head.commit or "")
+        with contextlib.suppress(DestinationError), self._locked():
+            return self._tip() != (head.commit or "")
+        return False
 
-    def _tip(self) -> str | None:
-        """Return the commit that the server says the branch is at, "" without such a branch, None without an answer."""
+    def _tip(self) -> str:
+        """Return the commit that the server says the branch is at, "" without such a branch. Raises UpstreamError."""
         result = self._remote.run(self._git, "ls-remote", "--quiet", "--refs", REMOTE, f"refs/heads/{self.name}")
-        return None if result.status else result.stdout.decode("ascii", "replace")[:40]
+        if result.status:
+            self._remote.fail(result.stderr)
+        return result.stdout.decode("ascii", "replace")[:40]
 
     def _fetch(self) -> Result:
         return self._remote.run(

@@ -169,7 +169,9 @@ class CachedRepository:
             if result.status == 0:
                 return tags
             if absent := re.search(r"couldn't find remote ref refs/tags/([^\n]+)", result.stderr):
-                known = set(self._remote.tags()) - {absent[1]}
+                known = set(self._remote.tags())
+                if absent[1] in known:  # git takes a page, such as a proxy's, for an empty repository
+                    self._remote.again(f"an answer without the tag {absent[1]}")
                 tags = [tag for tag in tags if tag in known]
             elif "mismatched algorithms" in result.stderr:
                 self._discard()
