@@ -59,7 +59,7 @@ class Chart:
         """Chart.yaml with the types that Helm sees."""
         return _metadata(self.chart_yaml, f"{self.path}/Chart.yaml")
 
-    @property
+    @cached_property
     def name(self) -> str:
         """The name in Chart.yaml, by which Helm knows the chart whatever its directory is called."""
         return helmyaml.as_string(self.metadata.get("name"))
