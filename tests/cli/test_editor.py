@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
 import subprocess
 from importlib.resources import files
 from pathlib import Path
@@ -65,8 +67,27 @@ def test_bash_completes_commands_and_options(script: Path, tmp_path: Path) -> No
     assert done.stdout.splitlines() == ["fetch-latest-versions", "--dry-run"], done.stderr
 
 
-@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_there_is_a_script_for_each_shell(shell: str, tmp_path: Path) -> None:
-    env = environment({"_CHART_RELEASER_COMPLETE": f"source_{shell}"})
-    done = subprocess.run([SCRIPT], cwd=tmp_path, env=env, capture_output=True, text=True, check=True)
-    assert f"_CHART_RELEASER_COMPLETE=complete_{shell}" in done.stdout
+@pytest.fixture
+def scripts(tmp_path: Path) -> Path:
+    """The folder in which README's commands have written a script for each shell."""
+    [commands] = [block.text for block in blocks(ROOT / "README.md") if "=source_zsh" in block.text]
+    env = environment({"PATH": f"{SCRIPT.parent}:/usr/bin:/bin"})
+    subprocess.run(["bash", "-euo", "pipefail", "-c", commands], cwd=tmp_path, env=env, check=True)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("shell", "asks", "answer"),
+    [
+        ("bash", "source chart-releaser.bash; complete -p chart-releaser", "complete -o default -F _chart_releaser"),
+        ("zsh", "fpath=($PWD $fpath); autoload -Uz compinit; compinit -u -D; print $_comps[chart-releaser]", "_chart"),
+        ("fish", "source chart-releaser.fish; complete -C 'chart-releaser verify --re'", "--repair\tPut right"),
+    ],
+    ids=["bash", "zsh", "fish"],
+)
+def test_the_shell_takes_the_documented_script(scripts: Path, shell: str, asks: str, answer: str) -> None:
+    if shutil.which(shell) is None and not os.environ.get("REQUIRE_SHELLS"):
+        pytest.skip(f"there is no {shell}")
+    env = environment({"PATH": f"{SCRIPT.parent}:/usr/bin:/bin", "HOME": str(scripts)})
+    done = subprocess.run([shell, "-c", asks], cwd=scripts, env=env, capture_output=True, text=True, check=False)
+    assert done.stdout.startswith(answer), done.stderr
