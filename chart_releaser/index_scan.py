@@ -12,31 +12,38 @@ import re
 from chart_releaser.index_excerpt import Excerpt
 from chart_releaser.index_text import MAX_CHARACTERS
 
+
+def _all(pattern: bytes, least: bytes = b"*") -> bytes:
+    """All of what matches in a row, of which nothing is given back, so that no text takes more than linear time."""
+    # Not `(?:...)*+`, which Python 3.11.4 and before match wrongly where the pattern backtracks: python/cpython#106052
+    return rb"(?>(?:" + pattern + rb")" + least + rb")"
+
+
 _KEY = rb"[A-Za-z][\w./-]*+:"
 # A line of a plain scalar: it begins with no indicator, and has no `: ` or ` #` in it.
 # https://yaml.org/spec/1.1/#id906890
-_PLAIN = rb"[\w/.(<^~$+\x80-\xff][^\n:#]*+(?:(?::(?=[^ \n])|(?<! )#)[^\n:#]*+)*+"
+_PLAIN = rb"[\w/.(<^~$+\x80-\xff][^\n:#]*+" + _all(rb"(?::(?=[^ \n])|(?<! )#)[^\n:#]*+")
 
 
 def _scalar(indent: int) -> bytes:
     """A scalar to its line's end. As older Helms write it, it may go on in further lines, which begin at `indent`."""
     more = rb"\n\n*+" + b" " * indent
-    double = rb"\"(?:[^\"\\\n]|\\[\"\\/nt]|\\?" + more + rb")*+\""
-    single = rb"'(?:[^'\n]|''|" + more + rb")*+'"
-    plain = _PLAIN + rb"(?:" + more + _PLAIN + rb")*+"
+    double = rb"\"" + _all(rb"[^\"\\\n]|\\[\"\\/nt]|\\?" + more) + rb"\""
+    single = rb"'" + _all(rb"[^'\n]|''|" + more) + rb"'"
+    plain = _PLAIN + _all(more + _PLAIN)
     return rb"(?:(?:" + double + rb"|" + single + rb"|\[\]|\{\}|" + plain + rb")\n)"
 
 
 def _value(indent: int) -> bytes:
     """What follows a key: a scalar, or a text in lines of its own that begin at `indent`."""
     margin = b" " * indent
-    lines = margin + rb"[^ \n][^\n]*+\n(?:" + margin + rb"[^\n]*+\n|\n)*+"
+    lines = margin + rb"[^ \n][^\n]*+\n" + _all(margin + rb"[^\n]*+\n|\n")
     return rb" (?:" + _scalar(indent) + rb"|[|>][-+]?\n" + lines + rb")"
 
 
-_MEMBER = _KEY + rb"(?:" + _value(8) + rb"|\n(?:      - " + _scalar(8) + rb")++)"
-_ITEMS = rb"(?:    - (?:" + _MEMBER + rb"(?:      " + _MEMBER + rb")*+|" + _scalar(6) + rb"))++"
-_PAIRS = rb"(?:      " + _KEY + _value(8) + rb")++"
+_MEMBER = _KEY + rb"(?:" + _value(8) + rb"|\n" + _all(rb"      - " + _scalar(8), b"+") + rb")"
+_ITEMS = _all(rb"    - (?:" + _MEMBER + _all(rb"      " + _MEMBER) + rb"|" + _scalar(6) + rb")", b"+")
+_PAIRS = _all(rb"      " + _KEY + _value(8), b"+")
 _OTHER = rb"(?!version:|digest:|urls:)" + _KEY + rb"(?:" + _value(6) + rb"|\n(?:" + _ITEMS + rb"|" + _PAIRS + rb"))"
 # Those of the wanted fields that some reader could take for something else than text are for the parser, too.
 _URL = rb"[A-Za-z0-9][\w.%+~/:-]*\.tgz"
