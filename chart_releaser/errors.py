@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Sequence
+from pathlib import Path
 from typing import ClassVar
 
 
@@ -129,3 +130,9 @@ _MENDED_BY = {
 def run_again(error: OSError) -> str:
     """Return what helps against a refusal of the file system: `run again with more free space`."""
     return f"run again {_MENDED_BY.get(error.errno or 0, 'when that is mended')}"
+
+
+def cache_failed(place: Path, error: OSError) -> MachineError:
+    """Return what to say where the cache, in `place`, can't be read or written."""
+    what = f"the cache {place} can't be used: {error.strerror or error}"
+    return MachineError(f"{what}; choose another place with --cache-dir, or {run_again(error)}")

@@ -10,12 +10,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NoReturn
 
-import filelock
-
 from chart_releaser.attempts import Attempts
-from chart_releaser.errors import DestinationError, DestinationUnusableError, MachineError, UpstreamError
+from chart_releaser.cachelock import CacheLock
+from chart_releaser.errors import DestinationError, DestinationUnusableError, MachineError, UpstreamError, cache_failed
 from chart_releaser.gitobjects import DamagedError
-from chart_releaser.gitremote import MISPLACED, REMOTE, Remote, cache_failed, check_room
+from chart_releaser.gitremote import MISPLACED, REMOTE, Remote, check_room
 from chart_releaser.gitrun import Git, Login, Result, object_config, reason, require_git, write_git_dir
 
 _REF = "refs/published/head"
@@ -72,8 +71,8 @@ class Branch:
         self._secrets = login.secrets if login is not None else ()
         slug = re.sub(r"[^A-Za-z0-9.]+", "-", f"{self._remote.title.partition('://')[2]}-{name}").strip("-.")[-100:]
         self._directory = cache.absolute() / "branch" / f"{slug}.git"
-        self._git = Git(self._directory, protocols=self._remote.protocols)
-        self._on_wait = on_wait
+        self._lock = CacheLock(self._directory, self._remote.title, on_wait)
+        self._git = Git(self._directory, protocols=self._remote.protocols, lock=self._lock)
 
     def read(self, paths: Sequence[str], leave: Callable[[str, str], bool] = lambda _path, _blob: False) -> Head:
         """Return the branch's present commit and the content of `paths`, at the top level. Raises DestinationError.
@@ -258,23 +257,9 @@ class Branch:
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
-        lock = filelock.FileLock(self._directory.with_suffix(".lock"))
         try:
-            self._directory.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            try:
-                lock.acquire(timeout=0)
-            except filelock.Timeout:
-                self._on_wait(f"waiting for another run that is using {self._remote.title}")
-                lock.acquire(timeout=_LOCK_TIMEOUT)
-            try:
+            with self._lock.held(_LOCK_TIMEOUT):
                 yield
-            finally:
-                lock.release()
-        except filelock.Timeout as error:
-            raise DestinationError(
-                f"{self._remote.title}: another run has held {lock.lock_file} for {_LOCK_TIMEOUT // 60} minutes; "
-                "end it or choose another place with --cache-dir"
-            ) from error
         except OSError as error:
             raise DestinationError(str(cache_failed(self._directory.parent, error))) from error
         except (UpstreamError, MachineError) as error:

@@ -10,13 +10,12 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-import filelock
-
 from chart_releaser.attempts import Attempts
-from chart_releaser.errors import SnapshotError, UpstreamError
+from chart_releaser.cachelock import CacheLock
+from chart_releaser.errors import SnapshotError, UpstreamError, cache_failed
 from chart_releaser.gitobjects import DamagedError, Objects, open_objects
 from chart_releaser.gitrefs import checked_tags, list_refs
-from chart_releaser.gitremote import MISPLACED, REMOTE, Remote, cache_failed
+from chart_releaser.gitremote import MISPLACED, REMOTE, Remote
 from chart_releaser.gitrun import Git, Login, Result, object_config, write_git_dir
 from chart_releaser.objectformat import Entry, MissingObjectError
 from chart_releaser.snapshot import Snapshot, Snapshots, read_snapshot
@@ -46,8 +45,8 @@ class CachedRepository:
         self._attempts = attempts if attempts is not None else Attempts()
         self._remote = Remote(url, login, self._attempts)
         self._directory = cache.absolute() / "git" / f"{_slug(self._remote.title)}.git"
-        self._on_wait = on_wait
-        self._git = Git(self._directory, protocols=self._remote.protocols)
+        self._lock = CacheLock(self._directory, self._remote.title, on_wait)
+        self._git = Git(self._directory, protocols=self._remote.protocols, lock=self._lock)
         self._oid_size = 20
 
     def tags(self) -> list[str]:
@@ -59,7 +58,7 @@ class CachedRepository:
         if not wanted:
             yield found
             return
-        with self._locked(), contextlib.ExitStack() as stack:
+        with self._lock.held(_LOCK_TIMEOUT), contextlib.ExitStack() as stack:
             try:
                 try:
                     fresh = self._prepare()
@@ -79,28 +78,6 @@ class CachedRepository:
             except OSError as error:
                 raise cache_failed(self._directory, error) from error
             yield found
-
-    @contextlib.contextmanager
-    def _locked(self) -> Iterator[None]:
-        lock = filelock.FileLock(self._directory.with_suffix(".lock"))
-        try:
-            self._directory.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            try:
-                lock.acquire(timeout=0)
-            except filelock.Timeout:
-                self._on_wait(f"waiting for another run that is reading {self._remote.title}")
-                lock.acquire(timeout=_LOCK_TIMEOUT)
-        except filelock.Timeout as error:
-            raise UpstreamError(
-                f"{self._remote.title}: another run has held {lock.lock_file} for {_LOCK_TIMEOUT // 60} minutes; "
-                "end it or choose another place with --cache-dir"
-            ) from error
-        except OSError as error:
-            raise cache_failed(self._directory.parent, error) from error
-        try:
-            yield
-        finally:
-            lock.release()
 
     def _load(self, tags: Sequence[str], paths: Sequence[str], stack: contextlib.ExitStack) -> Snapshots:
         """Fetch what is needed of these tags and read it; the reader is closed by `stack`. Raises DamagedError too."""

@@ -12,7 +12,7 @@ from typing import NoReturn
 from urllib.parse import urljoin, urlsplit
 
 from chart_releaser.attempts import Attempts
-from chart_releaser.errors import MachineError, UpstreamError, run_again
+from chart_releaser.errors import UpstreamError, cache_failed
 from chart_releaser.gitobjects import DamagedError
 from chart_releaser.gitrefs import parse_refs
 from chart_releaser.gitrun import Git, Login, Result, reason, temporary_git_dir
@@ -154,12 +154,6 @@ def check_room(stderr: str, place: Path | None) -> None:
     if place is not None and found is not None:
         code = _NO_ROOM_WORDS[found[1]]
         raise cache_failed(place, OSError(code, os.strerror(code)))
-
-
-def cache_failed(place: Path, error: OSError) -> MachineError:
-    """Return what to say where the cache, in `place`, can't be read or written."""
-    what = f"the cache {place} can't be used: {error.strerror or error}"
-    return MachineError(f"{what}; choose another place with --cache-dir, or {run_again(error)}")
 
 
 def _moved(url: str, login: Login) -> str | None:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
+from chart_releaser.cachelock import CacheLock
 from chart_releaser.errors import UpstreamError
 from chart_releaser.temporary import temporary_directory, temporary_failed, temporary_file
 
@@ -87,6 +88,8 @@ class Git:
     common: Path | None = None
     """The directory that a linked worktree shares with its repository."""
     protocols: str = "none"
+    lock: CacheLock | None = None
+    """What is held while it works; each process has a part in it, and so keeps it if it outlives this one."""
 
     def run(
         self,
@@ -126,6 +129,7 @@ class Git:
                 as_process=True,
                 env=self._environment(config),
                 start_new_session=True,
+                pass_fds=self.lock.descriptors if self.lock is not None else (),
             )
         except git.exc.GitCommandNotFound as error:
             raise UpstreamError(_NO_GIT) from error

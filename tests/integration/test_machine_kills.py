@@ -163,7 +163,7 @@ def test_killed_while_it_fetches(far: Scene) -> None:
         assert started.end().code == -signal.SIGKILL
         hub.faults.clear()
         far.check_public(work / "public", leftovers=True)
-        threading.Timer(0.1, go_on.set).start()
+        threading.Timer(1, go_on.set).start()
         far.run("update", "--cache-dir", work / "cache", cwd=work, ok=True)
         assert normal(snapshot(work / "public")) == far.after["public"]
     assert nth > 2

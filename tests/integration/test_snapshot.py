@@ -702,7 +702,7 @@ class TestOtherRuns:
             assert not found
         other.join(20)
         assert found == [EXPECTED]
-        assert messages == [f"waiting for another run that is reading {upstream.url}"]
+        assert messages == [f"waiting for another run that is using {upstream.url}"]
 
     def test_do_not_wait_for_ever(
         self, upstream: GitRepo, open_: Open, cache: Path, monkeypatch: pytest.MonkeyPatch

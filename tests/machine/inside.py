@@ -63,8 +63,9 @@ def _can_mount(scratch: Path) -> bool:
 
 
 def _mount(path: str, options: str) -> None:
-    source = [] if "remount" in options else ["-t", "tmpfs", "tmpfs"]
-    subprocess.run(["mount", "-o", options, *source, path], check=True, capture_output=True)
+    # What it has is not given again: in a user's namespace that names an owner whom the kernel refuses there.
+    how = ["--options-mode", "ignore"] if "remount" in options else ["-t", "tmpfs", "tmpfs"]
+    subprocess.run(["mount", "-o", options, *how, path], check=True, capture_output=True)
 
 
 def _unmount(path: str) -> None:

@@ -1,0 +1,51 @@
+"""A lock on a part of the cache: one run at a time works there, and none while the git of a killed one still does."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import filelock
+
+from chart_releaser.errors import UpstreamError, cache_failed
+
+
+class CacheLock:
+    """The lock on a git directory of the cache, by a file beside it.
+
+    A run may be killed without its git. So every git that works in the directory gets `descriptors`, too: the system
+    keeps a lock until the last process that has it is gone (flock(2)).
+    """
+
+    def __init__(self, directory: Path, title: str, on_wait: Callable[[str], None]) -> None:
+        """`title` names what the directory is for, in messages; `on_wait` is told when another run has the lock."""
+        self.descriptors: tuple[int, ...] = ()
+        self._directory, self._title, self._on_wait = directory, title, on_wait
+
+    @contextlib.contextmanager
+    def held(self, timeout: float) -> Iterator[None]:
+        """Hold the lock. Raises UpstreamError if another run still has it after `timeout` seconds, MachineError."""
+        lock = filelock.FileLock(self._directory.with_suffix(".lock"), on_acquired=self._acquired)
+        try:
+            self._directory.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            try:
+                lock.acquire(timeout=0)
+            except filelock.Timeout:
+                self._on_wait(f"waiting for another run that is using {self._title}")
+                lock.acquire(timeout=timeout)
+        except filelock.Timeout as error:
+            raise UpstreamError(
+                f"{self._title}: another run has held {lock.lock_file} for {timeout / 60:.0f} minutes; "
+                "end it or choose another place with --cache-dir"
+            ) from error
+        except OSError as error:
+            raise cache_failed(self._directory.parent, error) from error
+        try:
+            yield
+        finally:
+            self.descriptors = ()
+            lock.release()
+
+    def _acquired(self, descriptor: int) -> None:
+        self.descriptors = (descriptor,)
