@@ -118,9 +118,9 @@ def test_every_command_works(document: Path, tmp_path: Path, request: pytest.Fix
                     helm: Helm = request.getfixturevalue("helm")
                     helm(*shlex.split(line.replace("http://127.0.0.1:8080", url))[1:], cwd=work)
                 elif not special(line):
-                    done = subprocess.run(
-                        ["bash", "-euc", line], cwd=work, env=env, capture_output=True, text=True, check=False
-                    )
+                    # As a command that is not its last one, bash does not become it but stays its parent.
+                    command = ["bash", "-euc", f"{line}\n:"]
+                    done = subprocess.run(command, cwd=work, env=env, capture_output=True, text=True, check=False)
                     assert done.returncode == 0, f"{document.name}: {line}\n{done.stdout}{done.stderr}"
 
 
