@@ -5,8 +5,9 @@ from __future__ import annotations
 import posixpath
 import re
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from chart_releaser.budget import Budget
 from chart_releaser.errors import ChartError
 from chart_releaser.tarball import TarError, members
 
@@ -30,8 +31,7 @@ class Allowance:
     bytes: int = 2 * MAX_CHART_BYTES
     plain: int = 2 * _MAX_PLAIN_BYTES
     """Bytes of uncompressed archives, headers and padding included."""
-    yaml: int = 10_000_000
-    """Characters of YAML, those of a chart once more for each sub-chart: values.yaml is read anew for each switch."""
+    budget: Budget = field(default_factory=Budget)
 
     def take(self, size: int, what: str) -> None:
         """Take one file of `size` bytes off. Raises ChartError, naming `what`, if it is too much."""
@@ -39,12 +39,7 @@ class Allowance:
         self.bytes -= size
         if self.files < 0 or self.bytes < 0 or size > MAX_FILE_BYTES:
             raise ChartError(f"{what} is beyond what Helm loads: 5 MiB a file, 100 MiB a chart")
-
-    def take_yaml(self, size: int, where: str) -> None:
-        """Take `size` characters of YAML off. Raises ChartError, naming `where`, if it is too much."""
-        self.yaml -= size
-        if self.yaml < 0:
-            raise ChartError(f"{where}: the chart has more YAML than is read: millions of characters or aliased nodes")
+        self.budget.take_file(size, what)
 
 
 def unpack(data: bytes, path: str, allowance: Allowance) -> dict[str, bytes]:

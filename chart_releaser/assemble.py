@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from chart_releaser import helmyaml, yamlio
+from chart_releaser.budget import Budget
 from chart_releaser.chart import Chart, Tree, check_names, read_chart
 from chart_releaser.chart_rules import check_metadata
 from chart_releaser.chart_texts import MetadataEdit, edit_values
@@ -44,29 +45,33 @@ def assemble(
     tree: Tree,
     origin: Origin,
     registration: Callable[[], Registration],
+    budget: Budget,
 ) -> Chart:
     """Return the finished chart `name` from the chart `paths` of `tree`; `registration` is called if they name one.
 
     One path gives upstream's chart under the new name; a controller-registration, or several paths, an umbrella chart
-    with a sub-chart for each. Raises ChartError if anything is missing or could not be published whole.
+    with a sub-chart for each. Raises ChartError if anything is missing or could not be published whole, BudgetError.
     """
     if REGISTRATION in paths or len(paths) != 1:
-        chart = _umbrella(name, paths, tree, registration)
+        chart = _umbrella(name, paths, tree, registration, budget)
     else:
-        chart = read_chart(tree, paths[0])
-    finished = _with_provenance(_finish(chart, origin, is_top=True), name, origin)
+        chart = read_chart(tree, paths[0], budget)
+    finished = _with_provenance(_finish(chart, origin, budget, is_top=True), name, origin)
     check_names(finished)
     return finished
 
 
-def _umbrella(name: str, paths: Sequence[str], tree: Tree, registration: Callable[[], Registration]) -> Chart:
+def _umbrella(
+    name: str, paths: Sequence[str], tree: Tree, registration: Callable[[], Registration], budget: Budget
+) -> Chart:
     subcharts = []
     for path in paths:
         if path == REGISTRATION:
             found = registration()
+            budget.take_yaml(found.text, found.where)
             subcharts.append(registration_chart(found.text, source=name, where=found.where))
         else:
-            subcharts.append(read_chart(tree, path))
+            subcharts.append(read_chart(tree, path, budget))
     metadata = {"apiVersion": "v2", "name": name, "description": f"A helmchart for {name}", "version": "0.0.0"}
     umbrella = Chart(
         path=name,
@@ -100,9 +105,10 @@ def _with_provenance(chart: Chart, name: str, origin: Origin) -> Chart:
     return replace(chart, chart_yaml=edit.text, files={**chart.files, NOTES_FILE: notes})
 
 
-def _finish(chart: Chart, origin: Origin, *, is_top: bool = False) -> Chart:
+def _finish(chart: Chart, origin: Origin, budget: Budget, *, is_top: bool = False) -> Chart:
     """Give a chart and all below it the version, the image tag, and a switch for each sub-chart."""
-    subcharts = tuple(_finish(subchart, origin) for subchart in chart.subcharts)
+    budget.check_time(chart.path)
+    subcharts = tuple(_finish(subchart, origin, budget) for subchart in chart.subcharts)
     declared, in_chart_yaml = _declared_dependencies(chart)
     known = {subchart.name for subchart in subcharts}
     for dependency in declared:

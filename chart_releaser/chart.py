@@ -10,6 +10,7 @@ from typing import Protocol
 
 from chart_releaser import helmyaml, yamlio
 from chart_releaser.archive import Allowance, unpack
+from chart_releaser.budget import Budget
 from chart_releaser.chart_keys import with_known_keys
 from chart_releaser.chart_rules import check_metadata, check_name
 from chart_releaser.errors import ChartError, SnapshotError, YamlError
@@ -18,7 +19,6 @@ from chart_releaser.helmignore import HelmIgnore
 _MAX_NESTING = 20
 # Chart.yaml goes into the index, once for each version, which everybody reads as a whole.
 _MAX_METADATA = 256 * 1024
-_NODE = 5  # characters that take as long to read as a node does to expand
 _UTF8_BOM = b"\xef\xbb\xbf"
 
 _OPENING = frozenset({"define", "block", "if", "range", "with"})
@@ -64,7 +64,7 @@ class Chart:
         """The name in Chart.yaml, by which Helm knows the chart whatever its directory is called."""
         return helmyaml.as_string(self.metadata.get("name"))
 
-    @property
+    @cached_property
     def is_helper(self) -> bool:
         """Whether the chart renders nothing by itself: a library, or only helper templates, all the way down."""
         if self.metadata.get("type") == "library":
@@ -115,12 +115,12 @@ def _metadata(text: str, where: str) -> dict[str, helmyaml.Value]:
     return value
 
 
-def read_chart(tree: Tree, path: str) -> Chart:
+def read_chart(tree: Tree, path: str, budget: Budget) -> Chart:
     """Return the chart in directory `path` of `tree`, as Helm's directory loader would load it.
 
     The directory's `.helmignore` applies to everything below it, sub-charts included; links have been resolved by the
     tree. Raises ChartError where Helm would not load it, with the charts that were found instead; SnapshotError
-    where the tree can't be read.
+    where the tree can't be read; BudgetError where that would take more than `budget` has left.
     """
     kind = tree.kind(path)
     if kind is None:
@@ -134,7 +134,16 @@ def read_chart(tree: Tree, path: str) -> Chart:
     if tree.kind(ignore_file) == "file":
         rules = tree.read(ignore_file)
     ignore = HelmIgnore.parse(rules, where=ignore_file)
-    return _from_files(dict(tree.walk(path, ignore.ignores)), path, Allowance(), 0)
+
+    def skip(name: str, is_directory: bool) -> bool:
+        budget.check_time(path)
+        return ignore.ignores(name, is_directory)
+
+    files: dict[str, bytes] = {}
+    for name, data in tree.walk(path, skip):
+        budget.take_file(len(data), f"{path}/{name}")
+        files[name] = data
+    return _from_files(files, path, Allowance(budget=budget), 0)
 
 
 def _below(tree: Tree, path: str) -> str:
@@ -191,25 +200,23 @@ def _from_files(files: Mapping[str, bytes], path: str, allowance: Allowance, dep
         files=own,
         subcharts=tuple(sorted(subcharts, key=lambda subchart: subchart.name)),
     )
-    _check_yaml(chart, allowance)
+    _check_yaml(chart, allowance.budget)
     check_metadata(chart.metadata, where=where)
     check_names(chart)
     return chart
 
 
-def _check_yaml(chart: Chart, allowance: Allowance) -> None:
-    """Raise ChartError for more YAML than can be read and edited in a reasonable time, before any of it is."""
+def _check_yaml(chart: Chart, budget: Budget) -> None:
+    """Raise ChartError or BudgetError for more YAML than may be read and edited, before any of it is."""
     where = f"{chart.path}/Chart.yaml"
     if len(chart.chart_yaml) > _MAX_METADATA:
         size = len(chart.chart_yaml) / 1024
         raise ChartError(f"{where} has {size:,.0f} KiB, too much for an index; it may have {_MAX_METADATA // 1024}")
-    times = 1 + len(chart.subcharts)
     texts = {where: chart.chart_yaml, f"{chart.path}/values.yaml": chart.values or ""}
-    requirements = len(chart.files.get("requirements.yaml", b""))
-    allowance.take_yaml(requirements + sum(map(len, texts.values())) * times, chart.path)
+    texts[f"{chart.path}/requirements.yaml"] = chart.files.get("requirements.yaml", b"").decode(errors="replace")
     for place, text in texts.items():
         try:
-            allowance.take_yaml(_NODE * yamlio.expanded_nodes(text, where=place) * times, place)
+            budget.take_yaml(text, place)
         except YamlError as error:
             raise ChartError(str(error)) from error
 

@@ -52,7 +52,7 @@ class MetadataEdit:
         section = own if isinstance(own, dict) else {}
         if section.get(name) != value:
             self._wanted[key] = {**section, name: value}
-            self._change(yamledit.insert_below, key, name, value)
+            self._change(yamledit.insert_below, {key: {name: value}})
 
     @property
     def text(self) -> str:
@@ -81,28 +81,53 @@ def edit_values(chart: Chart, tag: str, switches: Mapping[str, bool]) -> str | N
     if chart.values is None and not switches:
         return None
     where = f"{chart.path}/values.yaml"
+    before = chart.values or ""
     try:
         text, root = yamledit.replace_scalars(
-            chart.values or "", lambda key, node: tag if key == "tag" and node.value == "latest" else None, where=where
+            before, lambda key, node: tag if key == "tag" and node.value == "latest" else None, where=where
         )
         wanted = _as_mapping(helmyaml.construct(root, where=where), where)
-        for name, enabled in switches.items():
-            # As in a condition, a dot in a name leads one level down.
-            first, second, *rest = [*name.split("."), "enabled"]
-            if _look_up(wanted, [first, second, *rest]) is not None:
-                continue
-            value: Value = enabled
-            for part in reversed(rest):
-                value = {part: value}
-            text = yamledit.insert_below(text, first, second, value, where=where)
-            own = wanted.get(first)
-            wanted[first] = {**(own if isinstance(own, dict) else {}), second: value}
+        del root  # a long text has a large tree, and there will be others
+        added = _missing_switches(wanted, switches)
+        if added:
+            text = yamledit.insert_below(text, added, where=where)
+        if text == before:
+            return text
+        for parent, values in added.items():
+            own = wanted.get(parent)
+            wanted[parent] = {**(own if isinstance(own, dict) else {}), **values}
         after = _mapping(text, where)
     except YamlError as error:
         raise ChartError(str(error)) from error
     if after != wanted:
         raise ChartError(f"{where} is written in a way in which the image tag and the switches can't be set safely")
     return text
+
+
+def _missing_switches(values: dict[str, Value], switches: Mapping[str, bool]) -> dict[str, dict[str, Value]]:
+    """Return the switches that `values` has no word on, as what to add below each top-level key.
+
+    As in a condition, a dot in a name leads one level down.
+    """
+    added: dict[str, dict[str, Value]] = {}
+    for name, enabled in switches.items():
+        path = [*name.split("."), "enabled"]
+        if _look_up(values, path) is not None:
+            continue
+        first, second, *rest = path
+        value: Value = enabled
+        for part in reversed(rest):
+            value = {part: value}
+        below = added.setdefault(first, {})
+        own = below.get(second)
+        below[second] = _merged(own, value) if second in below else value
+    return added
+
+
+def _merged(one: Value, other: Value) -> Value:
+    if not isinstance(one, dict) or not isinstance(other, dict):
+        return other
+    return {**one, **{key: _merged(one[key], value) if key in one else value for key, value in other.items()}}
 
 
 def _look_up(values: Value, path: Iterable[str]) -> Value:

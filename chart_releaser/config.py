@@ -16,6 +16,7 @@ from chart_releaser.config_model import (
     Defaults,
     DirectoryDestination,
     GitHubDestination,
+    Limits,
     Source,
     clean_chart_path,
     destination_kind,
@@ -115,7 +116,11 @@ def _without_null(value: dict[str, Any]) -> None:
 
 def _with_defaults(source: Source, defaults: Defaults) -> Source:
     unsaid = defaults.model_fields_set - source.model_fields_set
-    return source.model_copy(update={name: getattr(defaults, name) for name in sorted(unsaid)})
+    update = {name: getattr(defaults, name) for name in sorted(unsaid)}
+    if "limits" in defaults.model_fields_set & source.model_fields_set:  # a mapping: each of its keys counts by itself
+        own = {name: getattr(source.limits, name) for name in source.limits.model_fields_set}
+        update["limits"] = defaults.limits.model_copy(update=own)
+    return source.model_copy(update=update)
 
 
 def _keys(*models: type[BaseModel]) -> list[str]:
@@ -127,7 +132,9 @@ def _known_keys() -> dict[config_problems.Path, list[str]]:
         (): _keys(ConfigFile),
         ("destination",): _keys(GitHubDestination, DirectoryDestination),
         ("defaults",): _keys(Defaults),
+        ("defaults", "limits"): _keys(Limits),
         ("sources", 0): _keys(Source),
+        ("sources", 0, "limits"): _keys(Limits),
         ("sources", 0, "charts", 0): _keys(ChartPath),
     }
 

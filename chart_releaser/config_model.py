@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -20,6 +20,7 @@ from pydantic import (
     ValidationInfo,
 )
 
+from chart_releaser.budget import INDEX_BYTES, MEMORY_BYTES, RELEASE_SECONDS, SOURCE_SECONDS
 from chart_releaser.config_problems import resembles
 from chart_releaser.location import check_repository_name, locate
 from chart_releaser.versions import Range, Window
@@ -158,6 +159,30 @@ def _text_field(check: Callable[..., str]) -> Any:
     return AfterValidator(check)
 
 
+_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
+_BYTES = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
+
+
+def _quantity(units: Mapping[str, int], example: str) -> Callable[[object], int]:
+    """Return what reads a number with one of `units` behind it."""
+    known = " or ".join(filter(None, units))
+
+    def read(value: object) -> int:
+        found = re.fullmatch(r"([0-9]{1,15}) ?([A-Za-z]?)(?:i?B)?", str(value)) if type(value) in (int, str) else None
+        unit = "" if found is None else next((unit for unit in units if unit.lower() == found[2].lower()), None)
+        if found is None or unit is None or int(found[1]) == 0:
+            raise ValueError(f"must be a number above 0, with {known} behind it if need be, such as {example}")
+        return int(found[1]) * units[unit]
+
+    return read
+
+
+def _quantity_field(units: Mapping[str, int], example: str) -> Any:
+    return PlainValidator(_quantity(units, example), json_schema_input_type=int | str)
+
+
+TimeSpan = Annotated[float, _quantity_field(_SECONDS, "90s, 5m or 1h")]
+Size = Annotated[int, _quantity_field(_BYTES, "512M")]
 VersionRange = Annotated[Range, PlainValidator(_range, json_schema_input_type=str)]
 
 
@@ -224,6 +249,34 @@ class DirectoryDestination(_Model):
     )
 
 
+class Limits(_Model):
+    """What the work on one source may use up."""
+
+    release_time: TimeSpan = Field(
+        default=RELEASE_SECONDS,
+        alias="releaseTime",
+        description="How long building one release may take: seconds, or a number with s, m or h.",
+        examples=["2m"],
+    )
+    source_time: TimeSpan = Field(
+        default=SOURCE_SECONDS,
+        alias="sourceTime",
+        description="How long fetching and building all of a source's releases may take in one run.",
+        examples=["30m"],
+    )
+    memory: Size = Field(
+        default=MEMORY_BYTES,
+        description="How much memory building one release may take: bytes, or a number with K, M or G.",
+        examples=["512M"],
+    )
+    index_size: Size = Field(
+        default=INDEX_BYTES,
+        alias="indexSize",
+        description="How much of index.yaml the entries of one chart may take up, all its versions together.",
+        examples=["10M"],
+    )
+
+
 class Defaults(_Model):
     """What holds for every source that does not say otherwise."""
 
@@ -232,6 +285,9 @@ class Defaults(_Model):
         default="all", description="Every patch of each tracked minor, or the newest alone.", examples=["all", "latest"]
     )
     prereleases: bool = Field(default=False, description="Track prereleases, too.", examples=[False])
+    limits: Limits = Field(
+        default=Limits(), description="What the work on a source may use up.", examples=[{"sourceTime": "1h"}]
+    )
 
 
 class Source(Defaults):

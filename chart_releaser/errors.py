@@ -85,6 +85,12 @@ class ChartError(ChartReleaserError):
     remedy = "leave the release out with versions:, or have it mended upstream"
 
 
+class BudgetError(ChartReleaserError):
+    """Work on an upstream took more time or memory than it is allowed."""
+
+    remedy = "leave the release out with versions:, or raise limits: of the source"
+
+
 class MachineError(ChartReleaserError):
     """This machine lacks what every run needs, such as room for temporary files."""
 

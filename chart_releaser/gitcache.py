@@ -7,10 +7,12 @@ import hashlib
 import os
 import re
 import shutil
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from chart_releaser.attempts import Attempts
+from chart_releaser.budget import SOURCE_SECONDS, source_time_over
 from chart_releaser.cachelock import CacheLock
 from chart_releaser.errors import SnapshotError, UpstreamError, cache_failed
 from chart_releaser.gitobjects import DamagedError, Objects, open_objects
@@ -38,6 +40,7 @@ class CachedRepository:
         url: str,
         *,
         cache: Path,
+        seconds: float = SOURCE_SECONDS,
         login: Login | None = None,
         on_wait: Callable[[str], None] = lambda _message: None,
         attempts: Attempts | None = None,
@@ -48,9 +51,26 @@ class CachedRepository:
         self._lock = CacheLock(self._directory, self._remote.title, on_wait)
         self._git = Git(self._directory, protocols=self._remote.protocols, lock=self._lock)
         self._oid_size = 20
+        self._seconds = seconds
+        self.seconds_spent = 0.0
 
     def tags(self) -> list[str]:
-        return sorted(self._remote.tags())
+        with self._timed():
+            return sorted(self._remote.tags())
+
+    @contextlib.contextmanager
+    def _timed(self) -> Iterator[None]:
+        """Give what is asked of the server in the body the time that is left. Raises BudgetError when that is over."""
+        start = time.monotonic()
+        self._remote.end = start + self._seconds - self.seconds_spent
+        try:
+            yield
+        except UpstreamError as error:
+            if time.monotonic() >= self._remote.end:
+                raise source_time_over(f"fetching {self._remote.title}", self._seconds) from error
+            raise
+        finally:
+            self.seconds_spent += time.monotonic() - start
 
     @contextlib.contextmanager
     def snapshots(self, tags: Sequence[str], paths: Sequence[str]) -> Iterator[Snapshots]:
@@ -60,24 +80,29 @@ class CachedRepository:
             return
         with self._lock.held(_LOCK_TIMEOUT), contextlib.ExitStack() as stack:
             try:
-                try:
-                    fresh = self._prepare()
-                except MISPLACED:
-                    self._discard()
-                    fresh = self._prepare()
-                try:
-                    found |= self._load(wanted, paths, stack)
-                except DamagedError as error:
-                    if fresh:
-                        raise
-                    self._attempts.again(str(error).partition("; ")[0])
-                    stack.close()
-                    self._discard()
-                    self._prepare()
-                    found |= self._load(wanted, paths, stack)
+                with self._timed():
+                    found |= self._loaded(wanted, paths, stack)
             except OSError as error:
                 raise cache_failed(self._directory, error) from error
             yield found
+
+    def _loaded(self, tags: Sequence[str], paths: Sequence[str], stack: contextlib.ExitStack) -> Snapshots:
+        """See `_load`; a cache that turns out to be damaged is made anew."""
+        try:
+            fresh = self._prepare()
+        except MISPLACED:
+            self._discard()
+            fresh = self._prepare()
+        try:
+            return self._load(tags, paths, stack)
+        except DamagedError as error:
+            if fresh:
+                raise
+            self._attempts.again(str(error).partition("; ")[0])
+            stack.close()
+            self._discard()
+            self._prepare()
+            return self._load(tags, paths, stack)
 
     def _load(self, tags: Sequence[str], paths: Sequence[str], stack: contextlib.ExitStack) -> Snapshots:
         """Fetch what is needed of these tags and read it; the reader is closed by `stack`. Raises DamagedError too."""
@@ -109,7 +134,12 @@ class CachedRepository:
         checked: set[str] = set()
         asked: set[str] = set()
         for _ in range(_LINK_ROUNDS):
-            needed = {oid for snapshot in snapshots for path in paths for oid in snapshot.tree.blobs(path)} - checked
+            needed: set[str] = set()
+            for snapshot in snapshots:
+                if time.monotonic() > self._remote.end:
+                    raise UpstreamError(f"{self._remote.title}: its links lead on and on")
+                needed.update(oid for path in paths for oid in snapshot.tree.blobs(path))
+            needed -= checked
             missing = set(objects.missing(needed))
             checked |= needed - missing
             if not missing:

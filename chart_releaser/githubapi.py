@@ -163,8 +163,8 @@ class GitHubApi:
             f"{self.server.api_url}{path} fills more than {_MAX_PAGES} pages, which GitHub's lists never do"
         )
 
-    def download(self, url: str, *, limit: int) -> bytes:
-        """Return the bytes at an asset's address, asked again where they did not arrive whole.
+    def download(self, url: str, *, limit: int, seconds: float = _TRANSFER_SECONDS) -> bytes:
+        """Return the bytes at an asset's address, asked again where they did not arrive whole within `seconds`.
 
         Raises GitHubError beyond `limit` bytes or on failure, with the answer's status if there was one.
         """
@@ -178,7 +178,7 @@ class GitHubApi:
                 return exchange.read(checked(answer), limit)
 
         try:
-            return self._asked(ask, url, repeats=True, seconds=_TRANSFER_SECONDS)
+            return self._asked(ask, url, repeats=True, seconds=min(seconds, _TRANSFER_SECONDS))
         except GitHubError as error:
             if str(error).startswith(url):
                 raise

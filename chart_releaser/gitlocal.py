@@ -19,6 +19,7 @@ class WorkingRepository:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self.seconds_spent = 0.0
 
     def tags(self) -> list[str]:
         return sorted(self._refs()[1])

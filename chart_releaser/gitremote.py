@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import math
 import os
 import re
 import time
@@ -52,6 +53,8 @@ class Remote:
         self._url = url
         self._login = login
         self._attempts = attempts if attempts is not None else Attempts()
+        self.end = math.inf
+        """When, by the monotonic clock, all that is asked of the server has to be done."""
         self.title = re.sub(r"(\w://)[^/@]+@", r"\1", url) if not url.startswith("ssh://") else url
         # The user's configuration may turn an address into one of another kind (insteadOf).
         self.protocols = "https:ssh:file" + (":http" if url.startswith("http://") else "")
@@ -91,7 +94,10 @@ class Remote:
         for pause in (*_RETRIES, None):
             if why_not := self._attempts.why_not(self._host):
                 return Result(-1, b"", f"fatal: unable to access '{self.title}': {why_not}\n")
-            result = self._once(git, command, stdin, timeout, growth)
+            left = self.end - time.monotonic()
+            if left <= 0:
+                return Result(-1, b"", f"fatal: unable to access '{self.title}': it has used up its time\n")
+            result = self._once(git, command, stdin, min(timeout, left), growth)
             if result.status == 0 or not _PASSING.search(result.stderr) or "remote error" in result.stderr:
                 self._attempts.answered(self._host)
                 break

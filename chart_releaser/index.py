@@ -82,6 +82,19 @@ class Index:
         """The entry of exactly that name and version; the first one if there are several."""
         return self._by_version.get(name, {}).get(version)
 
+    @property
+    def size(self) -> int:
+        """The characters of the text."""
+        return len(self.text)
+
+    def size_of(self, name: str) -> int:
+        """The characters that the entries of a chart take up, 0 for one that is not listed."""
+        place = self._document.charts.get(name)
+        if place is not None and place.end is not None:
+            return place.end - place.key
+        entries = self.entries.get(name)
+        return len(yamlio.dump(_plain(entries))) if entries else 0
+
     @cached_property
     def problems(self) -> tuple[str, ...]:
         """What is wrong with single entries, each in one line that names the entry."""

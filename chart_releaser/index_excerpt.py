@@ -11,16 +11,23 @@ from typing import Any
 
 from chart_releaser.index import Index
 
-_FORMAT = "chart-releaser excerpt 1"  # to be raised with any change of what is taken from an index, or how
+_FORMAT = "chart-releaser excerpt 2"  # to be raised with any change of what is taken from an index, or how
 _MAX_BYTES = 100 * 1024 * 1024
 
 
 class Excerpt:
     """The versions of each chart that an index lists, with digest and first address. See `destinations.Listing`."""
 
-    def __init__(self, charts: Mapping[str, Mapping[str, tuple[str, str]]]) -> None:
-        """`charts`: name to version to digest and address; empty where the index has none."""
+    def __init__(
+        self, charts: Mapping[str, Mapping[str, tuple[str, str]]], size: int, sizes: Mapping[str, int]
+    ) -> None:
+        """`charts`: name to version to digest and address; empty where the index has none.
+
+        `size` is that of the index, `sizes` those of each chart's entries, in characters.
+        """
         self.charts = charts
+        self.size = size
+        self.sizes = sizes
 
     @classmethod
     def of(cls, index: Index) -> Excerpt:
@@ -29,11 +36,15 @@ class Excerpt:
         for name in index.entries:
             listed = {version: index.entry(name, version) or {} for version in sorted(index.versions(name))}
             charts[str(name)] = {version: digest_and_url(entry) for version, entry in listed.items()}
-        return cls(charts)
+        return cls(charts, index.size, {str(name): index.size_of(name) for name in index.entries})
 
     def versions(self, name: str) -> frozenset[str]:
         """See `Index.versions`."""
         return frozenset(self.charts.get(name, ()))
+
+    def size_of(self, name: str) -> int:
+        """See `Index.size_of`."""
+        return self.sizes.get(name, 0)
 
     def entry(self, name: str, version: str) -> Mapping[str, Any] | None:
         """See `Index.entry`; of the entry only `digest` and the first of `urls`."""
@@ -55,7 +66,7 @@ class KeptExcerpt:
             head, _, body = self._path.read_bytes().partition(b"\n")
             if head != _head(blob, body):
                 return None
-            return Excerpt(json.loads(body))
+            return Excerpt(*json.loads(body))
         except (OSError, ValueError):
             return None
 
@@ -64,7 +75,7 @@ class KeptExcerpt:
 
         Two runs at once may spoil it for each other: the checksum tells.
         """
-        body = json.dumps(excerpt.charts, separators=(",", ":")).encode()
+        body = json.dumps([excerpt.charts, excerpt.size, excerpt.sizes], separators=(",", ":")).encode()
         staged = self._path.with_name(f"{self._path.name}.new")
         with contextlib.suppress(OSError):
             self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)

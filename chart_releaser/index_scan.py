@@ -77,6 +77,7 @@ def scan(data: bytes) -> Excerpt | None:
     if head is None or len(data) > MAX_CHARACTERS or not _is_utf8(data) or _is_odd(data):
         return None
     charts: dict[str, dict[str, tuple[str, str]]] = {}
+    sizes: dict[str, int] = {}  # in bytes, which are as many as characters or a few more
     at = head.end()
     while (chart := _CHART.match(data, at)) is not None:
         name = chart[1].decode()
@@ -91,7 +92,8 @@ def scan(data: bytes) -> Excerpt | None:
                 found = (digest or digest1 or b"").decode(), (url or url1 or b"").decode()
                 versions.setdefault(version.decode(), found)
             at = entry.end()
-    return Excerpt(charts) if charts and _TAIL.fullmatch(data, at) else None
+        sizes[name] = at - chart.start()
+    return Excerpt(charts, len(data), sizes) if charts and _TAIL.fullmatch(data, at) else None
 
 
 def _is_utf8(data: bytes) -> bool:

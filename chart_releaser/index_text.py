@@ -7,15 +7,13 @@ where each entry begins, so that nothing has to be guessed from the look of a li
 
 from __future__ import annotations
 
-import gc
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import yaml
 
+from chart_releaser import yamlio
 from chart_releaser.errors import BrokenIndexError
 
 MAX_CHARACTERS = 200_000_000
@@ -64,18 +62,6 @@ class Document:
     """Keys that occur twice, in words; the last one counts, the lists of a repeated chart are joined."""
 
 
-@contextmanager
-def _no_collection() -> Iterator[None]:
-    """Keep the garbage collector from looking again and again at a growing heap that holds no garbage."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
-
-
 def read(text: str, *, where: str) -> Document:
     """Read an index. The data are texts, booleans, null, lists and mappings; numbers stay texts, marked as `Bare`.
 
@@ -85,7 +71,7 @@ def read(text: str, *, where: str) -> Document:
     if len(text) > MAX_CHARACTERS:
         raise BrokenIndexError(f"{where}: {len(text):,} characters; an index of at most {MAX_CHARACTERS:,} is read")
     try:
-        with _no_collection():
+        with yamlio.no_collection():
             return _Reader(text, where).read()
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from chart_releaser.build import Built, build_all
+from chart_releaser.build import Built
 from chart_releaser.chart import Chart
 from chart_releaser.errors import (
     ChartReleaserError,
@@ -33,7 +33,7 @@ from chart_releaser.plan import (
 )
 from chart_releaser.publishing import publish_all
 from chart_releaser.report import Bump, ExportReport, Note, PassedOver, Row, UpdateReport, item_row
-from chart_releaser.run import Run, ask_each, asking, jobs, not_done, titles_of
+from chart_releaser.run import Run, ask_each, asking, build_each, not_done
 from chart_releaser.versions import parse_tag
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def _update(run: Run, destination: Destination, limit: int | None, dry_run: bool
             digest, url = digest_and_url(index.entry(item.source.name, item.version) or {})
             report.skipped.append(item_row(item, url=url, digest=digest))
     if not dry_run:
-        publish_all(run, destination, plans, limit, report)
+        publish_all(run, destination, index, plans, limit, report)
 
 
 def _explain(run: Run, plan: SourcePlan, report: UpdateReport) -> None:
@@ -124,14 +124,9 @@ def export(run: Run, directory: ExportDirectory, *, packaged: bool) -> ExportRep
 
     with directory:
         items = _choose(run, report.failures)
-        todo = jobs(run, items)
-        titles = titles_of(todo)
-        builds = build_all(todo, make, threads=run.threads, stop=run.stop)
-        run.reporter.progress(f"building {titles[0]}", 0, len(items))
-        for done, built in enumerate(builds, 1):
+        for built in build_each(run, items, make, "writing"):
             _export_one(run, directory, built, report)
-            run.reporter.progress(f"building {titles[done]}", done, len(items))
-        run.reporter.progress("building", len(items), len(items))
+    report.sort(items)
     report.failures.interrupted = run.stop.is_set()
     report.failures.retried = run.repositories.attempts.list()
     return report

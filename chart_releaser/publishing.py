@@ -6,17 +6,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from chart_releaser.build import Built, build_all
+from chart_releaser.build import Built
 from chart_releaser.chart import Chart
 from chart_releaser.errors import ConflictError, DestinationError, DestinationUnusableError, RateLimitError
+from chart_releaser.index_room import Room
 from chart_releaser.package import Package, package
 from chart_releaser.plan import Item, SourcePlan
 from chart_releaser.report import Row, UpdateReport, describe, item_row
-from chart_releaser.run import Run, jobs, not_done, titles_of
+from chart_releaser.run import Run, build_each, not_done
 from chart_releaser.versions import helm_order
 
 if TYPE_CHECKING:
-    from chart_releaser.destinations import Destination, Published
+    from chart_releaser.destinations import Destination, Listing, Published
     from chart_releaser.snapshot import Snapshot
 
 
@@ -29,9 +30,17 @@ class _Ready:
 
 
 def publish_all(
-    run: Run, destination: Destination, plans: Sequence[SourcePlan], limit: int | None, report: UpdateReport
+    run: Run,
+    destination: Destination,
+    index: Listing,
+    plans: Sequence[SourcePlan],
+    limit: int | None,
+    report: UpdateReport,
 ) -> None:
-    """Build and publish what is missing, then list in the index what was published, however it ended."""
+    """Build and publish what is missing, then list in the index what was published, however it ended.
+
+    `index` is what the destination lists by now.
+    """
     items = [item for plan in plans for item in plan.missing]
     latest = _latest(run, plans)
 
@@ -46,15 +55,11 @@ def publish_all(
         run.signer.check()
     done: list[tuple[Item, Published]] = []
     destination.prepare([f"{item.source.name}-{item.version}" for item in items])
-    todo = jobs(run, items)
-    titles = titles_of(todo)
-    builds = build_all(todo, make, threads=run.threads, stop=run.stop)
-    run.reporter.progress(f"building {titles[0]}", 0, len(items))
+    room = Room(index)
+    builds = build_each(run, items, make, "publishing")
     try:
         for handled, built in enumerate(builds, 1):
-            run.reporter.progress(f"publishing {built.item.title}", handled - 1, len(items))
-            _publish_one(run, destination, built, latest, done, report)
-            run.reporter.progress(f"building {titles[handled]}", handled, len(items))
+            _publish_one(run, destination, built, latest, room, done, report)
             if limit is not None and len(done) >= limit and handled < len(items):
                 report.early = f"--limit {limit} is reached; {len(items) - handled} more wait for the next run"
                 break
@@ -67,9 +72,9 @@ def publish_all(
     except KeyboardInterrupt:
         report.interrupted = True
     finally:
-        run.reporter.progress("publishing", len(items), len(items))
         builds.close()
         _finish(run, destination, done, report)
+        report.sort(items)
     report.interrupted = report.interrupted or run.stop.is_set()
 
 
@@ -101,6 +106,7 @@ def _publish_one(
     destination: Destination,
     built: Built[_Ready],
     latest: Item | None,
+    room: Room,
     done: list[tuple[Item, Published]],
     report: UpdateReport,
 ) -> None:
@@ -109,6 +115,7 @@ def _publish_one(
         not_done(run, report, item_row(item), built.error or AssertionError("neither a package nor an error"))
         return
     try:
+        room.take(built.result.package, item.source.limits.index_size)
         published = destination.publish(built.result.package, built.result.notes, latest=item is latest)
     except (RateLimitError, DestinationUnusableError):
         raise

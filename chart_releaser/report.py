@@ -111,6 +111,10 @@ class UpdateReport:
             return RateLimitError.exit_code
         return ChartReleaserError.exit_code if self.failed else 0
 
+    def sort(self, items: Sequence[Item]) -> None:
+        """Put what was published and what failed into the order of `items`, whatever was done first."""
+        _sort(items, self.published, self.failed)
+
     def fail(self, row: Row, error: Exception) -> str:
         """Record that `row` failed and return the message: source and version in front, one line."""
         self.failed.append(replace(row, error=describe(error)))
@@ -189,6 +193,16 @@ class ExportReport:
     written: list[Row] = field(default_factory=list)
     unchanged: list[Row] = field(default_factory=list)
     failures: UpdateReport = field(default_factory=UpdateReport)
+
+    def sort(self, items: Sequence[Item]) -> None:
+        """See `UpdateReport.sort`."""
+        _sort(items, self.written, self.unchanged, self.failures.failed)
+
+
+def _sort(items: Sequence[Item], *lists: list[Row]) -> None:
+    order = {(item.source.name, item.release.tag): at for at, item in enumerate(items)}
+    for rows in lists:
+        rows.sort(key=lambda row: order.get((row.source, row.version), -1))
 
 
 @dataclass(frozen=True)

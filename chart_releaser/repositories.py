@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from chart_releaser.config import Source
     from chart_releaser.githubapi import GitHubApi
 
+LISTING_SECONDS = 120.0
+"""For the names of a repository's tags: every source waits for the answers of all."""
 _SCP = re.compile(r"(?:[^@/:]+@)?(?P<host>\[[^\]]+\]|[^@/:]+):(?!//)(?P<path>.+)")
 _SSH = re.compile(r"ssh://(?:[^@/]+@)?(?P<host>\[[^\]]+\]|[^@/:]+)(?::\d+)?/(?P<path>.+)")
 
@@ -49,13 +51,17 @@ class Repositories:
         """Return what tells the releases at `location`; for use in this thread."""
         if isinstance(location, GitHubRepository):
             return GitHubUpstream(location, self.api(location.server))
-        return GitUpstream(str(location), lambda: self.open(location).tags())
+        return GitUpstream(str(location), lambda: self.open(location, LISTING_SECONDS).tags())
 
-    def open(self, location: Location) -> Repository:
-        """Return the repository at `location`, for use in this thread. Raises UpstreamError."""
+    def open(self, location: Location, seconds: float) -> Repository:
+        """Return the repository at `location`, for use in this thread; fetching may take `seconds`.
+
+        Raises UpstreamError.
+        """
         return open_repository(
             location,
             cache=self.cache,
+            seconds=seconds,
             token=self._token_for(location),
             on_wait=self.on_wait,
             attempts=self.attempts,

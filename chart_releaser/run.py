@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from chart_releaser.build import Job
+from chart_releaser.build import Built, Job, build_all
 from chart_releaser.errors import RateLimitError
 from chart_releaser.report import Row, UpdateReport
 from chart_releaser.repositories import Repositories, web_url
 from chart_releaser.threads import Calls
 
 if TYPE_CHECKING:
+    from chart_releaser.chart import Chart
     from chart_releaser.config import Source
     from chart_releaser.location import Location
     from chart_releaser.plan import Item
     from chart_releaser.provenance import Signer
+    from chart_releaser.snapshot import Snapshot
 
 T = TypeVar("T")
 
@@ -140,12 +142,29 @@ def not_done(run: Run, report: UpdateReport, row: Row, error: Exception) -> None
         run.reporter.failure(report.fail(row, error))
 
 
-def titles_of(todo: Sequence[Job]) -> list[str]:
-    """Return the titles of what is built, in that order, and at the end one for what comes after the last."""
-    return [*(item.title for job in todo for item in job.items), ""]
+def build_each(
+    run: Run, items: Sequence[Item], make: Callable[[Item, Chart, Snapshot], T], doing: str
+) -> Generator[Built[T], None, None]:
+    """Build the charts of `items`, and yield what became of each; see `build_all`.
+
+    The progress tells what is being built, and meanwhile what the caller is `doing` with what was yielded.
+    """
+    left = dict.fromkeys(item.title for item in items)
+    total = len(items)
+    builds = build_all(_jobs(run, items), make, threads=run.threads, stop=run.stop)
+    run.reporter.progress(f"building {next(iter(left), '')}", 0, total)
+    try:
+        for done, built in enumerate(builds, 1):
+            run.reporter.progress(f"{doing} {built.item.title}", done - 1, total)
+            left.pop(built.item.title, None)
+            yield built
+            run.reporter.progress(f"building {next(iter(left), '')}", done, total)
+    finally:
+        run.reporter.progress(doing, total, total)
+        builds.close()
 
 
-def jobs(run: Run, items: Sequence[Item]) -> list[Job]:
+def _jobs(run: Run, items: Sequence[Item]) -> list[Job]:
     """Return what is to be built of each repository, in order of first appearance."""
     groups: dict[Location, list[Item]] = {}
     for item in items:

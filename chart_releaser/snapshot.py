@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from chart_releaser.budget import SOURCE_SECONDS
 from chart_releaser.errors import SnapshotError
 from chart_releaser.objectformat import Entry, ObjectReader, parse_commit, parse_tag
 from chart_releaser.tree import Kind, Tree
@@ -56,6 +57,9 @@ Snapshots = dict[str, "Snapshot | SnapshotError"]
 class Repository(Protocol):
     """An upstream repository. Each object belongs to one thread; several repositories may be read at the same time."""
 
+    seconds_spent: float
+    """What reading and fetching has taken so far; waiting for other runs apart."""
+
     def tags(self) -> list[str]:
         """Return the names of all tags, sorted. Raises UpstreamError."""
 
@@ -63,7 +67,8 @@ class Repository(Protocol):
         """Give for each tag its Snapshot, or the SnapshotError that says why there is none.
 
         `paths` are what will be read, directories or files, whether or not each exists at each tag; content elsewhere
-        is there only as far as links in `paths` lead to it. Raises UpstreamError if the repository can't be read.
+        is there only as far as links in `paths` lead to it. Raises UpstreamError if the repository can't be read,
+        BudgetError if that takes too long.
         """
 
 
@@ -71,16 +76,17 @@ def open_repository(
     location: Location,
     *,
     cache: Path,
+    seconds: float = SOURCE_SECONDS,
     token: str | None = None,
     on_wait: Callable[[str], None] = lambda _message: None,
     attempts: Attempts | None = None,
 ) -> Repository:
     """Return the repository at `location`; nothing is asked or read yet.
 
-    `cache` is the directory below which fetched repositories are kept. `token` is for the server of a GitHubRepository
-    and is used for no other kind: the caller passes it only with a location on the server that it belongs to. `on_wait`
-    gets a message when another run holds the cache, `attempts` what is tried again. Raises UpstreamError if git is
-    missing or too old.
+    `cache` is the directory below which fetched repositories are kept; all that is asked and fetched may take
+    `seconds`. `token` is for the server of a GitHubRepository and is used for no other kind: the caller passes it only
+    with a location on the server that it belongs to. `on_wait` gets a message when another run holds the cache,
+    `attempts` what is tried again. Raises UpstreamError if git is missing or too old.
     """
     from chart_releaser.gitcache import CachedRepository
     from chart_releaser.gitlocal import WorkingRepository
@@ -92,8 +98,10 @@ def open_repository(
         return WorkingRepository(location.path)
     if isinstance(location, GitHubRepository):
         login = Login(location.server.url, token) if token else None
-        return CachedRepository(location.clone_url, cache=cache, login=login, on_wait=on_wait, attempts=attempts)
-    return CachedRepository(location.url, cache=cache, login=None, on_wait=on_wait, attempts=attempts)
+        return CachedRepository(
+            location.clone_url, cache=cache, seconds=seconds, login=login, on_wait=on_wait, attempts=attempts
+        )
+    return CachedRepository(location.url, cache=cache, seconds=seconds, on_wait=on_wait, attempts=attempts)
 
 
 def read_snapshot(tag: str, oid: str, read_object: ObjectReader, cache: dict[str, dict[bytes, Entry]]) -> Snapshot:

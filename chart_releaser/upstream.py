@@ -57,8 +57,8 @@ class Upstream(Protocol):
     def release(self, tags: Sequence[str]) -> Release:
         """Return the release of the first of `tags` that has one."""
 
-    def read_asset(self, asset: Asset) -> bytes:
-        """Return the bytes of an asset, checked against its digest."""
+    def read_asset(self, asset: Asset, seconds: float) -> bytes:
+        """Return the bytes of an asset, checked against its digest; each attempt may take `seconds`."""
 
 
 class GitHubUpstream:
@@ -94,13 +94,13 @@ class GitHubUpstream:
         known = [release.tag for release in self.releases(lambda _: True)]  # a page of them is enough for a hint
         raise UpstreamError(f"{self._repository.slug} has no release {tags[0]}{near(tags[0], known)}")
 
-    def read_asset(self, asset: Asset) -> bytes:
+    def read_asset(self, asset: Asset, seconds: float) -> bytes:
         """See `Upstream`. Raises UpstreamError for one that is too large, or that differs from its digest."""
         name = f"the asset {asset.name}"
         if asset.size > _MAX_ASSET_BYTES:
             raise UpstreamError(f"{name} has {asset.size:,} bytes; at most {_MAX_ASSET_BYTES:,} are read")
         try:
-            data = self._api.download(asset.url, limit=_MAX_ASSET_BYTES)
+            data = self._api.download(asset.url, limit=_MAX_ASSET_BYTES, seconds=seconds)
         except GitHubError as error:
             raise UpstreamError(f"{name} can't be read: {error}") from error
         if asset.digest is not None and asset.digest != f"sha256:{hashlib.sha256(data).hexdigest()}":
@@ -157,7 +157,7 @@ class GitUpstream:
                 return Release(tag)
         raise UpstreamError(f"{self._title} has no tag {tags[0]}{near(tags[0], known)}")
 
-    def read_asset(self, asset: Asset) -> bytes:
+    def read_asset(self, asset: Asset, seconds: float) -> bytes:  # noqa: ARG002
         """Not possible: a git repository has no assets."""
         raise UpstreamError(f"{self._title} has no asset {asset.name}: it is a git repository")
 

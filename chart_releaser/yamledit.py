@@ -18,20 +18,18 @@ def _newline(text: str) -> str:
     return "\r\n" if "\r\n" in text else "\n"
 
 
-def _find(mapping: yaml.MappingNode, key: str) -> tuple[yaml.Node, yaml.Node] | None:
-    found = None
-    for name, value in mapping.value:
-        if isinstance(name, yaml.ScalarNode) and name.value == key:
-            found = (name, value)  # readers take the last of a doubled key
-    return found
+def _fields(mapping: yaml.Node | None) -> dict[str, tuple[yaml.Node, yaml.Node]]:
+    """Return the nodes of each key and its value, by the key's text; readers take the last of a doubled key."""
+    items = mapping.value if isinstance(mapping, yaml.MappingNode) else ()
+    return {name.value: (name, value) for name, value in items if isinstance(name, yaml.ScalarNode)}
 
 
 def _is_null(node: yaml.Node) -> bool:
     return isinstance(node, yaml.ScalarNode) and not node.style and node.value in {"", "~", "null", "Null", "NULL"}
 
 
-def _block(key: str, value: Any, *, indent: int, newline: str) -> str:
-    return _indented(yamlio.dump({key: value}, sort_keys=False), indent, newline)
+def _blocks(added: Mapping[str, Any], *, indent: int, newline: str) -> str:
+    return _indented(yamlio.dump(dict(added), sort_keys=False), indent, newline)
 
 
 def _indented(block: str, indent: int, newline: str) -> str:
@@ -57,32 +55,35 @@ def _root(text: str, where: str) -> yaml.MappingNode | None:
     return node
 
 
-def _append(text: str, root: yaml.MappingNode | None, key: str, value: Any) -> str:
+def _append(text: str, root: yaml.MappingNode | None, added: Mapping[str, Any]) -> Edit:
+    """Return the edit that puts new keys at the end of the root mapping."""
     newline = _newline(text)
     if root is None:
+        kept = text
         if text.strip() and _is_null_document(text):
-            text = "\n".join(line for line in text.splitlines() if line.lstrip().startswith("#"))
-        start = text if not text or text.endswith("\n") else text + newline
-        return start + _block(key, value, indent=0, newline=newline)
+            kept = "\n".join(line for line in text.splitlines() if line.lstrip().startswith("#"))
+        gap = "" if not kept or kept.endswith("\n") else newline
+        return Edit(0, len(text), kept + gap + _blocks(added, indent=0, newline=newline))
     if root.flow_style:
-        return _insert_into_flow(text, root, key, value)
+        return _flow_edit(text, root, added)
     indent = root.value[0][0].start_mark.column
-    at = root.end_mark.index
-    # Without an end-of-document marker the new key goes behind the last comment, too.
-    before = text[:at] if text[at:].strip() else text
-    after = text[len(before) :]
-    gap = "" if before.endswith("\n") else newline
-    return before + gap + _block(key, value, indent=indent, newline=newline) + after
+    # Without an end-of-document marker the new keys go behind the last comment, too.
+    at = root.end_mark.index if text[root.end_mark.index :].strip() else len(text)
+    gap = "" if text[:at].endswith("\n") else newline
+    return Edit(at, at, gap + _blocks(added, indent=indent, newline=newline))
 
 
 def _is_null_document(text: str) -> bool:
     return any(line.strip() and not line.lstrip().startswith("#") for line in text.splitlines())
 
 
-def _insert_into_flow(text: str, mapping: yaml.MappingNode, key: str, value: Any) -> str:
-    brace = text.index("{", mapping.start_mark.index)
-    entry = f"{json.dumps(key)}: {json.dumps(value)}"
-    return text[: brace + 1] + entry + (", " if mapping.value else "") + text[brace + 1 :]
+def _flow_edit(text: str, mapping: yaml.MappingNode, added: Mapping[str, Any]) -> Edit:
+    at = text.index("{", mapping.start_mark.index) + 1
+    return Edit(at, at, _flow_items(added) + (", " if mapping.value else ""))
+
+
+def _flow_items(added: Mapping[str, Any]) -> str:
+    return ", ".join(f"{json.dumps(key)}: {json.dumps(value)}" for key, value in added.items())
 
 
 def set_key(text: str, key: str, value: Any, *, where: str) -> str:
@@ -91,9 +92,9 @@ def set_key(text: str, key: str, value: Any, *, where: str) -> str:
     Raises YamlError, naming `where`, for a text that is no mapping or that can't be edited without changing more.
     """
     root = _root(text, where)
-    found = _find(root, key) if root is not None else None
+    found = _fields(root).get(key)
     if root is None or found is None:
-        return _append(text, root, key, value)
+        return apply_edits(text, [_append(text, root, {key: value})])
     name, old = found
     if root.flow_style:
         return apply_edits(text, [Edit(old.start_mark.index, old.end_mark.index, json.dumps(value))])
@@ -102,7 +103,7 @@ def set_key(text: str, key: str, value: Any, *, where: str) -> str:
     start = _line_start(text, name.start_mark.index)
     end = _end_of_value(text, old)
     newline = _newline(text)
-    block = _block(key, value, indent=name.start_mark.column, newline=newline)
+    block = _blocks({key: value}, indent=name.start_mark.column, newline=newline)
     return apply_edits(text, [Edit(start, end, block)])
 
 
@@ -120,12 +121,12 @@ def set_in_items(text: str, key: str, field: str, new: Mapping[int, Any], *, whe
     The field must be there, with a scalar. Raises YamlError where that can't be done.
     """
     root = _root(text, where)
-    found = _find(root, key) if root is not None else None
+    found = _fields(root).get(key)
     items = found[1].value if found is not None and isinstance(found[1], yaml.SequenceNode) else []
     edits = []
     for number, value in new.items():
         item = items[number] if number < len(items) else None
-        there = _find(item, field) if isinstance(item, yaml.MappingNode) else None
+        there = _fields(item).get(field)
         if there is None or not isinstance(there[1], yaml.ScalarNode):
             raise YamlError(f"{where}: {key}[{number}].{field} can't be set")
         edits.append(_scalar_edit(text, there[0], there[1], value))
@@ -138,7 +139,7 @@ def append_items(text: str, key: str, items: Sequence[Any], *, where: str) -> st
     Raises YamlError as `set_key`.
     """
     root = _root(text, where)
-    found = _find(root, key) if root is not None else None
+    found = _fields(root).get(key)
     if found is None or not isinstance(found[1], yaml.SequenceNode):
         return set_key(text, key, list(items), where=where)
     old = found[1]
@@ -167,44 +168,64 @@ def _end_of_value(text: str, node: yaml.Node) -> int:
     return end
 
 
-def insert_below(text: str, parent: str, key: str, value: Any, *, where: str) -> str:
-    """Return `text` with `parent: {key: value}` added: into the mapping that is there, or as a new one at the end.
+def insert_below(text: str, added: Mapping[str, Mapping[str, Any]], *, where: str) -> str:
+    """Return `text` with `parent: {key: value}` for each parent in `added`: in the mapping there, or new at the end.
 
-    Everything else below `parent` stays. Raises YamlError if `parent` holds something that is no mapping.
+    Everything else below a parent stays. The text is read once, however many keys are added. Raises YamlError if a
+    parent holds something that is no mapping.
     """
     root = _root(text, where)
-    found = _find(root, parent) if root is not None else None
-    if root is None or found is None:
-        return _append(text, root, parent, {key: value})
-    name, old = found
+    fields = _fields(root)
+    edits: list[Edit] = []
+    for parent, values in added.items():
+        if parent in fields:
+            edits += _edits_below(text, *fields[parent], values, where)
+    new = {parent: dict(values) for parent, values in added.items() if parent not in fields}
+    if new:
+        edits.append(_append(text, root, new))
+    return apply_edits(text, edits)
+
+
+def _edits_below(text: str, name: yaml.Node, old: yaml.Node, added: Mapping[str, Any], where: str) -> Iterable[Edit]:
+    """Yield the edits that put `added` into the mapping `old`, the value of the key `name`."""
     if old.start_mark.index < name.end_mark.index:
-        return _extend_alias(text, name, key, value, where)
+        yield _extend_alias(text, name, added, where)
+        return
     if _is_null(old):
-        flow = f"{{{json.dumps(key)}: {json.dumps(value)}}}"
+        flow = f"{{{_flow_items(added)}}}"
         if old.start_mark.index == old.end_mark.index:
             colon = text.index(":", name.end_mark.index)
-            return apply_edits(text, [Edit(colon + 1, colon + 1, f" {flow}")])
-        return apply_edits(text, [Edit(old.start_mark.index, old.end_mark.index, flow)])
+            yield Edit(colon + 1, colon + 1, f" {flow}")
+        else:
+            yield Edit(old.start_mark.index, old.end_mark.index, flow)
+        return
     if not isinstance(old, yaml.MappingNode):
-        line = yamlio.line_of(old)
-        raise YamlError(f"{where}:{line}: {parent} is no mapping, so {parent}.{key} can't be set")
-    there = _find(old, key)
-    if there is not None and isinstance(there[1], yaml.ScalarNode):
-        return apply_edits(text, [_scalar_edit(text, there[0], there[1], value)])
-    if old.flow_style:
-        return _insert_into_flow(text, old, key, value)
-    # The new key comes first: comments that stand above the next key stay with it.
-    at = _after_line(text, name.end_mark.index)
-    indent = old.value[0][0].start_mark.column
-    return apply_edits(text, [Edit(at, at, _block(key, value, indent=indent, newline=_newline(text)))])
+        key = next(iter(added))
+        raise YamlError(
+            f"{where}:{yamlio.line_of(old)}: {name.value} is no mapping, so {name.value}.{key} can't be set"
+        )
+    fields = _fields(old)
+    rest: dict[str, Any] = {}
+    for key, value in added.items():
+        own, present = fields.get(key, (None, None))
+        if own is not None and isinstance(present, yaml.ScalarNode):
+            yield _scalar_edit(text, own, present, value)
+        else:
+            rest[key] = value
+    if rest and old.flow_style:
+        yield _flow_edit(text, old, rest)
+    elif rest:
+        # New keys come first: comments that stand above the next key stay with it.
+        at = _after_line(text, name.end_mark.index)
+        indent = old.value[0][0].start_mark.column
+        yield Edit(at, at, _blocks(rest, indent=indent, newline=_newline(text)))
 
 
-def _extend_alias(text: str, name: yaml.Node, key: str, value: Any, where: str) -> str:
+def _extend_alias(text: str, name: yaml.Node, added: Mapping[str, Any], where: str) -> Edit:
     alias = re.compile(r"\s*:\s*(\*[^\s,\[\]{}]+)").match(text, name.end_mark.index)
     if alias is None:
         raise YamlError(f"{where}:{yamlio.line_of(name)}: {name.value} refers to an anchor in an unexpected way")
-    flow = f"{{<<: {alias[1]}, {json.dumps(key)}: {json.dumps(value)}}}"
-    return apply_edits(text, [Edit(alias.start(1), alias.end(1), flow)])
+    return Edit(alias.start(1), alias.end(1), f"{{<<: {alias[1]}, {_flow_items(added)}}}")
 
 
 def replace_scalars(

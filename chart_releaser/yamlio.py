@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import gc
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,8 +28,24 @@ class _NodeLoader(_Loader):  # type: ignore[misc]
     """The safe loader, whose nodes tell `1.10` from `!!str 1.10`."""
 
     def resolve(self, kind: Any, value: Any, implicit: Any) -> Any:
-        tag = super().resolve(kind, value, implicit)
-        return ImplicitTag(tag) if kind is yaml.ScalarNode and implicit[0] else tag
+        if kind is yaml.ScalarNode and implicit[0]:
+            return _plain_tag(value) if len(value) <= _LONGEST_CACHED else _plain_tag.__wrapped__(value)
+        return super().resolve(kind, value, implicit)
+
+
+_LONGEST_CACHED = 64  # characters; values such as true, 1 and "" come again and again
+_TAGS: dict[str, ImplicitTag] = {}
+
+
+@functools.lru_cache(maxsize=16384)
+def _plain_tag(value: str) -> ImplicitTag:
+    """Return the tag of a plain scalar, as PyYAML's resolver gives it."""
+    resolvers = _Loader.yaml_implicit_resolvers
+    for tag, pattern in (*resolvers.get(value[:1], ()), *resolvers.get(None, ())):
+        if pattern.match(value):
+            return _TAGS.setdefault(tag, ImplicitTag(tag))
+    default = "tag:yaml.org,2002:str"
+    return _TAGS.setdefault(default, ImplicitTag(default))
 
 
 # What PyYAML lets through of a tag that does not fit its value (`!!int x`, `!!timestamp x`), of 0000-00-00, of a key
@@ -70,24 +89,41 @@ def compose_all(text: str, *, where: str, max_characters: int = MAX_CHARACTERS) 
     """Return the root node of every document that is not empty. Bounds and errors as in `load`."""
     _check_text(text, where, max_characters)
     try:
-        documents = [node for node in yaml.compose_all(text, Loader=_NodeLoader) if not _is_empty(node)]
+        with no_collection():
+            documents = [node for node in yaml.compose_all(text, Loader=_NodeLoader) if not _is_empty(node)]
     except yaml.YAMLError as error:
         raise _yaml_error(error, where) from error
     except UnicodeEncodeError as error:
         raise YamlError(f"{where}: unusable YAML: {error}") from error
-    # Without aliases a text has few nodes for each of its characters, and its depth is known already: looking at every
-    # node would cost as much again as making them all.
-    if len(text) > MAX_NODES // 4 or _ALIAS.search(text):
+    # Without aliases the text has been checked already: looking at every node would cost as much again as making them.
+    if _ALIAS.search(text):
         for node in documents:
             _check_graph(node, where)
     return documents
 
 
-def expanded_nodes(text: str, *, where: str) -> int:
-    """Return how many nodes a text has once its aliases are expanded, 0 without aliases. Errors as in `load`."""
+def count_nodes(text: str, *, where: str, enough: int) -> int:
+    """Return how many nodes a text has once its aliases are expanded, or a higher number if that is below `enough`.
+
+    So the nodes of an ordinary text are not counted, which costs a third of making them. Errors as in `load`.
+    """
     if not _ALIAS.search(text):
-        return 0
+        # Each node has one of these before it, or is the null of a key without a value.
+        most = 2 + sum(map(text.count, "\n:-")) + 2 * sum(map(text.count, ",[{?"))
+        return most if most < enough else _check_events(text, where)
     return sum(_check_graph(node, where) for node in compose_all(text, where=where))
+
+
+@contextlib.contextmanager
+def no_collection() -> Iterator[None]:
+    """Keep the garbage collector from looking again and again at a growing heap that holds no garbage."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def line_of(node: yaml.Node | yaml.Event) -> int:
@@ -111,15 +147,21 @@ def _check_text(text: str, where: str, max_characters: int) -> None:
     if len(text) > max_characters:
         raise YamlError(f"{where}: {len(text):,} characters of YAML; at most {max_characters:,} are read")
     # libyaml's bindings build trees by recursion in C, where too deep a text ends the process and raises nothing. Most
-    # texts are shown to be shallow by their brackets and indentation; the others pay for a look at their events.
-    if _INDENTATION.search(text) or len(_OPENINGS.findall(text)) > MAX_DEPTH // 4:
-        _check_depth(text, where)
+    # texts are shown to be shallow by their brackets and indentation, and small by their length; the others pay for a
+    # look at their events, which takes no memory.
+    if len(text) > MAX_NODES // 4 or _INDENTATION.search(text) or len(_OPENINGS.findall(text)) > MAX_DEPTH // 4:
+        _check_events(text, where)
 
 
-def _check_depth(text: str, where: str) -> None:
-    depth = 0
+def _check_events(text: str, where: str) -> int:
+    """Return the number of nodes in a text, aliases not expanded. Raises YamlError for too many, or too deep."""
+    depth = nodes = 0
     try:
         for event in yaml.parse(text, Loader=_Loader):
+            if isinstance(event, yaml.NodeEvent):
+                nodes += 1
+                if nodes > MAX_NODES:
+                    raise YamlError(f"{where}:{line_of(event)}: more than {MAX_NODES:,} nodes of YAML")
             if isinstance(event, yaml.CollectionStartEvent):
                 depth += 1
                 if depth > MAX_DEPTH - 1:  # a scalar within counts as a level, too
@@ -130,6 +172,7 @@ def _check_depth(text: str, where: str) -> None:
         raise _yaml_error(error, where) from error
     except UnicodeEncodeError as error:
         raise YamlError(f"{where}: unusable YAML: {error}") from error
+    return nodes
 
 
 def _yaml_error(error: yaml.YAMLError, where: str) -> YamlError:

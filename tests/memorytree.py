@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from chart_releaser.assemble import Origin, Registration, assemble
+from chart_releaser.budget import Budget
 from chart_releaser.chart import Chart
 from chart_releaser.package import chart_files
 
@@ -94,7 +95,7 @@ def published(
 ) -> Chart:
     """Return the finished chart `name` from `paths` (default: c) of a tree with `files`."""
     found = Registration(registration, "example/controller-registration.yaml")
-    return assemble(name, paths or ("c",), MemoryTree(files), origin, lambda: found)
+    return assemble(name, paths or ("c",), MemoryTree(files), origin, lambda: found, Budget())
 
 
 def write(files: Mapping[str, str | bytes], folder: Path) -> Path:

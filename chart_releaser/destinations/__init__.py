@@ -89,6 +89,13 @@ class Listing(Protocol):
     def entry(self, name: str, version: str) -> Mapping[str, Any] | None:
         """The entry of exactly that name and version, or of it at least `digest` and `urls`."""
 
+    @property
+    def size(self) -> int:
+        """The characters of the whole index."""
+
+    def size_of(self, name: str) -> int:
+        """The characters that the entries of a chart take up, 0 for one that is not listed."""
+
 
 class Destination(Protocol):
     """A Helm repository that packages can be added to.

@@ -7,6 +7,7 @@ from tempfile import TemporaryDirectory
 
 from hypothesis import strategies as st
 
+from chart_releaser.budget import Budget
 from chart_releaser.chart import Chart, read_chart
 from chart_releaser.errors import ChartError
 from chart_releaser.package import chart_files
@@ -91,7 +92,7 @@ def tree(number: int, rules: bytes, paths: set[str]) -> dict[str, str | bytes]:
 
 def ours(files: dict[str, str | bytes]) -> Chart | None:
     try:
-        return read_chart(MemoryTree(below("c", files)), "c")
+        return read_chart(MemoryTree(below("c", files)), "c", Budget())
     except ChartError:
         return None
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from chart_releaser import helmyaml, index_entry
 from chart_releaser.assemble import REVISION_ANNOTATION
+from chart_releaser.budget import Budget
 from chart_releaser.chart import Chart, read_chart
 from chart_releaser.errors import ChartError
 from chart_releaser.package import package
@@ -197,7 +198,7 @@ def files(chart_yaml: bytes) -> dict[str, str | bytes]:
 
 def ours(chart_yaml: bytes) -> Chart | ChartError:
     try:
-        return read_chart(MemoryTree({f"c/{path}": data for path, data in files(chart_yaml).items()}), "c")
+        return read_chart(MemoryTree({f"c/{path}": data for path, data in files(chart_yaml).items()}), "c", Budget())
     except ChartError as error:
         return error
 

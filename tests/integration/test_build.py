@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from chart_releaser import build
+from chart_releaser.budget import Budget
 from chart_releaser.build import Job, build_all, find_registration
 from chart_releaser.chart import Chart
 from chart_releaser.config import Source, parse_config
@@ -25,8 +27,8 @@ from tests.gitrepo import Content, GitRepo
 CHART: dict[str | bytes, Content | None] = {"c/Chart.yaml": "apiVersion: v2\nname: c\nversion: 0.0.1\n"}
 
 
-def source_of(charts: str = "c", name: str = "a") -> Source:
-    text = f"sources: [{{name: {name}, repo: ./x, charts: [{charts}]}}]"
+def source_of(charts: str = "c", name: str = "a", more: str = "") -> Source:
+    text = f"sources: [{{name: {name}, repo: ./x, charts: [{charts}]{more}}}]"
     return parse_config(text, file="config.yaml", base=Path("/"), server=Server()).sources[0]
 
 
@@ -52,8 +54,11 @@ class Fake(WorkingRepository):
 
 
 def job(repo: GitRepo, tags: Sequence[str], *, error: Exception | None = None, charts: str = "c") -> Job:
-    items = tuple(item_of(source_of(charts), Release(tag)) for tag in tags)
-    return Job(items, None, lambda: Fake(repo.path, error), lambda: GitUpstream("x", lambda: tags))
+    return job_of(repo, [item_of(source_of(charts), Release(tag)) for tag in tags], error=error)
+
+
+def job_of(repo: GitRepo, items: Sequence[Item], *, error: Exception | None = None) -> Job:
+    return Job(tuple(items), None, lambda _seconds: Fake(repo.path, error), lambda: GitUpstream("x", list))
 
 
 @pytest.fixture
@@ -72,16 +77,68 @@ def version(item: Item, _chart: Chart, _snapshot: Snapshot) -> str:
     return item.version
 
 
-def test_everything_in_order_whatever_is_ready_first(repo: GitRepo) -> None:
+def test_each_repositorys_items_in_order(repo: GitRepo) -> None:
+    groups = [ALL[:3], ALL[3:5], ALL[5:9]]
+    for threads in (1, 2, 8):
+        jobs = [job(repo, group) for group in groups]
+        built = [one.result for one in build_all(jobs, version, threads=threads, stop=threading.Event())]
+        assert sorted(map(str, built)) == sorted(tag.removeprefix("v") for tag in ALL[:9])
+        for group in groups:
+            own = [tag.removeprefix("v") for tag in group]
+            assert [one for one in built if one in own] == own
+    assert Fake.opened == 0
+
+
+def test_a_slow_repository_holds_up_no_other(repo: GitRepo) -> None:
+    others_done = threading.Event()
+
     def make(item: Item, _chart: Chart, _snapshot: Snapshot) -> str:
-        time.sleep(0.05 if item.version == "1.0.0" else 0)
+        if item.version == "1.0.0":
+            assert others_done.wait(30)
         return item.version
 
-    jobs = [job(repo, ALL[:3]), job(repo, ALL[3:5]), job(repo, ALL[5:9])]
-    for threads in (1, 2, 8):
-        built = list(build_all(jobs, make, threads=threads, stop=threading.Event()))
-        assert [one.result for one in built] == [tag.removeprefix("v") for tag in ALL[:9]]
-    assert Fake.opened == 0
+    jobs = [job(repo, ALL[:1]), job(repo, ALL[1:3]), job(repo, ALL[3:5])]
+    builds = build_all(jobs, make, threads=2, stop=threading.Event())
+    first = [next(builds).result for _ in range(4)]
+    others_done.set()
+    assert (sorted(map(str, first)), [one.result for one in builds]) == (
+        ["1.0.1", "1.0.2", "1.0.3", "1.0.4"],
+        ["1.0.0"],
+    )
+
+
+def test_slow_repositories_do_not_take_up_all_the_threads(repo: GitRepo, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(build, "_SLOW_SECONDS", 0.1)
+    quick_done = threading.Event()
+
+    def make(item: Item, _chart: Chart, _snapshot: Snapshot) -> str:
+        if item.version != "1.0.5":
+            assert quick_done.wait(30)
+        return item.version
+
+    jobs = [job(repo, [tag]) for tag in (*ALL[:2], ALL[5])]
+    builds = build_all(jobs, make, threads=2, stop=threading.Event())
+    assert next(builds).result == "1.0.5"
+    quick_done.set()
+    assert sorted(str(one.result) for one in builds) == ["1.0.0", "1.0.1"]
+
+
+def test_a_source_that_has_used_up_its_time_fails_and_no_other_does(repo: GitRepo) -> None:
+    def make(item: Item, _chart: Chart, _snapshot: Snapshot) -> str:
+        time.sleep(0.4)
+        return item.version
+
+    busy = source_of(more=", limits: {sourceTime: 1s}")
+    items = (*(item_of(busy, Release(tag)) for tag in ALL[:6]), item_of(source_of(name="b"), Release(ALL[6])))
+    built = list(build_all([job_of(repo, items)], make, threads=1, stop=threading.Event()))
+    done = [one.result for one in built if one.result]
+    assert (done[:2], done[-1]) == (["1.0.0", "1.0.1"], "1.0.6")
+    assert [str(one.error) for one in built if one.error] == [
+        f"{tag}: the work on this source takes longer than 1s; what is done stays done, the next run goes on; allow "
+        "more under limits: sourceTime"
+        for tag in ALL[len(done) - 1 : 6]
+    ]
+    assert len(done) < 5
 
 
 def test_no_more_repositories_at_a_time_than_threads(repo: GitRepo) -> None:
@@ -147,7 +204,7 @@ def test_a_repository_that_cannot_be_read_fails_all_its_items_and_no_other(repo:
 class Assets(GitUpstream):
     """An upstream with one asset."""
 
-    def read_asset(self, asset: Asset) -> bytes:
+    def read_asset(self, asset: Asset, seconds: float) -> bytes:
         return b"\xff" if asset.size == 1 else b"from: asset\n"
 
 
@@ -156,7 +213,7 @@ def find(repo: GitRepo, tag: str, *assets: Asset) -> Any:
     with WorkingRepository(repo.path).snapshots([tag], []) as found:
         snapshot = found[tag]
         assert isinstance(snapshot, Snapshot)
-        return find_registration(item, snapshot, Assets("x", list))
+        return find_registration(item, snapshot, Assets("x", list), Budget())
 
 
 def test_a_registration_in_the_tree_comes_before_an_asset(repo: GitRepo) -> None:

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from chart_releaser import helmyaml, yamlio
 from chart_releaser.assemble import assemble
+from chart_releaser.budget import Budget
 from chart_releaser.chart import Chart, read_chart
 from chart_releaser.errors import ChartError
 from chart_releaser.location import LocalRepository
@@ -230,7 +231,7 @@ def test_links_lead_to_the_same_chart(helm: Helm, tmp_path: Path) -> None:
     ) as snapshots:
         snapshot = snapshots["v1.2.3"]
         assert isinstance(snapshot, Snapshot)
-        finished = assemble("app", ["charts/app"], snapshot, ORIGIN, pytest.fail)
+        finished = assemble("app", ["charts/app"], snapshot, ORIGIN, pytest.fail, Budget())
     rendered = template(helm, export(finished, tmp_path))
     assert 'num: "42"' in rendered
     assert finished.values == "num: 1\nimage: {tag: v1.2.3}\nutils:\n  enabled: true\n"
@@ -374,7 +375,7 @@ def test_ignores_what_helm_ignores(
     folder = write(tree, tmp_path_factory.mktemp("ignore"))
     done = helm("template", folder, check=False)
     try:
-        ours = read_chart(MemoryTree(below("c", tree)), "c")
+        ours = read_chart(MemoryTree(below("c", tree)), "c", Budget())
     except ChartError:
         assert done.returncode != 0, done.stdout
         return

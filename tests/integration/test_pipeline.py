@@ -277,7 +277,7 @@ def test_a_limit_met_while_building_puts_off_that_release_only(
         for built in honest(*arguments, **options):
             yield type(built)(built.item, error=LIMIT) if built.item.version == "1.1.0" else built
 
-    monkeypatch.setattr("chart_releaser.publishing.build_all", limited)
+    monkeypatch.setattr("chart_releaser.run.build_all", limited)
     memory = Memory()
     report = updated(run_of(tmp_path, "a"), memory)
     assert memory.finished == [["1.2.0", "1.0.0"]]

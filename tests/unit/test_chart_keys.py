@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from chart_releaser.budget import Budget
 from chart_releaser.chart import read_chart
 from chart_releaser.chart_keys import with_known_keys
 from chart_releaser.errors import ChartError
@@ -39,5 +40,5 @@ def test_what_can_not_be_put_right(text: str, message: str) -> None:
 
 def test_a_published_chart_has_one_app_version() -> None:
     files = below("c", chart("c", more="AppVersion: '7'\n"))
-    assert read_chart(MemoryTree(files), "c").metadata["appVersion"] == "7"
+    assert read_chart(MemoryTree(files), "c", Budget()).metadata["appVersion"] == "7"
     assert "AppVersion" not in published(files).chart_yaml

@@ -56,7 +56,7 @@ def test_it_answers_as_the_index(kept: KeptExcerpt) -> None:
 def test_it_is_of_one_index_only(kept: KeptExcerpt, tmp_path: Path) -> None:
     kept.keep(BLOB, excerpt())
     assert kept.find(BLOB[::-1]) is None
-    kept.keep(BLOB[::-1], Excerpt({}))
+    kept.keep(BLOB[::-1], Excerpt({}, 0, {}))
     assert kept.find(BLOB) is None
     assert len(list((tmp_path / "index").iterdir())) == 1, "what is old goes"
 

@@ -30,7 +30,7 @@ def test_the_token_is_for_its_server_only(name: str, monkeypatch: pytest.MonkeyP
     location, gets_it = LOCATIONS[name]
     given: list[object] = []
     monkeypatch.setattr(module, "open_repository", lambda where, **options: given.append((where, options["token"])))
-    _repositories().open(location)
+    _repositories().open(location, 60)
     assert given == [(location, "ghs_secret" if gets_it else None)]
 
 

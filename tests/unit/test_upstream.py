@@ -48,7 +48,7 @@ class Api:
             raise self._error or GitHubError("not found", 404)
         return {}, self._answers[path]
 
-    def download(self, url: str, *, limit: int) -> bytes:
+    def download(self, url: str, *, limit: int, seconds: float) -> bytes:
         self.asked.append(url)
         if self._error is not None:
             raise self._error
@@ -140,7 +140,7 @@ def test_a_rate_limit_stays_one() -> None:
     with pytest.raises(RateLimitError):
         limited.release(["v1"])
     with pytest.raises(RateLimitError):
-        limited.read_asset(_asset())
+        limited.read_asset(_asset(), 60)
 
 
 def _asset(**fields: Any) -> Asset:
@@ -148,16 +148,16 @@ def _asset(**fields: Any) -> Asset:
 
 
 def test_an_asset_is_checked() -> None:
-    assert upstream(Api()).read_asset(_asset()) == DATA
-    assert upstream(Api()).read_asset(_asset(digest=None)) == DATA
+    assert upstream(Api()).read_asset(_asset(), 60) == DATA
+    assert upstream(Api()).read_asset(_asset(digest=None), 60) == DATA
     with pytest.raises(UpstreamError, match=r"the asset x\.yaml was downloaded with another digest than sha256:00;"):
-        upstream(Api()).read_asset(_asset(digest="sha256:00"))
+        upstream(Api()).read_asset(_asset(digest="sha256:00"), 60)
     api = Api()
     with pytest.raises(UpstreamError, match=r"x\.yaml has 5,242,881 bytes; at most 5,242,880 are read"):
-        upstream(api).read_asset(_asset(size=5 * 1024 * 1024 + 1))
+        upstream(api).read_asset(_asset(size=5 * 1024 * 1024 + 1), 60)
     assert api.asked == []
     with pytest.raises(UpstreamError, match=r"the asset x\.yaml can't be read: gone"):
-        upstream(Api(error=GitHubError("gone", 404))).read_asset(_asset())
+        upstream(Api(error=GitHubError("gone", 404))).read_asset(_asset(), 60)
 
 
 def test_a_git_repositorys_tags_are_its_releases() -> None:
@@ -168,7 +168,7 @@ def test_a_git_repositorys_tags_are_its_releases() -> None:
         git.release(["v1.2.0", "1.2.0"])
     assert str(caught.value) == "file:///x has no tag v1.2.0; did you mean v1.1.0 or v1.0.0?"
     with pytest.raises(UpstreamError, match=r"has no asset x\.yaml: it is a git repository"):
-        git.read_asset(_asset())
+        git.read_asset(_asset(), 60)
 
 
 def test_what_is_near() -> None:

@@ -58,14 +58,14 @@ def test_set_key(text: str, key: str, value: Any, expected: str) -> None:
     ],
 )
 def test_insert_below(text: str, expected: str) -> None:
-    assert yamledit.insert_below(text, "s", "up", False, where="w") == expected
+    assert yamledit.insert_below(text, {"s": {"up": False}}, where="w") == expected
     assert yamlio.load(expected, where="w")["s"] is not None
 
 
 @pytest.mark.parametrize("text", ["s: text\n", "s: [1]\n", "s: 'null'\n"])
 def test_insert_below_what_is_no_mapping(text: str) -> None:
     with pytest.raises(YamlError, match=r"^w:1: s is no mapping, so s\.up can't be set$"):
-        yamledit.insert_below(text, "s", "up", False, where="w")
+        yamledit.insert_below(text, {"s": {"up": False}}, where="w")
 
 
 @pytest.mark.parametrize("text", ["- 1\n", "text\n"])
