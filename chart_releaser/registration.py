@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -58,14 +60,14 @@ def registration_chart(text: str, *, source: str, where: str) -> Chart:
     deployments = [found for document in documents for found in _deployments(document, where)]
     if not deployments:
         raise ChartError(f"{where} holds no deployment by Helm; a ControllerDeployment with a chart is expected")
-    names = [deployment.name for deployment in deployments]
-    for name in names:
-        if names.count(name) > 1:
+    for name, count in Counter(deployment.name for deployment in deployments).items():
+        if count > 1:
             raise ChartError(f"{where} holds two deployments called {name}")
     sections: list[tuple[str, yaml.Node]] = []  # name of a deployment, its values
-    insertions: list[tuple[str, str, _Absent]] = []
+    insertions: dict[str, tuple[str, _Absent]] = {}  # by the marker that they take the place of
+    own_mark = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()  # no text holds its own hash
     for number, deployment in enumerate(deployments):
-        marker = _marker(text, number)
+        marker = f"values-{number}-{own_mark}"
         own, absent = _take_values(deployment, marker, where)
         _check_characters(own, deployment.name, where)
         sections.append((deployment.name, own))
@@ -76,13 +78,11 @@ def registration_chart(text: str, *, source: str, where: str) -> Chart:
         nulls = _nulls(_construct(own, where))
         if nulls:  # Helm drops them from a sub-chart's values, where they say something to the deployment's chart
             layers.insert(0, f"(fromJson {json.dumps(json.dumps(nulls))})")
-        insertions.append((marker, _VALUES if len(layers) == 1 else f"mergeOverwrite {' '.join(layers)}", absent))
+        insertions[marker] = (_VALUES if len(layers) == 1 else f"mergeOverwrite {' '.join(layers)}", absent)
     for node in _all_nodes(documents):
         if isinstance(node, yaml.ScalarNode) and node.style in ("|", ">") and node.value != node.value.rstrip() + "\n":
             node.style = '"'  # the same: what its last lines hold is not visible
-    template = _escape(_serialize(documents))
-    for marker, expression, absent in insertions:
-        template = _insert_values(template, marker, expression, absent)
+    template = _insert_values(_escape(_serialize(documents)), own_mark, insertions)
     return Chart(
         path=where,
         chart_yaml=yamlio.dump(
@@ -212,13 +212,6 @@ def _is_null(node: yaml.Node) -> bool:
     return is_plain or (node.tag == "tag:yaml.org,2002:null" and not isinstance(node.tag, yamlio.ImplicitTag))
 
 
-def _marker(text: str, number: int) -> str:
-    marker = f"values-of-deployment-{number}"
-    while marker in text:
-        marker += "-"
-    return marker
-
-
 def _serialize(nodes: Sequence[yaml.Node]) -> str:
     # On the level of nodes a plain scalar stays plain, so that it keeps the type that Kubernetes sees in it.
     for node in _all_nodes(nodes):
@@ -247,18 +240,22 @@ def _escape(text: str) -> str:
     return text.replace("{{", '{{ "{{" }}')
 
 
-def _insert_values(template: str, marker: str, expression: str, absent: _Absent) -> str:
-    line = re.compile(rf"(?m)^( *)values: {re.escape(marker)}\n")
-    found = line.search(template)
-    if found is None:
-        raise AssertionError(f"no line for {marker}")
-    indent = found[1]
-    below = len(indent) + 2
-    if absent is None:
-        text = f"{indent}values: {{{{- toYaml ({expression}) | nindent {below} }}}}\n"
-    else:
+def _insert_values(template: str, own_mark: str, insertions: Mapping[str, tuple[str, _Absent]]) -> str:
+    """Put what gives each deployment its values in the place of its marker."""
+    left = dict(insertions)
+
+    def insert(found: re.Match[str]) -> str:
+        indent, marker = found.groups()
+        expression, absent = left.pop(marker)
+        below = len(indent) + 2
+        if absent is None:
+            return f"{indent}values: {{{{- toYaml ({expression}) | nindent {below} }}}}\n"
         text = f"{{{{- with {expression} }}}}\n{indent}values: {{{{- toYaml . | nindent {below} }}}}\n"
         if absent == "null":
             text += f"{{{{- else }}}}\n{indent}values: null\n"
-        text += "{{- end }}\n"
-    return template[: found.start()] + text + template[found.end() :]
+        return text + "{{- end }}\n"
+
+    template = re.sub(rf"(?m)^( *)values: (values-[0-9]+-{own_mark})\n", insert, template)
+    if left:
+        raise AssertionError(f"no line for {next(iter(left))}")
+    return template
