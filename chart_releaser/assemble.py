@@ -136,6 +136,7 @@ def _finish(chart: Chart, origin: Origin, budget: Budget, *, is_top: bool = Fals
         subcharts=subcharts,
     )
     check_metadata(finished.metadata, where=f"{chart.path}/Chart.yaml")
+    budget.check_time(chart.path)
     if is_top:
         for where, problem in new_schema_errors(chart, finished):
             raise ChartError(f"{where} does not allow what the switches of sub-charts need: {problem}")

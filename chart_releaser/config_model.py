@@ -256,24 +256,28 @@ class Limits(_Model):
         default=RELEASE_SECONDS,
         alias="releaseTime",
         description="How long building one release may take: seconds, or a number with s, m or h.",
-        examples=["2m"],
+        examples=["5m"],
+        json_schema_extra={"default": "2m"},
     )
     source_time: TimeSpan = Field(
         default=SOURCE_SECONDS,
         alias="sourceTime",
         description="How long fetching and building all of a source's releases may take in one run.",
-        examples=["30m"],
+        examples=["1h"],
+        json_schema_extra={"default": "30m"},
     )
     memory: Size = Field(
         default=MEMORY_BYTES,
         description="How much memory building one release may take: bytes, or a number with K, M or G.",
-        examples=["512M"],
+        examples=["2G"],
+        json_schema_extra={"default": "512M"},
     )
     index_size: Size = Field(
         default=INDEX_BYTES,
         alias="indexSize",
         description="How much of index.yaml the entries of one chart may take up, all its versions together.",
-        examples=["10M"],
+        examples=["50M"],
+        json_schema_extra={"default": "10M"},
     )
 
 
@@ -286,7 +290,7 @@ class Defaults(_Model):
     )
     prereleases: bool = Field(default=False, description="Track prereleases, too.", examples=[False])
     limits: Limits = Field(
-        default=Limits(), description="What the work on a source may use up.", examples=[{"sourceTime": "1h"}]
+        default_factory=Limits, description="What the work on a source may use up.", examples=[{"sourceTime": "1h"}]
     )
 
 

@@ -58,6 +58,7 @@ KEYS = {
     "Destination: a directory": "DirectoryDestination",
     "Defaults": "Defaults",
     "Sources": "Source",
+    "Limits": "Limits",
     "Charts": "ChartPath",
 }
 TYPES = {"text": "string", "number": "integer", "true or false": "boolean", "list": "array", "mapping": "object"}
@@ -70,8 +71,8 @@ def described(properties: Mapping[str, Any], name: str) -> tuple[str, str]:
         kind = " or ".join(f"`{value}`" for value in schema["enum"])
     else:
         parts = schema.get("anyOf", [schema])
-        given = next((part["type"] for part in parts if part.get("type", "null") != "null"), "object")
-        kind = next(word for word, of_schema in TYPES.items() if of_schema == given)
+        given = [part["type"] for part in parts if part.get("type", "null") != "null"] or ["object"]
+        kind = " or ".join(word for one in given for word, of_schema in TYPES.items() if of_schema == one)
     default = schema.get("default")
     return kind, "none" if default is None else f"`{json.dumps(default) if default in ('', True, False) else default}`"
 
@@ -87,8 +88,8 @@ def test_every_key_is_documented(title: str) -> None:
         assert row[1] == kind, name
         if name in model.get("required", ()):
             assert row[2] == "required"
-        elif name == "defaults":
-            assert row[2] == "see [Defaults](#defaults)"
+        elif name in ("defaults", "limits"):
+            assert row[2] == f"see [{name.title()}](#{name})"
         else:
             assert row[2] == default, name
         for example in quoted(row[4]):

@@ -379,3 +379,30 @@ def test_a_tag_that_does_not_fit_is_no_bug(value: str) -> None:
         parse(f"sources: [{SOURCE}]\ndefaults: {{minors: {value}}}")
     with pytest.raises(ConfigError, match="a configuration is a mapping"):
         parse(value)
+
+
+def test_limits() -> None:
+    text = """
+    defaults: {limits: {sourceTime: 1h, memory: 1G}}
+    sources:
+    - {name: a, repo: o/a, charts: [x], limits: {memory: 100 MiB, releaseTime: 90}}
+    - {name: b, repo: o/b, charts: [x]}
+    """
+    a, b = (source.limits for source in parse(text).sources)
+    assert (a.release_time, a.source_time, a.memory, a.index_size) == (90, 3600, 100 << 20, 10 << 20)
+    assert (b.release_time, b.source_time, b.memory, b.index_size) == (120, 3600, 1 << 30, 10 << 20)
+    wrong = problems(
+        "sources:\n- name: a\n  repo: o/a\n  charts: [x]\n  limits:\n"
+        "    memory: lots\n    sourceTime: 0\n    releaseTime: 2 weeks\n    indexSize: true\n    time: 1\n"
+    )
+    assert wrong == [
+        "config.yaml:6: sources[0].limits.memory: must be a number above 0, with K or M or G behind it if need be, "
+        "such as 512M",
+        "config.yaml:7: sources[0].limits.sourceTime: must be a number above 0, with s or m or h behind it if need be, "
+        "such as 90s, 5m or 1h",
+        "config.yaml:8: sources[0].limits.releaseTime: must be a number above 0, with s or m or h behind it if need "
+        "be, such as 90s, 5m or 1h",
+        "config.yaml:9: sources[0].limits.indexSize: must be a number above 0, with K or M or G behind it if need be, "
+        "such as 512M",
+        "config.yaml:10: sources[0].limits.time: unknown key; known are releaseTime, sourceTime, memory, indexSize",
+    ]
