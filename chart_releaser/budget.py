@@ -50,7 +50,8 @@ class Budget:
     _start: float = field(init=False)
     _waited: float = 0.0
     _used: int = 0
-    _is_large: bool = False
+    is_large: bool = False
+    """Whether it keeps other large releases waiting."""
 
     def __post_init__(self) -> None:
         self._start = self.clock()
@@ -91,8 +92,8 @@ class Budget:
         try:
             yield self
         finally:
-            if self._is_large:
-                self._is_large = False
+            if self.is_large:
+                self.is_large = False
                 _large.release()
 
     def _take(self, size: int, where: str) -> None:
@@ -103,10 +104,10 @@ class Budget:
                 f"{where}: building this release takes more than {self.memory >> 20} MiB of memory; leave it out with "
                 "versions:, or allow more under limits: memory"
             )
-        if self._used > LARGE_BYTES and not self._is_large:
+        if self._used > LARGE_BYTES and not self.is_large:
             start = self.clock()
             _large.acquire()
-            self._is_large = True
+            self.is_large = True
             self._waited += self.clock() - start
 
 

@@ -148,6 +148,8 @@ class _Lane(Generic[T]):
                         self._spent[item.source.name] += budget.spent
                         left.pop(0)
                         self._put(built)
+                        while budget.is_large and self.has_result and not self._closed.is_set():
+                            time.sleep(_POLL_SECONDS / 4)  # the next large one has to wait until this one is taken
         except Exception as error:  # whatever it is, each item must be accounted for
             for item in left:
                 self._put(Built(item, error=error))

@@ -18,6 +18,8 @@ from chart_releaser.location import GitHubRepository
 from chart_releaser.versions import parse_tag
 
 _MAX_ASSET_BYTES = 5 * 1024 * 1024
+_MAX_NOTES = 100_000_000
+"""Characters in one listing; a thousand releases with the longest notes that GitHub takes. They are kept in memory."""
 _SUGGESTED = 3  # tags at the most
 _VERSION_LIKE = re.compile(
     r"(?P<before>.*?)v?(?P<major>[0-9]{1,9})(?:\.(?P<minor>[0-9]{1,9}))?(?:\.(?P<patch>[0-9]{1,9}))?(?:[-+].*)?",
@@ -74,6 +76,11 @@ class GitHubUpstream:
         try:
             for page in self._api.pages(f"/repos/{self._repository.slug}/releases"):
                 found += [release for item in page if (release := _release(item)) is not None]
+                if sum(len(release.notes or "") for release in found) > _MAX_NOTES:
+                    raise UpstreamError(
+                        f"the notes of the releases of {self._repository.slug} have more than {_MAX_NOTES:,} characters, "
+                        "too many to keep; take the source out, or ask upstream to shorten them"
+                    )
                 if enough(found):
                     break
         except GitHubError as error:

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import pytest
 
+from chart_releaser import upstream as upstream_module
 from chart_releaser.errors import GitHubError, RateLimitError, UpstreamError
 from chart_releaser.githubapi import GitHubApi
 from chart_releaser.location import GitHubRepository, Server
@@ -68,6 +69,14 @@ def test_no_more_pages_than_needed() -> None:
     found = upstream(api).releases(lambda releases: len(releases) >= 2)
     assert [item.tag for item in found] == ["v3.0.0", "v2.0.0"]
     assert api.asked == ["/repos/o/a/releases"] * 2
+
+
+def test_notes_that_would_take_too_much_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(upstream_module, "_MAX_NOTES", 40)
+    api = Api([[release(f"v1.0.{number}")] for number in range(9)])
+    with pytest.raises(UpstreamError, match=r"^the notes of the releases of o/a have more than 40 characters"):
+        upstream(api).releases(lambda _: False)
+    assert len(api.asked) == 3
 
 
 def test_a_release_as_github_tells_it() -> None:
