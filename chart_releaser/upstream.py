@@ -78,8 +78,8 @@ class GitHubUpstream:
                 found += [release for item in page if (release := _release(item)) is not None]
                 if sum(len(release.notes or "") for release in found) > _MAX_NOTES:
                     raise UpstreamError(
-                        f"the notes of the releases of {self._repository.slug} have more than {_MAX_NOTES:,} characters, "
-                        "too many to keep; take the source out, or ask upstream to shorten them"
+                        f"the notes of the releases of {self._repository.slug} have more than {_MAX_NOTES:,} "
+                        "characters, too many to keep; take the source out, or ask upstream to shorten them"
                     )
                 if enough(found):
                     break
