@@ -11,12 +11,15 @@ from chart_releaser.chart import Chart, Tree, check_names, read_chart
 from chart_releaser.chart_rules import check_metadata
 from chart_releaser.chart_texts import MetadataEdit, edit_values
 from chart_releaser.errors import ChartError, YamlError
+from chart_releaser.helmignore import HelmIgnore
 from chart_releaser.helmyaml import Value
+from chart_releaser.package import chart_files
 from chart_releaser.registration import registration_chart
 from chart_releaser.schema_check import new_schema_errors
 
 REGISTRATION = "controller-registration"
 NOTES_FILE = "RELEASE.md"
+IGNORE_FILE = ".helmignore"
 REVISION_ANNOTATION = "org.opencontainers.image.revision"
 
 
@@ -57,6 +60,7 @@ def assemble(
     else:
         chart = read_chart(tree, paths[0], budget)
     finished = _with_provenance(_finish(chart, origin, budget, is_top=True), name, origin)
+    finished = _without_harmful_rules(finished)
     check_names(finished)
     return finished
 
@@ -168,6 +172,24 @@ def _declared_dependencies(chart: Chart) -> tuple[list[dict[str, Value]], bool]:
             check_metadata({**chart.metadata, "dependencies": value["dependencies"]}, where=where)
             return _tables(value["dependencies"]), False
     return _tables(own), True
+
+
+def _without_harmful_rules(chart: Chart) -> Chart:
+    """Return `chart` without its `.helmignore` if Helm would leave out anything of the chart by it.
+
+    The rules were made for upstream's layout, and applied when the chart was read. Here sub-charts are in directories
+    named after them, archives are unpacked, and a values.yaml may be new; a rule that is about one of these would make
+    Helm lose it from the exported directory, but not from the package. Only the notes may be lost.
+    """
+    rules = chart.files.get(IGNORE_FILE)
+    if rules is None:
+        return chart
+    ignore = HelmIgnore.parse(rules, where=f"{chart.path}/{IGNORE_FILE}")
+    files = {path for path, _ in chart_files(chart)} - {NOTES_FILE}
+    folders = {path[:at] for path in files for at, character in enumerate(path) if character == "/"}
+    if any(ignore.ignores(path, False) for path in files) or any(ignore.ignores(path, True) for path in folders):
+        return replace(chart, files={path: data for path, data in chart.files.items() if path != IGNORE_FILE})
+    return chart
 
 
 def _tables(value: Value) -> list[dict[str, Value]]:

@@ -26,6 +26,7 @@ from chart_releaser.snapshot import Snapshot, open_repository
 from tests.gitrepo import Content, GitRepo, Link
 from tests.helm import Helm
 from tests.memorytree import ORIGIN, MemoryTree, below, chart, export, published, tgz, write
+from tests.serving import served
 from tests.unit.test_helmyaml import AS_STRING
 from tests.unit.test_registration import AWKWARD, SHAPES, deployment_values
 
@@ -184,6 +185,43 @@ def test_helm_takes_it_and_renders_what_upstream_renders(helm: Helm, tmp_path: P
     with tarfile.open(tmp_path / "again" / packed.filename) as theirs, tarfile.open(tmp_path / packed.filename) as ours:
         assert sorted(theirs.getnames()) == sorted(ours.getnames())
         assert {tuple(member.name.split("/")[:2]) for member in ours if not member.isreg()} == set()
+
+
+MOVED = {
+    "its name": ("foo\n", below("charts/old", numbered("foo"))),
+    "its name as a directory": ("# old layout\nfoo/\n", below("charts/old", numbered("foo"))),
+    "its path": ("/charts/foo\n", below("charts/old", numbered("foo"))),
+    "a pattern": ("charts/f*\n", below("charts/old", numbered("foo"))),
+    "one of its files": ("charts/foo/templates/*.yaml\n", below("charts/old", numbered("foo"))),
+    "a chart below it": ("bar\n", below("charts/old", {**numbered("foo"), **below("charts/b", numbered("bar"))})),
+    "an archive's name": ("foo\n", {"charts/foo-0.1.0.tgz": tgz("foo", numbered("foo"))}),
+    "a file in an archive": ("all.yaml\n", {"charts/foo-0.1.0.tgz": tgz("foo", numbered("foo"))}),
+    "values.yaml": ("values.yaml\n", {"values.yaml": "num: 1\n", **below("charts/foo", numbered("foo"))}),
+}
+
+
+@pytest.mark.parametrize("shape", MOVED)
+def test_helmignore_takes_nothing_away_that_it_left_in_upstreams_layout(
+    helm: Helm, helm4: Helm, tmp_path: Path, shape: str
+) -> None:
+    rules, more = MOVED[shape]
+    files = {"Chart.yaml": "apiVersion: v2\nname: c\nversion: 0.1.0\n", ".helmignore": rules, **more}
+    upstream = write(files, tmp_path / "upstream" / "c")
+    finished = published(below("c", files))
+    folder = export(finished, tmp_path / "exported")
+    packed = package(finished, 0)
+    (tmp_path / packed.filename).write_bytes(packed.data)
+    with served(tmp_path) as url:
+        helm("pull", f"{url}/{packed.filename}", "--untar", "--untardir", tmp_path / "pulled")
+    loaded = [folder, tmp_path / packed.filename, tmp_path / "pulled" / "product"]
+    on = switches(finished)
+    assert on
+    for chart_ in loaded:
+        assert documents(template(helm, chart_, *on)) == documents(template(helm, upstream)), chart_
+        assert "kind:" not in template(helm, chart_), chart_
+    helm("lint", folder)
+    helm4("lint", folder)
+    assert "foo" in helm("dependency", "list", folder).stdout
 
 
 @pytest.mark.parametrize("shape", ["requirements", "undeclared", "archives in archives", "anchors, JSON, CRLF"])

@@ -293,3 +293,23 @@ def test_a_schema_that_fails_for_upstream_too_is_no_fault() -> None:
     # Helm puts an empty section for every sub-chart into the values, which this schema has never allowed.
     files = {**chart("c"), "values.schema.json": STRICT, **below("charts/s", chart("s"))}
     assert published(below("c", files)).values == "s:\n  enabled: false\n"
+
+
+def test_helmignore_stays_unless_helm_would_lose_something_by_it() -> None:
+    files = {**chart("c", values=""), **below("charts/old", chart("foo"))}
+    for rules in ("*.bak\nold-*\n", "RELEASE.md\n*.md\n", "/foo\nfoo.yaml\n"):
+        kept = published(below("c", {**files, ".helmignore": rules}))
+        assert kept.files[".helmignore"] == rules.encode()
+    for rules in ("foo", "charts/foo/", "# x\n*.bak\n/charts/f??\n", "charts/foo/templates/all.yaml"):
+        finished = published(below("c", {**files, ".helmignore": rules}))
+        assert ".helmignore" not in finished.files
+        assert finished.subcharts[0].files["templates/all.yaml"]
+    ignored = published(below("c", {**files, ".helmignore": "values.yaml"}))
+    assert ".helmignore" not in ignored.files
+    assert ignored.values == "foo:\n  enabled: false\n"
+
+
+def test_helmignore_that_takes_a_template_out_still_does() -> None:
+    files = {**chart("c"), ".helmignore": "foo\nsecret.yaml\n", "templates/secret.yaml": "x", "docs/foo/x": "y"}
+    finished = published(below("c", {**files, **below("charts/old", chart("foo"))}))
+    assert sorted(finished.files) == ["RELEASE.md", "templates/all.yaml"]
