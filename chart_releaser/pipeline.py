@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -11,11 +11,13 @@ from chart_releaser.build import Built
 from chart_releaser.chart import Chart
 from chart_releaser.errors import (
     ChartReleaserError,
+    ConflictError,
     RateLimitError,
     UpstreamError,
 )
 from chart_releaser.exporting import ExportDirectory
 from chart_releaser.index_excerpt import digest_and_url
+from chart_releaser.namesakes import PackageNames
 from chart_releaser.package import chart_files, package
 from chart_releaser.plan import (
     Item,
@@ -101,6 +103,7 @@ def _plan(
 ) -> list[SourcePlan]:
     """Plan every source whose releases could be listed, in the order of the configuration."""
     plans = []
+    names = PackageNames(index)
     for source, outcome in listed:
         if isinstance(outcome, Exception):
             not_done(run, report, Row(source.name), outcome)
@@ -108,8 +111,21 @@ def _plan(
             plan = plan_source(source, outcome, index.versions(source.name))
             if note := why_nothing(plan, outcome):
                 report.notes.append(Note(source.name, note))
-            plans.append(plan)
+            plans.append(replace(plan, missing=tuple(_with_own_names(run, plan.missing, names, report))))
     return plans
+
+
+def _with_own_names(run: Run, items: Iterable[Item], names: PackageNames, report: UpdateReport) -> list[Item]:
+    """Return the items whose package names no other chart has; the others have failed."""
+    found = []
+    for item in items:
+        try:
+            names.claim(item.source.name, item.version)
+        except ConflictError as error:
+            not_done(run, report, item_row(item), error)
+        else:
+            found.append(item)
+    return found
 
 
 def export(run: Run, directory: ExportDirectory, *, packaged: bool) -> ExportReport:
@@ -124,6 +140,8 @@ def export(run: Run, directory: ExportDirectory, *, packaged: bool) -> ExportRep
 
     with directory:
         items = _choose(run, report.failures)
+        if packaged:
+            items = _with_own_names(run, items, PackageNames(), report.failures)
         for built in build_each(run, items, make, "writing"):
             _export_one(run, directory, built, report)
     report.sort(items)

@@ -25,6 +25,7 @@ from chart_releaser.errors import (
     run_again,
 )
 from chart_releaser.index import Index, entry
+from chart_releaser.namesakes import chart_in, clash
 
 INDEX = "index.yaml"
 PAGE = "index.html"
@@ -110,7 +111,7 @@ class Directory:
                     f"{listed.get('digest')}, the new package has {package.digest}; a published version never changes, "
                     "so release the change under a new version"
                 )
-            adopted = self._adopt(directory, name, package.digest)
+            adopted = self._adopt(directory, package)
             if not adopted:
                 self._write(directory, name, package.data)
             if package.provenance is not None:
@@ -173,19 +174,23 @@ class Directory:
             raise BrokenIndexError(f"{path}: not UTF-8 at byte {error.start}; repair or remove it") from error
         return self._remember(Index.parse(text, where=str(path)), signature)
 
-    def _adopt(self, directory: int, name: str, digest: str) -> bool:
-        """Whether a file of that name is there, complete; ConflictError if it is another one."""
-        path = self._path / name
-        with self._explained(path), self._opened(directory, name) as file:
+    def _adopt(self, directory: int, package: Package) -> bool:
+        """Whether a file of its name is there, complete; ConflictError if it is another one."""
+        path = self._path / package.filename
+        with self._explained(path), self._opened(directory, package.filename) as file:
             if file is None:
                 return False
-            found = hashlib.sha256(read_all(file)).hexdigest()
-        if found != digest:
-            raise ConflictError(
-                f"{path} is there with digest {found}, the new package has {digest}; the index does not list it, "
-                "so move the file away if nobody uses it, and run again"
-            )
-        return True
+            data = read_all(file)
+        found = hashlib.sha256(data).hexdigest()
+        if found == package.digest:
+            return True
+        own, other = (package.name, package.version), chart_in(data, package.filename)
+        if other not in (own, None):
+            raise clash(own, other, str(path))
+        raise ConflictError(
+            f"{path} is there with digest {found}, the new package has {package.digest}; the index does not list it, "
+            "so move the file away if nobody uses it, and run again"
+        )
 
     @contextmanager
     def _opened(self, directory: int, name: str) -> Iterator[int | None]:

@@ -15,6 +15,7 @@ from chart_releaser.errors import (
     GitHubError,
     LostAnswerError,
 )
+from chart_releaser.namesakes import chart_in, clash
 
 if TYPE_CHECKING:
     from chart_releaser.destinations import Package
@@ -194,6 +195,7 @@ class Releases:
                     for other in others:
                         self._add(release, other)
                     return str(asset["browser_download_url"])
+                self._check_chart(release, asset, package)
                 raise ConflictError(
                     f"the release {tag} of {self.slug} holds {asset['name']} with digest {digest}, this build has "
                     f"{package.digest}; a published version never changes, so it was left as it is: delete the release "
@@ -210,6 +212,16 @@ class Releases:
         raise DestinationError(
             f"{package.filename} did not arrive whole at the release {tag} of {self.slug}; the next run tries again"
         )
+
+    def _check_chart(self, release: _Release, asset: _Asset, package: Package) -> None:
+        """Raise ConflictError if a published package is that of another chart, which has the same tag."""
+        try:
+            data = self.api.download(str(asset["url"]), limit=_MAX_DOWNLOAD)
+        except GitHubError:
+            return  # this only makes the message clearer
+        own, other = (package.name, package.version), chart_in(data, package.filename)
+        if other is not None and other != own:
+            raise clash(own, other, f"the release {release['tag_name']} of {self.slug}")
 
     def _add(self, release: _Release, file: _File) -> None:
         """Have a provenance file in a published release that has the package. One that is there is as good as ours."""
