@@ -2,77 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from chart_releaser.errors import ChartReleaserError
 from chart_releaser.findings import Finding, Repair, Stored
 from chart_releaser.index import Index
-from chart_releaser.index_entry import entry_problems, known_part, unknown_fields
-from chart_releaser.versions import helm_order, parse_tag
+from chart_releaser.index_entry import is_digest, known_part
+from chart_releaser.listed import Listed, is_strict
+from chart_releaser.versions import helm_order
 
 Digest = str | None | ChartReleaserError
 """What was found at an address: the package's SHA-256, None if it is definitely not there, or why nobody can tell."""
 Content = Mapping[str, Any] | str | ChartReleaserError
 """What was found in a package: its index entry, why it can't be listed, or why nobody can tell."""
-
-
-@dataclass(eq=False)
-class Listed:
-    """An item of the index: `chart` is the name that it is listed under, `stored` the package at its address."""
-
-    chart: str
-    item: Any
-    version: str
-    url: str
-    stored: Stored | None
-    problems: list[str]
-    unknown: list[str] = field(default_factory=list)
-
-    @property
-    def label(self) -> str:
-        """`<name>-<version>`, by the name that the entry gives itself."""
-        name = self.item.get("name") if isinstance(self.item, dict) else None
-        return f"{name if isinstance(name, str) and name else self.chart}-{self.version}"
-
-
-def is_strict(version: str) -> bool:
-    """Whether it is a semantic version without the leading `v` that Helm lets pass."""
-    return parse_tag(version) is not None and not version.startswith("v")
-
-
-def is_package_label(text: str) -> bool:
-    """Whether it can be `<name>-<version>`, wherever the dash between them is."""
-    return any(is_strict(text[at + 1 :]) for at, character in enumerate(text) if character == "-" and at)
-
-
-def listing(index: Index, stored: Sequence[Stored], locate: Callable[[str], str]) -> list[Listed]:
-    """Return the items of the index with the packages that they name; `locate` makes spellings of an address equal."""
-    by_place = {locate(item.url): item for item in stored if item.state == "published"}
-    found = []
-    for chart, items in index.entries.items():
-        for item in items:
-            fields: Mapping[str, Any] = item if isinstance(item, dict) else {}
-            version, urls = fields.get("version"), fields.get("urls")
-            url = urls[0] if isinstance(urls, list) and urls and type(urls[0]) is str else ""
-            found.append(
-                Listed(
-                    chart,
-                    item,
-                    version if isinstance(version, str) else "",
-                    url,
-                    by_place.get(locate(url)) if url else None,
-                    entry_problems(chart, item),
-                    unknown_fields(fields),
-                )
-            )
-    return found
-
-
-def unmeasured(listed: Sequence[Listed]) -> dict[str, Stored | None]:
-    """Return the addresses in the index whose packages' digests nobody has told yet."""
-    return {item.url: item.stored for item in listed if item.url and (item.stored is None or not item.stored.digest)}
+ADOPT_ALL = "*"
+"""What stands for every chart that has a package."""
 
 
 class Audit:
@@ -84,6 +29,11 @@ class Audit:
         self._stored = stored
         self._digests = digests
         self._kept = self._keepers()
+        self._owners: dict[str, Listed] = {}
+        """For each address the first entry that the package there is right for."""
+        for keeper in self._kept.values():
+            self._owners.setdefault(keeper.place, keeper)
+        self._known: frozenset[str] = frozenset()
         self._contents: Mapping[str, Content] = {}
         self._by_label: dict[str, list[Stored]] = {}
         for item in stored:
@@ -106,14 +56,20 @@ class Audit:
             and not (item.digest and known.get(item.label) == item.digest)  # the same package at a second address
         ]
 
-    def findings(self, contents: Mapping[str, Content], names: Collection[str]) -> list[Finding]:
+    def findings(
+        self, contents: Mapping[str, Content], names: Collection[str], adopt: Collection[str]
+    ) -> list[Finding]:
         """Return everything that is wrong, in the order of the index.
 
-        `contents` are those of `unread()` by their address; `names` the charts whose leftovers may be deleted.
+        `contents` are those of `unread()` by their address; `names` the charts that are configured, `adopt` those
+        that are not and belong to the repository all the same, `*` for all that have a package. Only of these, and of
+        charts with an entry that fits its package, new packages are listed and drafts deleted: a package alone says
+        nothing about who put it there, and neither does a broken entry.
         """
         self._contents = contents
-        known = {*names, *(item.chart for item in self._listed)}
-        known |= {str(content["name"]) for content in contents.values() if isinstance(content, Mapping)}
+        packed = {str(content["name"]) for content in contents.values() if isinstance(content, Mapping)}
+        adopted = packed if ADOPT_ALL in adopt else adopt
+        self._known = frozenset((*names, *(chart for chart, _ in self._kept), *adopted))
         found: list[Finding] = []
         stays: dict[tuple[str, str], str] = {}
         for item in self._listed:
@@ -125,7 +81,7 @@ class Audit:
                 stays.setdefault((entry["name"], entry["version"]), entry["digest"])
             found += own
         found += self._unlisted(stays)
-        found += [_leftover(item, known) for item in self._stored if item.state != "published"]
+        found += [_leftover(item, self._known) for item in self._stored if item.state != "published"]
         return found
 
     def _digest(self, item: Listed) -> Digest:
@@ -160,7 +116,10 @@ class Audit:
             yield _finding("malformed", item, what, "--repair takes what is unknown out", repair)
         if not is_strict(item.version):
             yield _not_strict(item)
-        if keeper is None:
+        owner = self._owners.get(item.place, item)
+        if (owner.chart, owner.version) != (item.chart, item.version):
+            yield _namesake(item, owner)
+        elif keeper is None:
             yield self._unfit(item)
 
     def _unfit(self, item: Listed) -> Finding:
@@ -172,7 +131,7 @@ class Audit:
         if digest is None:
             what = f"the index lists {item.url}, where there is no package"
             content = self._content_of(item)
-            if content is not None:
+            if content is not None and self._may_list(content, item):
                 remedy = f"--repair lists {content['urls'][0]} in its place"
                 return _finding("missing", item, what, remedy, Repair((item.chart, item.item), content))
             remedy = "--repair takes the entry out; the next update publishes the version again if it is tracked"
@@ -188,7 +147,7 @@ class Audit:
         what = f"its entry is malformed: {', '.join(item.problems)}"
         drop = (item.chart, item.item)
         content = self._content_of(item)
-        if content is not None:
+        if content is not None and self._may_list(content, item):
             created = _field(item, "created")
             same = content["version"] == item.version and type(created) is str and created[:4].isdigit()
             content = {**content, "created": created} if same else content
@@ -200,6 +159,10 @@ class Audit:
         if not item.url or self._digest(item) is None:
             remedy = "there is no package for it: --repair takes it out"
             return _finding("malformed", item, what, remedy, Repair(drop))
+        if content is not None:
+            name = str(content["name"])
+            what = f"{what}; its package is that of {name}, which is neither configured nor listed otherwise"
+            return _finding("malformed", item, what, f"take it out by hand if it is not yours; {_adoption(name)}")
         digest = self._digest(item)
         has = f"; the package at {item.url} has digest {digest}" if isinstance(digest, str) else ""
         remedy = f"there is no package here to write it anew from, so correct it by hand{has}"
@@ -214,6 +177,16 @@ class Audit:
             if stored.state == "published" and isinstance(content, Mapping):
                 return content
         return None
+
+    def _may_list(self, content: Mapping[str, Any], item: Listed) -> bool:
+        """Whether a package may be listed in place of `item`: it is of a known chart, or the very one listed."""
+        if content["name"] in self._known:
+            return True
+        digest = _field(item, "digest")
+        if item.version != content["version"] or content["name"] not in (item.chart, _field(item, "name")):
+            return False
+        is_named = item.stored is not None and item.stored.url == content["urls"][0]
+        return digest == content["digest"] or (is_named and not is_digest(digest))
 
     def _unlisted(self, stays: dict[tuple[str, str], str]) -> Iterator[Finding]:
         """Look at the packages that no good entry names; `stays` are versions and digests of the repaired index."""
@@ -231,7 +204,10 @@ class Audit:
                 continue
             key = str(content["name"]), str(content["version"])
             listed = stays.get(key)
-            if listed is None:
+            if listed is None and key[0] not in self._known:
+                what = f"{item.what_it_is} is not in the index, and {key[0]} is neither configured nor listed"
+                yield Finding("unlisted", *key, what, f"delete it if it is not yours; {_adoption(key[0])}")
+            elif listed is None:
                 stays[key] = str(content["digest"])
                 what = f"{item.what_it_is} is not in the index"
                 yield Finding("unlisted", *key, what, "--repair lists it", Repair(add=content))
@@ -258,6 +234,19 @@ def _finding(kind: Any, item: Listed, what: str, remedy: str, repair: Repair | N
     return Finding(kind, item.chart, item.version, what, remedy, repair)
 
 
+def _adoption(name: str) -> str:
+    return f"--repair --adopt {name} lists it, and so does --repair once a source has that name"
+
+
+def _namesake(item: Listed, owner: Listed) -> Finding:
+    what = f"its package {item.url} is that of {owner.chart} {owner.version}, which is listed, too"
+    remedy = (
+        "two charts can't share a package: take the entry of the wrong one out by hand, and rename its source or leave "
+        "the version out with versions:"
+    )
+    return _finding("conflict", item, what, remedy)
+
+
 def _not_strict(item: Listed) -> Finding:
     if helm_order(item.version) < helm_order(""):
         means = f"which Helm reads as {item.version.removeprefix('v')}, but finds only as it is written"
@@ -268,7 +257,9 @@ def _not_strict(item: Listed) -> Finding:
 
 
 def _leftover(item: Stored, names: Collection[str]) -> Finding:
-    name = next((n for n in names if item.label.startswith(f"{n}-") and is_strict(item.label[len(n) + 1 :])), "")
+    name = next(
+        (n for n in sorted(names) if item.label.startswith(f"{n}-") and is_strict(item.label[len(n) + 1 :])), ""
+    )
     version = item.label[len(name) + 1 :] if name else ""
     if item.state != "draft":
         remedy = "the next update mends it if its version is tracked, else delete it by hand"

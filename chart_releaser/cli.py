@@ -183,6 +183,10 @@ def verify(
     config: ConfigOption = Path("config.yaml"),
     source: SourceOption = None,
     repair: Annotated[bool, typer.Option("--repair", help="Put right what can be without changing a package.")] = False,
+    adopt: Annotated[
+        list[str] | None,
+        typer.Option("--adopt", metavar="NAME", help="Let --repair list this chart, too; repeatable, * is all."),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
     verbose: VerboseOption = False,
     quiet: QuietOption = False,
@@ -200,7 +204,8 @@ def verify(
         destination = destination_of(settings, config, run.repositories, writes=repair, audits=True)
         with finishing(run.stop), console.group(f"verify {destination.title}"):
             names = [source.name for source in settings.sources]
-            report = run_verify(destination, repair=repair, threads=jobs, stop=run.stop, names=names, only=source or ())
+            charts = {"names": names, "adopt": adopt or (), "only": [*source, *(adopt or ())] if source else ()}
+            report = run_verify(destination, repair=repair, threads=jobs, stop=run.stop, **charts)
             report.retried = run.repositories.attempts.list()
     show_verify(console, report, destination.title, as_json=json)
     if report.exit_code:

@@ -151,9 +151,14 @@ def entry_problems(name: str, entry: Any) -> list[str]:
     digest = entry.get("digest")
     if not digest:
         found.append("no digest")
-    elif not isinstance(digest, str) or not _DIGEST.fullmatch(digest):
+    elif not is_digest(digest):
         found.append("the digest is no SHA-256")
     return found
+
+
+def is_digest(value: Any) -> bool:
+    """Whether it is a SHA-256 in bare hex, as an index has them."""
+    return isinstance(value, str) and _DIGEST.fullmatch(value) is not None
 
 
 def _shown(value: Any) -> str:

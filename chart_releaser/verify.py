@@ -10,12 +10,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from chart_releaser.archive import Allowance, unpack
-from chart_releaser.audit import Audit, Content, index_findings, is_strict, listing, unmeasured
+from chart_releaser.audit import ADOPT_ALL, Audit, Content, index_findings
 from chart_releaser.chart import Chart
+from chart_releaser.chart_rules import check_name
 from chart_releaser.errors import BrokenIndexError, ChartError, ChartReleaserError, DestinationError
 from chart_releaser.findings import Finding, Repair, Stored, repaired
 from chart_releaser.helmyaml import as_string
 from chart_releaser.index import Index, entry
+from chart_releaser.listed import is_strict, listing, unmeasured
 from chart_releaser.threads import in_threads
 
 if TYPE_CHECKING:
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 
 K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
+
+_NAMED = 20  # charts that are named before they are only counted
 
 
 @dataclass
@@ -82,13 +86,14 @@ def verify(
     threads: int,
     stop: threading.Event,
     names: Collection[str] = (),
+    adopt: Collection[str] = (),
     only: Collection[str] = (),
 ) -> VerifyReport:
     """Compare what the index lists with what is there; with `repair`, put right what can be without changing a package.
 
-    `names` are the charts that this configuration publishes; leftovers of others are left alone, unless the index lists
-    them. With `only`, no other charts are reported. Raises DestinationError where the destination can't be read; what
-    could not be repaired is in the report.
+    `names` are the charts that this configuration publishes. Packages and leftovers of others are left alone, unless
+    the index lists the chart already or `adopt` has its name, or `*`. With `only`, no other charts are reported. Raises
+    DestinationError where the destination can't be read; what could not be repaired is in the report.
     """
     workers = _Workers(threads, stop)
     index, unreadable = _open(destination)
@@ -99,7 +104,7 @@ def verify(
     digests = workers.each({url: partial(_digest, destination, url, at) for url, at in unmeasured(listed).items()})
     audit = Audit(listed, stored, digests)
     contents = workers.each({item.url: partial(_content, destination, item) for item in audit.unread()})
-    found = [item for item in audit.findings(contents, names) if not only or item.chart in only]
+    found = [item for item in audit.findings(contents, names, adopt) if not only or item.chart in only]
 
     report.findings = [*_whole(index, unreadable, found), *found]
     if repair:
@@ -120,10 +125,17 @@ def _whole(index: Index, unreadable: str, found: list[Finding]) -> list[Finding]
     """Return the findings about the index itself."""
     if not unreadable:
         return index_findings(index)
+    left = sorted({one.chart for one in found if one.kind == "unlisted" and one.repair is None})
+    adopt = " ".join(f"--adopt {name}" for name in left[:_NAMED])
+    all_of_them = f", or --adopt '{ADOPT_ALL}' for all {len(left)} charts" if len(left) > 1 else ""
     if any(finding.repair is not None and finding.repair.add is not None for finding in found):
         remedy = "correct it by hand, or --repair makes it anew from the packages that are here"
+        if left:
+            remedy += f", but lists charts that are not configured only with {adopt}{all_of_them}"
         return [Finding("unreadable", "", "", unreadable, remedy, Repair())]
     remedy = "there are no packages here to make it anew from: correct it by hand, or run update to publish some"
+    if left:
+        remedy = f"no package here is of a configured chart: correct it by hand, or give --repair {adopt}{all_of_them}"
     return [Finding("unreadable", "", "", unreadable, remedy)]
 
 
@@ -145,6 +157,7 @@ def _content(destination: Auditable, stored: Stored) -> Content:
         if chart_yaml is None:
             return "it has no Chart.yaml"
         metadata = Chart(path=stored.filename, chart_yaml=chart_yaml.decode("utf-8-sig")).metadata
+        check_name(as_string(metadata.get("name")), where="its Chart.yaml")
         made = entry(metadata, digest=digest, url=stored.url, created=stored.created or datetime.now(UTC))
     except (ChartError, UnicodeDecodeError) as error:
         return f"{error}" if isinstance(error, ChartError) else "its Chart.yaml is not UTF-8"

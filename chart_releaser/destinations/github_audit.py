@@ -10,7 +10,6 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
-from chart_releaser.audit import is_package_label
 from chart_releaser.destinations.downloads import MAX_BYTES, Downloads
 from chart_releaser.destinations.github import GitHubPages
 from chart_releaser.destinations.github_access import check_branch, explained
@@ -18,6 +17,7 @@ from chart_releaser.errors import BrokenIndexError, DestinationError, GitHubErro
 from chart_releaser.findings import Stored
 from chart_releaser.gitbranch import Head
 from chart_releaser.index import Index
+from chart_releaser.listed import is_package_label
 
 _DOWNLOAD = re.compile(r"/([^/]+/[^/]+)/releases/download/(.+)/([^/]+)")
 _OURS = "release:"  # in front of a located address: <tag>/<asset>

@@ -16,7 +16,7 @@ A, B = packed("a", "1.0.0"), packed("b", "1.0.0")
 
 @pytest.fixture
 def public(tmp_path: Path) -> Path:
-    config(tmp_path, source("a", "o/a"))
+    config(tmp_path, source("a", "o/a"), source("b", "o/b"))
     path = tmp_path / "public"
     path.mkdir()
     (path / "a-1.0.0.tgz").write_bytes(A)
@@ -87,3 +87,34 @@ def test_github_without_and_with_a_token(tmp_path: Path) -> None:
         hub.journal.clear()
         run("verify", "--repair", cwd=tmp_path, env=server_env(server, TOKEN), ok=True)
         assert hub.journal.mutations() == []
+
+
+def test_adopting_a_chart_that_is_not_configured(tmp_path: Path, public: Path) -> None:
+    (public / "evil-1.0.0.tgz").write_bytes(packed("evil", "1.0.0"))
+    ran = run("verify", "--repair", cwd=tmp_path)
+    assert ran.code == 1
+    assert ran.out.splitlines() == [
+        "repaired  b 1.0.0: the package b-1.0.0.tgz is not in the index; --repair lists it",
+        "unlisted  evil 1.0.0: the package evil-1.0.0.tgz is not in the index, and evil is neither configured nor "
+        "listed; delete it if it is not yours; --repair --adopt evil lists it, and so does --repair once a source has "
+        "that name",
+    ]
+    before = snapshot(public)
+    (finding,) = json.loads(run("verify", "--json", "--adopt", "evil", cwd=tmp_path).out)["findings"]
+    assert (finding["repairable"], finding["repaired"]) == (True, False)
+    assert snapshot(public) == before
+    assert run("verify", "--repair", "--source", "a", cwd=tmp_path, ok=True).out == ""
+    ran = run("verify", "--repair", "--adopt", "x", "--adopt", "evil", "--source", "a", cwd=tmp_path, ok=True)
+    assert ran.out.startswith("repaired  evil 1.0.0")
+    assert run("verify", cwd=tmp_path, ok=True).out == ""
+
+
+def test_adopting_all_where_the_index_is_lost(tmp_path: Path, public: Path) -> None:
+    (public / "old-1.0.0.tgz").write_bytes(packed("old", "1.0.0"))
+    (public / "index.yaml").unlink()
+    ran = run("verify", "--repair", cwd=tmp_path)
+    assert ran.code == 1
+    assert "lists charts that are not configured only with --adopt old" in ran.out
+    run("verify", "--repair", "--adopt", "*", cwd=tmp_path, ok=True)
+    index = (public / "index.yaml").read_text()
+    assert all(f"- {name}-1.0.0.tgz" in index for name in ("a", "b", "old"))

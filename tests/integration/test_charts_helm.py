@@ -187,7 +187,7 @@ def test_helm_takes_it_and_renders_what_upstream_renders(helm: Helm, tmp_path: P
         assert {tuple(member.name.split("/")[:2]) for member in ours if not member.isreg()} == set()
 
 
-MOVED = {
+MOVED: Mapping[str, tuple[str, Mapping[str, str | bytes]]] = {
     "its name": ("foo\n", below("charts/old", numbered("foo"))),
     "its name as a directory": ("# old layout\nfoo/\n", below("charts/old", numbered("foo"))),
     "its path": ("/charts/foo\n", below("charts/old", numbered("foo"))),
@@ -205,7 +205,11 @@ def test_helmignore_takes_nothing_away_that_it_left_in_upstreams_layout(
     helm: Helm, helm4: Helm, tmp_path: Path, shape: str
 ) -> None:
     rules, more = MOVED[shape]
-    files = {"Chart.yaml": "apiVersion: v2\nname: c\nversion: 0.1.0\n", ".helmignore": rules, **more}
+    files: Mapping[str, str | bytes] = {
+        "Chart.yaml": "apiVersion: v2\nname: c\nversion: 0.1.0\n",
+        ".helmignore": rules,
+        **more,
+    }
     upstream = write(files, tmp_path / "upstream" / "c")
     finished = published(below("c", files))
     folder = export(finished, tmp_path / "exported")

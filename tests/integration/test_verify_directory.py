@@ -22,6 +22,7 @@ from tests.serving import served
 
 A = packed("a", "1.0.0")
 B = packed("b", "2.0.0-rc.1")
+CONFIGURED = ("a", "a-b", "b")
 DASHED = packed("a-b", "1.0.0-rc.1-x")
 
 
@@ -45,9 +46,10 @@ def both(**more: Any) -> list[dict[str, Any]]:
     ]
 
 
-def audit(public: Path, *, repair: bool = False, url: str | None = None) -> VerifyReport:
+def audit(public: Path, *, repair: bool = False, url: str | None = None, **charts: Any) -> VerifyReport:
     target = AuditableDirectory(public, url=url, writes=repair)
-    return verify(target, repair=repair, threads=4, stop=threading.Event())
+    charts = {"names": CONFIGURED} | charts
+    return verify(target, repair=repair, threads=4, stop=threading.Event(), **charts)
 
 
 def kinds(report: VerifyReport) -> list[tuple[str, str]]:
@@ -61,17 +63,17 @@ def state(path: Path) -> dict[str, tuple[bytes, int]]:
     }
 
 
-def repair(public: Path, url: str | None = None, left: int = 0) -> list[Finding]:
+def repair(public: Path, url: str | None = None, left: int = 0, **charts: Any) -> list[Finding]:
     """Find, repair, and make sure that finding writes nothing and that one repair is enough."""
     before = state(public)
-    found = audit(public, url=url)
+    found = audit(public, url=url, **charts)
     assert state(public) == before
-    done = audit(public, repair=True, url=url)
+    done = audit(public, repair=True, url=url, **charts)
     assert kinds(done) == kinds(found)
     assert len(done.findings) - len(done.repaired) == left
     assert done.exit_code == (1 if left else 0)
     after = state(public)
-    again = audit(public, repair=True, url=url)
+    again = audit(public, repair=True, url=url, **charts)
     assert state(public) == after
     assert len(again.findings) == left
     assert not again.repaired
@@ -150,6 +152,97 @@ def test_packages_that_no_entry_names_are_listed_by_what_is_in_them(public: Path
     assert entry is not None
     assert entry["digest"] == digest(DASHED)
     assert entry["appVersion"] == "1.10"
+
+
+EVIL = packed("evil", "1.0.0")
+
+
+def test_a_package_of_an_unknown_chart_is_listed_on_request_alone(public: Path) -> None:
+    put(public, *both())
+    (public / "evil-1.0.0.tgz").write_bytes(EVIL)
+    (finding,) = repair(public, left=1)
+    assert (finding.kind, finding.chart, finding.repair) == ("unlisted", "evil", None)
+    assert "evil is neither configured nor listed; delete it if it is not yours; --repair --adopt evil" in finding.text
+    assert [one.kind for one in repair(public, left=1, adopt=["other"])] == ["unlisted"]
+    assert [one.kind for one in repair(public, adopt=["evil"])] == ["unlisted"]
+    assert set(Index.parse((public / "index.yaml").read_text()).entries) == {"a", "b", "evil"}
+    (public / "evil-1.1.0.tgz").write_bytes(packed("evil", "1.1.0"))
+    assert [one.version for one in repair(public)] == ["1.1.0"]  # a chart that is listed goes on
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {},
+        {"name": "evil", "version": "0.9.0"},
+        listed("evil", "0.9.0", "gone.tgz", A),
+        listed("evil", "0.9.0", "evil-1.0.0.tgz", A),
+        listed("evil", "1.0.0", "gone.tgz", A),
+        listed("evil", "1.0.0", "evil-1.0.0.tgz", A, appVersion=1),
+        listed("other", "1.0.0", "evil-1.0.0.tgz", A),
+    ],
+)
+def test_no_broken_entry_makes_a_chart_known(public: Path, entry: dict[str, Any]) -> None:
+    put(public, *both(), evil=[entry])
+    (public / "evil-1.0.0.tgz").write_bytes(EVIL)
+    report = audit(public, repair=True)
+    assert report.exit_code == 1
+    assert all(one.repair is None or one.repair.add is None for one in report.findings)
+    listed_now = Index.parse((public / "index.yaml").read_text()).entries.get("evil", [])
+    assert digest(EVIL) not in [item.get("digest") for item in listed_now]
+
+
+def test_an_entry_of_an_unknown_chart_is_mended_where_it_means_that_very_package(public: Path) -> None:
+    put(public, *both(), evil=[listed("evil", "1.0.0", "evil-1.0.0.tgz", EVIL, appVersion=1)])
+    (public / "evil-1.0.0.tgz").write_bytes(EVIL)
+    assert [one.kind for one in repair(public)] == ["malformed"]
+
+
+def test_an_index_made_anew_has_what_is_configured_or_asked_for(public: Path) -> None:
+    put(public, *both())
+    (public / "old-1.0.0.tgz").write_bytes(packed("old", "1.0.0"))
+    (public / "evil-1.0.0.tgz").write_bytes(EVIL)
+    (public / "index.yaml").write_text("{")
+    (whole, *_) = audit(public, names=[]).findings
+    assert whole.repair is None
+    assert "no package here is of a configured chart" in whole.text
+    assert "--adopt a --adopt b --adopt evil --adopt old, or --adopt '*' for all 4 charts" in whole.text
+    assert audit(public, repair=True, names=[]).repaired == []
+    assert (public / "index.yaml").read_text() == "{"
+    (whole, *others) = audit(public, repair=True).findings
+    assert whole.repaired
+    assert "lists charts that are not configured only with --adopt evil --adopt old, or --adopt '*'" in whole.text
+    assert [(one.chart, one.repaired) for one in others] == [("a", True), ("b", True), ("evil", False), ("old", False)]
+    assert [(one.chart, one.repaired) for one in repair(public, left=1, adopt=["old"])] == [
+        ("evil", False),
+        ("old", True),
+    ]
+    repair(public, adopt=["*"])
+    assert set(Index.parse((public / "index.yaml").read_text()).entries) == {"a", "b", "evil", "old"}
+
+
+@pytest.mark.parametrize("name", ["a b", "$(id)", "ä"])
+def test_a_name_that_helm_refuses_is_never_listed(public: Path, name: str) -> None:
+    put(public, *both())
+    (public / f"{name}-1.0.0.tgz").write_bytes(packed(name, "1.0.0"))
+    (finding,) = repair(public, left=1, adopt=["*"])
+    assert finding.kind == "broken"
+    assert "no name that Helm takes" in finding.text
+
+
+def test_two_entries_that_name_one_package(public: Path) -> None:
+    data = packed("a", "1.0.0-b-2.0.0")
+    name = "a-1.0.0-b-2.0.0.tgz"
+    first, second = listed("a", "1.0.0-b-2.0.0", name, data), listed("a-1.0.0-b", "2.0.0", f"./{name}", data)
+    put(public, first, second, files={name: data})
+    expected = (
+        f"its package ./{name} is that of a 1.0.0-b-2.0.0, which is listed, too; two charts can't share a package"
+    )
+    for other in (second, second | {"digest": digest(B)}):
+        put(public, first, other, files={name: data})
+        (finding,) = repair(public, left=1)
+        assert (finding.kind, finding.chart, finding.version) == ("conflict", "a-1.0.0-b", "2.0.0")
+        assert expected in finding.text
 
 
 def test_what_is_no_package_of_its_name_is_reported_and_never_listed(public: Path) -> None:
@@ -267,7 +360,7 @@ def test_unknown_fields_are_taken_out_and_the_rest_stays(public: Path, tmp_path:
         assert [(one.kind, one.repaired) for one in found] == [
             ("malformed", True),
             ("malformed", True),
-            ("digest", False),
+            ("conflict", False),
         ]
         assert Index.parse((public / "index.yaml").read_text()).entries["a"] == [item]
         with served(public) as here:
@@ -367,7 +460,7 @@ def test_what_others_add_meanwhile_is_kept(public: Path) -> None:
         rewrite(change, message)
 
     target.rewrite = late  # type: ignore[method-assign]
-    report = verify(target, repair=True, threads=2, stop=threading.Event())
+    report = verify(target, repair=True, threads=2, stop=threading.Event(), names=CONFIGURED)
     assert kinds(report) == [("missing", "a 3.0.0"), ("unlisted", "b 2.0.0-rc.1")]
     index = Index.parse((public / "index.yaml").read_text())
     assert index.entry("c", "1.0.0") == theirs
@@ -388,7 +481,7 @@ def test_an_index_that_somebody_mends_meanwhile_is_kept(public: Path) -> None:
         rewrite(change, message)
 
     target.rewrite = late  # type: ignore[method-assign]
-    verify(target, repair=True, threads=2, stop=threading.Event())
+    verify(target, repair=True, threads=2, stop=threading.Event(), names=CONFIGURED)
     assert (public / "index.yaml").read_bytes() == good
 
 
@@ -410,7 +503,7 @@ def test_packages_elsewhere_are_downloaded(public: Path, tmp_path: Path) -> None
     assert [(one.kind, one.version) for one in found] == [
         ("missing", "1.3.0"),
         ("unchecked", "1.2.0"),
-        ("digest", "1.1.0"),
+        ("conflict", "1.1.0"),
     ]
 
 

@@ -28,6 +28,7 @@ SLUG = "o/charts"
 TOKEN = "ghs_0123456789abcdef"
 A, B = packed("a", "1.0.0"), packed("b", "1.0.0+x")
 PAGE = 100
+CONFIGURED = ("a", "a-b", "b", "c", "m")
 
 
 class Site:
@@ -64,7 +65,13 @@ class Site:
         return Index.parse(None if data is None else data.decode())
 
     def audit(
-        self, *, repair: bool = False, token: str | None = None, names: tuple[str, ...] = (), slug: str = SLUG
+        self,
+        *,
+        repair: bool = False,
+        token: str | None = None,
+        names: tuple[str, ...] = CONFIGURED,
+        adopt: tuple[str, ...] = (),
+        slug: str = SLUG,
     ) -> VerifyReport:
         token = TOKEN if repair and token is None else token
         owner, _, name = slug.partition("/")
@@ -77,7 +84,7 @@ class Site:
             cache=self.cache,
             writes=repair,
         )
-        return verify(pages, repair=repair, threads=4, stop=threading.Event(), names=names)
+        return verify(pages, repair=repair, threads=4, stop=threading.Event(), names=names, adopt=adopt)
 
     def repair(self, left: int = 0, token: str | None = None, **more: Any) -> list[Finding]:
         """Find, repair; make sure that finding writes nothing, that one repair is enough and that packages stay."""
@@ -264,6 +271,33 @@ def test_releases_that_no_entry_names_are_listed(site: Site, helm: Helm) -> None
         ("unlisted", "b", "1.0.0+x"),
     ]
     _helm_takes(site, helm)
+
+
+def test_a_release_of_an_unknown_chart_is_listed_on_request_alone(site: Site) -> None:
+    site.release("evil-1.0.0", packed("evil", "1.0.0"))
+    draft = site.release("evil-1.1.0", None, draft=True)
+    found = site.repair(left=2)
+    assert [(one.kind, one.chart, one.repair) for one in found] == [("unlisted", "evil", None), ("draft", "", None)]
+    assert "evil" not in site.index().entries
+    assert draft.id in site.repository.releases
+    assert [one.repaired for one in site.repair(adopt=("evil",))] == [True, True]
+    assert site.index().versions("evil") == {"1.0.0"}
+
+
+@pytest.mark.parametrize("text", ["{", None])
+def test_an_index_made_anew_has_what_is_configured_or_asked_for(site: Site, text: str | None) -> None:
+    site.release("evil-1.0.0", packed("evil", "1.0.0"))
+    if text is None:
+        site.git.delete_ref("refs/heads/gh-pages")
+    else:
+        site.commit(text)
+    whole, *others = site.audit(repair=True, names=("a",)).findings
+    assert "only with --adopt b --adopt evil, or --adopt '*' for all 2 charts" in whole.text
+    assert {one.chart: one.repaired for one in others} == {"a": True, "b": False, "evil": False}
+    assert set(site.index().entries) == {"a"}
+    again = site.repair(left=1, names=("a",), adopt=("b",))
+    assert {one.chart: one.repaired for one in again} == {"b": True, "evil": False}
+    assert set(site.index().entries) == {"a", "b"}
 
 
 @pytest.mark.parametrize("text", ["{", "apiVersion: v3", "", None])

@@ -8,19 +8,11 @@ from typing import Any
 
 import pytest
 
-from chart_releaser.audit import (
-    Audit,
-    Content,
-    Digest,
-    index_findings,
-    is_package_label,
-    is_strict,
-    listing,
-    unmeasured,
-)
+from chart_releaser.audit import Audit, Content, Digest, index_findings
 from chart_releaser.errors import DestinationError
 from chart_releaser.findings import Finding, Stored, repaired
 from chart_releaser.index import Index
+from chart_releaser.listed import is_package_label, is_strict, listing, unmeasured
 from tests.charts import NOW, digest, index_text, listed
 
 DATA = b"data"
@@ -40,8 +32,9 @@ def audit(
     digests: Mapping[str, Digest] | None = None,
     contents: Mapping[str, Content] | None = None,
     names: tuple[str, ...] = (),
+    adopt: tuple[str, ...] = (),
 ) -> list[Finding]:
-    found = Audit(listing(index, packages, str), packages, digests or {}).findings(contents or {}, names)
+    found = Audit(listing(index, packages, str), packages, digests or {}).findings(contents or {}, names, adopt)
     return [*index_findings(index), *found]
 
 
