@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TextIO
 
 from chart_releaser.errors import ChartReleaserError
+from chart_releaser.markdown import table
 
 _RED = "\x1b[31m"
 _YELLOW = "\x1b[33m"
@@ -135,13 +136,10 @@ class Console:
                 self._write(sys.stderr, "::endgroup::", raw=True)
 
     def summary(self, title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        """Append a Markdown table to the job's summary, where there is one; nothing without rows."""
+        """Append a Markdown table to the job's summary, where there is one; nothing without rows. See `markdown`."""
         path = self.environ.get("GITHUB_STEP_SUMMARY")
-        if not path or not rows:
-            return
-        lines = [f"### {self._cell(title)}", "", self._row(header), self._row(["---"] * len(header))]
-        lines += map(self._row, rows)
-        self._append(path, "\n".join([*lines, "", ""]))
+        if path and rows:
+            self._append(path, table(title, header, rows, self.clean))
 
     def output(self, name: str, value: str) -> None:
         """Set an output of the job's step, where there is one. `value` is one line."""
@@ -196,13 +194,6 @@ class Console:
     def _shows_progress(self) -> bool:
         plain = self.in_actions or self.environ.get("TERM") == "dumb"
         return self.verbosity >= 0 and not plain and sys.stderr.isatty()
-
-    def _row(self, cells: Sequence[str]) -> str:
-        return f"| {' | '.join(map(self._cell, cells))} |"
-
-    def _cell(self, text: str) -> str:
-        escaped = re.sub(r"([\\|`\[\]*_])", r"\\\1", self.clean(" ".join(text.split())))
-        return escaped.replace("&", "&amp;").replace("<", "&lt;")
 
 
 def unwritable(error: OSError) -> str:

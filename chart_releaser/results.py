@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from chart_releaser.markdown import Address, Words
 from chart_releaser.report import Bump, ExportReport, Row, UpdateReport, failure_groups, table, wrapped
 from chart_releaser.versions import helm_order
 
@@ -41,9 +42,9 @@ def show_update(console: Console, report: UpdateReport, title: str, *, as_json: 
     _early(console, report)
     if dry_run:
         return
-    rows = [("published", row.source, row.chart, row.url) for row in report.published]
-    again = [("tried again", "", _times(one.count), one.what) for one in report.retried]
-    console.summary(title, ("", "source", "version", ""), rows + _failed(report.failed) + again)
+    rows = [(Words("published"), row.source, row.chart, Address(row.url)) for row in report.published]
+    again = [(Words("tried again"), "", Words(_times(one.count)), one.what) for one in report.retried]
+    console.summary(title, ("", "source", "version", ""), [*rows, *_failed(report.failed), *again])
     released = [
         {"name": row.source, "version": row.chart, "tag": f"{row.source}-{row.chart}", "url": row.url}
         for row in report.published
@@ -154,8 +155,9 @@ def show_export(console: Console, report: ExportReport) -> None:
     counts = f"{len(report.written)} written, {len(report.unchanged)} unchanged, {failed} failed"
     console.step(f"{counts}, in {console.elapsed}")
     _early(console, report.failures)
-    rows = [("written", row.source, row.chart, row.url) for row in report.written]
-    console.summary("Exported charts", ("", "source", "version", ""), rows + _failed(report.failures.failed))
+    rows = [(Words("written"), row.source, row.chart, row.url) for row in report.written]
+    failures = _failed(report.failures.failed)
+    console.summary(Words("Exported charts"), ("", "source", "version", ""), [*rows, *failures])
 
 
 def show_latest(console: Console, report: UpdateReport, bumps: Sequence[Bump], *, dry_run: bool) -> None:
@@ -174,7 +176,9 @@ def show_latest(console: Console, report: UpdateReport, bumps: Sequence[Bump], *
     _early(console, report)
     if dry_run:
         return
-    console.summary("Versions", ("source", "old", "new"), [(bump.source, bump.old, bump.new) for bump in changed])
+    console.summary(
+        Words("Versions"), ("source", "old", "new"), [(bump.source, bump.old, bump.new) for bump in changed]
+    )
     console.output("changed", str(len(changed)))
 
 
@@ -193,7 +197,7 @@ def show_verify(console: Console, report: VerifyReport, title: str, *, as_json: 
             (console.note if finding.repaired else console.warning)(finding.text)
     _retried(console, report.retried)
     console.step(f"{title}: {counts}, in {console.elapsed}")
-    console.summary(title, ("", "finding"), rows)
+    console.summary(title, ("", "finding"), [(Words(kind), text) for kind, text in rows])
 
 
 def _retried(console: Console, retried: Sequence[Again]) -> None:
@@ -218,4 +222,4 @@ def _early(console: Console, report: UpdateReport) -> None:
 
 def _failed(rows: Sequence[Row]) -> list[tuple[str, str, str, str]]:
     groups = failure_groups(rows)
-    return [("failed", ", ".join(group.sources), group.versions, group.error) for group in groups]
+    return [(Words("failed"), ", ".join(group.sources), group.versions, group.error) for group in groups]

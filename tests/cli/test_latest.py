@@ -186,4 +186,4 @@ def test_in_actions(work: Path) -> None:
     ran = run("fetch-latest-versions", "--check", cwd=work, env=environ)
     assert ran.code == 1
     assert (work / "output").read_text() == "changed=3\n"
-    assert "| a | v1.0.0 | v1.10.0 |" in (work / "summary").read_text()
+    assert "| `a` | `v1.0.0` | `v1.10.0` |" in (work / "summary").read_text()

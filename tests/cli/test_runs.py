@@ -148,8 +148,8 @@ def test_a_job_gets_annotations_a_group_a_summary_and_outputs(tmp_path: Path, we
     assert end[-1] == f"directory {tmp_path}/public: 1 published, 0 up to date, 2 failed"
     lines = (tmp_path / "summary").read_text().splitlines()
     assert lines[0] == "from another step"
-    assert "| published | weather | 1.2.0 | weather-1.2.0.tgz |" in lines
-    assert any("a\\|b\\`c&lt;d>" in line for line in lines)
+    assert "| published | `weather` | `1.2.0` | `weather-1.2.0.tgz` |" in lines
+    assert any("a\\|b`c<d>" in line and line.endswith("`` |") for line in lines)
     outputs = dict(line.split("=", 1) for line in (tmp_path / "output").read_text().splitlines())
     assert (outputs["published"], outputs["skipped"], outputs["failed"]) == ("1", "0", "2")
     assert yaml.safe_load(outputs["released"]) == [

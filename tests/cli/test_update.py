@@ -5,9 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
+from html import escape
 from pathlib import Path
 
 import yaml
+from markdown_it import MarkdownIt
 
 from tests.cli.runner import chart, config, run, snapshot, source, upstream
 from tests.gitrepo import GitRepo
@@ -261,3 +264,25 @@ def test_names_from_upstream_reach_neither_terminal_nor_job_raw(tmp_path: Path) 
     summary = (tmp_path / "summary").read_text()
     assert "##[" not in summary
     assert "\x1b" not in summary
+
+
+def test_text_from_upstream_is_code_in_the_summary_of_a_job(tmp_path: Path) -> None:
+    evil = "@org/team #1 $x$ :smile: ~~a~~ `b` www.evil.example | <img src=x> c"
+    repo = GitRepo(tmp_path / "weather.git")
+    repo.release("v1.0.0", chart(folder=f"charts/{evil}"))
+    upstream(tmp_path / "good.git", ["v1.0.0"])
+    destination = "destination: {directory: public, url: 'https://charts.example.org'}"
+    sources = source("weather", "./weather.git", charts="[charts]"), source("good", "./good.git")
+    config(tmp_path, *sources, destination=destination)
+    summary = tmp_path / "summary"
+    environ = {"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(summary)}
+    assert run("update", cwd=tmp_path, env=environ).code == 1
+    assert run("verify", cwd=tmp_path, env=environ, ok=True).out == ""
+    assert run("export", cwd=tmp_path, env=environ).code == 1
+    html = MarkdownIt("commonmark").enable(["table", "strikethrough"]).render(summary.read_text())
+    assert escape(evil) in html
+    assert '<a href="https://charts.example.org/good-1.0.0.tgz">' in html
+    outside = re.sub("<code>.*?</code>|<a .*?</a>", "", html)
+    assert set(re.findall("<[a-z0-9]+", outside)) == {"<h3", "<table", "<thead", "<tbody", "<tr", "<th", "<td"}
+    words = set(re.sub("<[^>]*>", " ", outside).split())
+    assert words == {"source", "version", "published", "failed", "Exported", "charts", "written"}

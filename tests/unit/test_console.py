@@ -12,6 +12,7 @@ import pytest
 
 from chart_releaser.console import Console
 from chart_releaser.errors import ChartReleaserError
+from chart_releaser.markdown import Words
 
 TOKEN = "ghs_0123456789"
 ACTIONS = {"GITHUB_ACTIONS": "true"}
@@ -185,10 +186,10 @@ def test_groups_end_whatever_happens(capsys: Capture) -> None:
 def test_a_summary_is_a_table_that_upstream_cannot_break(tmp_path: Path) -> None:
     path = tmp_path / "summary"
     console = Console(0, {"GITHUB_STEP_SUMMARY": str(path)})
-    console.summary("T", ("a", "b"), [("x|y", "`<b>`"), ("![i](http://x)", "two\nlines\x1b")])
+    console.summary("o/charts", ("a", "b"), [("x|y", "`<b>`"), (Words("done"), "two\nlines\x1b")])
     console.summary("empty", ("a",), [])
     assert path.read_text() == (
-        "### T\n\n| a | b |\n| --- | --- |\n| x\\|y | \\`&lt;b>\\` |\n| !\\[i\\](http://x) | two lines\\\\x1b |\n\n"
+        "### `o/charts`\n\n| a | b |\n| --- | --- |\n| `x\\|y` | `` `<b>` `` |\n| done | `two lines\\x1b` |\n\n"
     )
 
 
