@@ -7,7 +7,9 @@ import functools
 import hashlib
 import json
 import re
+from collections.abc import Mapping
 from importlib.resources import files
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -26,16 +28,23 @@ _HEAD_CHARACTERS = 4096
 _SCRIPTS = ("elements.js", "commands.js", "data.js", "overview.js", "chart.js", "routes.js")
 
 
-def render(index: Index, present: str | None, *, title: str, base_url: str | None = None) -> str | None:
+def render(
+    index: Index,
+    present: str | None,
+    *,
+    title: str,
+    base_url: str | None = None,
+    repositories: Mapping[str, str] = MappingProxyType({}),
+) -> str | None:
     """The page for an index; None if `present`, the text of the index.html that is there, is not ours.
 
     The same index gives the same text: there is no time in it but those of the index. `title` names the repository,
     such as `gardener-community/gardener-charts`. `base_url` is the address that it is served at; without one the page
-    goes by the address that it is read at.
+    goes by the address that it is read at. `repositories` has the repository's address for each configured chart.
     """
     if present is not None and not is_ours(present):
         return None
-    shown = contents(index)
+    shown = contents(index, repositories)
     style, script = _resource("page.css"), _script()
     name = clean(title) or "Helm charts"
     return _template().render(
@@ -53,16 +62,16 @@ def render(index: Index, present: str | None, *, title: str, base_url: str | Non
     )
 
 
-def github_page(owner: str, repo: str) -> Page:
-    """The page of a repository on GitHub; its Pages site may have any address."""
-    return functools.partial(render, title=f"{owner}/{repo}")
+def github_page(owner: str, repo: str, repositories: Mapping[str, str]) -> Page:
+    """The page of a repository on GitHub; its Pages site may have any address. `repositories`: see `render`."""
+    return functools.partial(render, title=f"{owner}/{repo}", repositories=repositories)
 
 
-def directory_page(url: str | None) -> Page:
-    """The page of a directory, which is served at `url` if that is known."""
+def directory_page(url: str | None, repositories: Mapping[str, str]) -> Page:
+    """The page of a directory, which is served at `url` if that is known. `repositories`: see `render`."""
     parts = urlsplit(url or "")
     title = f"{parts.hostname or ''}{parts.path}".strip("/")
-    return functools.partial(render, title=title or "Helm charts", base_url=url)
+    return functools.partial(render, title=title or "Helm charts", base_url=url, repositories=repositories)
 
 
 def is_ours(text: str) -> bool:

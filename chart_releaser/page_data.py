@@ -62,8 +62,11 @@ class Contents:
     """The day of the newest version; empty if there is none."""
 
 
-def contents(index: Index) -> Contents:
+def contents(index: Index, repositories: Mapping[str, str]) -> Contents:
     """Take from the index what the page shows, charts in alphabetical order, versions newest first.
+
+    `repositories` has the address of the repository that each configured chart comes from. Where a version names it as
+    a source it is shown as its upstream: the other sources are what upstream itself says.
 
     Entries that are no entries, such as those of a hand-edited file, are left out; so are names and versions with
     spaces or characters that can't be seen, which Helm could not install anyway.
@@ -78,7 +81,7 @@ def contents(index: Index) -> Contents:
     tables = _Tables()
     rows, charts = [], []
     for name in sorted(index.entries, key=str):
-        found = _chart(name, index.entries[name], tables) if _is_name(name) else None
+        found = _chart(name, index.entries[name], repositories.get(name, ""), tables) if _is_name(name) else None
         if found is not None:
             rows.append(found[0])
             charts.append(found[1])
@@ -131,7 +134,7 @@ class _Tables:
         return self.texts.number(text.replace(version, _VERSION))
 
 
-def _chart(name: str, listed: Sequence[Any], tables: _Tables) -> tuple[Row, list[Any]] | None:
+def _chart(name: str, listed: Sequence[Any], repository: str, tables: _Tables) -> tuple[Row, list[Any]] | None:
     """A chart's row and its data; None if none of its entries can be shown."""
     entries: dict[str, Mapping[str, Any]] = {}
     for entry in listed:
@@ -141,10 +144,10 @@ def _chart(name: str, listed: Sequence[Any], tables: _Tables) -> tuple[Row, list
         return None
     versions = sorted(entries, key=helm_order)
     newest = next((at for at, version in enumerate(versions) if "-" not in version.partition("+")[0]), 0)
-    details = [_details(version, entries[version], tables) for version in versions]
+    details = [_details(version, entries[version], repository, tables) for version in versions]
     columns = [column[0] if len(set(column)) == 1 else list(column) for column in zip(*details, strict=True)]
     entry = entries[versions[newest]]
-    upstream = _upstream(entry.get("sources"))
+    upstream = _upstream(entry.get("sources"), repository)
     row = Row(
         name=str(name),
         description=clean(entry.get("description")),
@@ -158,7 +161,7 @@ def _chart(name: str, listed: Sequence[Any], tables: _Tables) -> tuple[Row, list
     return row, [row.name, row.description, newest, versions, *columns]
 
 
-def _details(version: str, entry: Mapping[str, Any], tables: _Tables) -> tuple[int | str, ...]:
+def _details(version: str, entry: Mapping[str, Any], repository: str, tables: _Tables) -> tuple[int | str, ...]:
     """The columns of `contents`."""
     urls = entry.get("urls")
     annotations = entry.get("annotations")
@@ -169,7 +172,7 @@ def _details(version: str, entry: Mapping[str, Any], tables: _Tables) -> tuple[i
         tables.text(clean(entry.get("appVersion"), _LONGEST_NAME), version),
         date.fromisoformat(released).toordinal() - _EPOCH if released else -1,
         tables.text(_package_link(urls[0]) if isinstance(urls, list) and urls else "", version),
-        tables.text(_upstream(entry.get("sources")), version),
+        tables.text(_upstream(entry.get("sources"), repository), version),
         tables.dependencies.number(_dependencies(entry.get("dependencies"), version, tables)),
         tables.text(clean(entry.get("kubeVersion"), _LONGEST_NAME), version),
         str(revision) if isinstance(revision, str) and _REVISION.fullmatch(revision) else "",
@@ -201,9 +204,11 @@ def _package_link(url: object) -> str:
     return "" if parts.scheme or parts.netloc or not parts.path or url.startswith("//") else str(url)
 
 
-def _upstream(sources: object) -> str:
-    """The repository that a chart comes from: the first of its sources that is one, or else the first link."""
+def _upstream(sources: object, repository: str) -> str:
+    """The repository that a chart comes from: `repository` if it is among its sources, else the first that is one."""
     links = [found for source in sources if (found := _source_link(source))] if isinstance(sources, list) else []
+    if repository in links:
+        return repository
     return next((found for found in links if _is_repository(found)), links[0] if links else "")
 
 

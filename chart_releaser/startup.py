@@ -48,11 +48,14 @@ def destination_of(
         command = "verify" if audits else "update"
         raise ConfigError([f"{path}: destination: is missing; {command} needs a directory, or an owner and a repo"])
     from chart_releaser.page import directory_page, github_page
+    from chart_releaser.repositories import web_url
 
+    addresses = {source.name: web_url(repositories.locate(source)) for source in config.sources if chosen.page}
+    known = {name: address for name, address in addresses.items() if address is not None}
     if isinstance(chosen, DirectoryDestination):
         from chart_releaser.destinations.directory_audit import AuditableDirectory
 
-        page = directory_page(chosen.url) if chosen.page else None
+        page = directory_page(chosen.url, known) if chosen.page else None
         options = {"audits": audits, "writes": writes or not audits}
         return AuditableDirectory(chosen.directory, url=chosen.url, page=page, **options)
     from chart_releaser.destinations.github_audit import AuditableGitHubPages
@@ -68,7 +71,7 @@ def destination_of(
         branch=chosen.branch,
         token=repositories.token,
         cache=repositories.cache,
-        page=github_page(chosen.owner, chosen.repo) if chosen.page else None,
+        page=github_page(chosen.owner, chosen.repo, known) if chosen.page else None,
         writes=writes,
         on_wait=repositories.on_wait,
     )

@@ -21,6 +21,7 @@ from tests.serving import served
 from tools import get_axe
 
 TITLE = "gardener-community/gardener-charts"
+UPSTREAM = "https://github.com/gardener/gardener-extension-provider-azure"
 REVISION = "0123456789abcdef0123456789abcdef01234567"
 BACK = Keys.SHIFT + Keys.TAB
 EVIL = "</script><script>document.title='owned'</script><img src=x onerror=alert(1)>{{7*7}}\u2028'\"&lt;"
@@ -43,7 +44,7 @@ def example() -> list[dict[str, Any]]:
     day = datetime(2025, 9, 1, tzinfo=UTC)
     parts = ["controller", "admission-azure-application", "admission-azure-runtime"]
     azure: dict[str, Any] = {
-        "sources": ["https://github.com/gardener/gardener-extension-provider-azure"],
+        "sources": ["https://github.com/someone/else", UPSTREAM],
         "annotations": {"org.opencontainers.image.revision": REVISION},
         "dependencies": [{"name": part, "condition": f"{part}.enabled", "repository": ""} for part in parts],
         "kubeVersion": ">=1.28",
@@ -82,7 +83,7 @@ def write(folder: Path, entries: list[dict[str, Any]], **options: Any) -> None:
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a page below a path of its own, as on a Pages site."""
     folder = tmp_path_factory.mktemp("site")
-    write(folder / "some" / "gardener-charts", example())
+    write(folder / "some" / "gardener-charts", example(), repositories={"provider-azure": UPSTREAM})
     with served(folder) as base:
         yield f"{base}/some/gardener-charts"
 
@@ -147,15 +148,14 @@ def test_a_chart(browser: Browser, site: str) -> None:
     assert browser.driver.title == f"provider-azure · {TITLE}"
     assert browser.driver.current_url.endswith("/#/provider-azure")
     links = {element.text: element.get_attribute("href") for element in browser.all(".details a")}
-    upstream = "https://github.com/gardener/gardener-extension-provider-azure"
     assert links == {
         "Release notes": f"https://github.com/{TITLE}/releases/tag/provider-azure-1.57.4",
         "provider-azure-1.57.4.tgz": (
             f"https://github.com/{TITLE}/releases/download/provider-azure-1.57.4/provider-azure-1.57.4.tgz"
         ),
-        "gardener/gardener-extension-provider-azure": upstream,
-        "v1.57.4": f"{upstream}/releases/tag/v1.57.4",
-        "0123456789": f"{upstream}/commit/{REVISION}",
+        "gardener/gardener-extension-provider-azure": UPSTREAM,
+        "v1.57.4": f"{UPSTREAM}/releases/tag/v1.57.4",
+        "0123456789": f"{UPSTREAM}/commit/{REVISION}",
     }
     assert browser.texts("#chart h2") == ["Install", "Parts and switches", "Details", "41 versions"]
     assert len(browser.all(".versions tbody tr")) == 25

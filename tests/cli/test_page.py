@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.runner import TOKEN, config, run, server_env, snapshot, source, upstream
+from tests.cli.runner import TOKEN, chart, config, run, server_env, snapshot, source, upstream
 from tests.hub import GitDir, Hub, create, running
 
 PAGES = "refs/heads/gh-pages"
@@ -67,3 +67,24 @@ def test_github_gets_it_in_the_commit_of_the_index(tmp_path: Path, theirs: bytes
         assert git.read(PAGES, "index.yaml")
         run("update", cwd=work, env=server_env(server, TOKEN), ok=True)
     assert len(git.history(PAGES)) == 2
+
+
+def test_the_upstream_is_the_configured_repository_whatever_upstream_says(tmp_path: Path) -> None:
+    evil = "https://github.com/evil/fork"
+    files = chart()
+    files["charts/weather/Chart.yaml"] = f"apiVersion: v2\nname: weather\nversion: 1.0.0\nsources: [{evil}]\n"
+    hub = Hub()
+    hub.add_repository("up/weather", upstream(tmp_path / "weather.git", ["v1.0.0"], files).path)
+    hub.releases_from_tags("up/weather")
+    hub.add_repository("up/empty", upstream(tmp_path / "empty.git", []).path)
+    config(tmp_path, source("weather", "up/weather"))
+    with running(hub) as server:
+        run("update", cwd=tmp_path, env=server_env(server), ok=True)
+        page = (tmp_path / "public" / "index.html").read_text()
+        assert f'href="{server.url}/up/weather"' in page
+        assert evil not in page
+        before = snapshot(tmp_path / "public")
+        for sources in (["up/empty"], ["up/weather", "up/empty"]):
+            config(tmp_path, *(source(name.removeprefix("up/"), name) for name in sources))
+            run("update", cwd=tmp_path, env=server_env(server), ok=True)
+            assert snapshot(tmp_path / "public") == before

@@ -92,7 +92,7 @@ def test_the_overview_has_what_one_looks_for() -> None:
             ],
         }
     )
-    shown = contents(found)
+    shown = contents(found, {})
     assert [row.name for row in shown.rows] == ["acl", "beta"]
     assert (shown.versions, shown.updated) == (4, "2025-11-12")
     row = shown.rows[0]
@@ -105,7 +105,7 @@ def test_the_overview_has_what_one_looks_for() -> None:
 
 def test_the_upstream_is_the_first_source_that_is_a_repository() -> None:
     def upstream(*sources: Any) -> tuple[str, str]:
-        row = contents(one(sources=list(sources))).rows[0]
+        row = contents(one(sources=list(sources)), {}).rows[0]
         return row.upstream, row.upstream_title
 
     repository = "https://github.com/gardener/gardener"
@@ -113,6 +113,27 @@ def test_the_upstream_is_the_first_source_that_is_a_repository() -> None:
     assert upstream(f"{repository}/tree/master/charts") == (f"{repository}/tree/master/charts", "gardener/gardener")
     assert upstream("https://example.org/docs/") == ("https://example.org/docs/", "example.org/docs")
     assert upstream("git@github.com:o/r.git", "ssh://git@example.org/r", 7, None) == ("", "")
+
+
+def test_the_upstream_of_a_configured_chart_is_its_repository() -> None:
+    evil, ours = "https://github.com/evil/fork", "https://git.example.org/o/acl"
+    repositories = {"acl": ours, "gone": "javascript:alert(1)"}
+    found = index(
+        {
+            "acl": [entry("acl", "2.0.0", sources=[evil, ours]), entry("acl", "1.0.0", sources=[evil])],
+            "gone": [entry("gone", "1.0.0", sources=[evil, "javascript:alert(1)"])],
+            "other": [entry("other", "1.0.0", sources=[evil, ours])],
+        }
+    )
+    shown = contents(found, repositories)
+    assert [row.upstream for row in shown.rows] == [ours, evil, evil]
+    assert shown.rows[0].upstream_title == "git.example.org/o/acl"
+    texts = shown.data["texts"]
+    assert [texts[number] for number in shown.data["charts"][0][7]] == [ours, evil]
+    for made in (github_page("o", "r", repositories), directory_page(None, repositories)):
+        text = made(found, None)
+        assert text is not None
+        assert f'href="{ours}"' in text
 
 
 def test_data_says_what_the_script_shows() -> None:
@@ -129,7 +150,7 @@ def test_data_says_what_the_script_shows() -> None:
         "sources": ["https://github.com/o/upstream"],
         "type": "library",
     }
-    data = contents(index({"acl": [entry("acl", "1.9.0", **more), entry("acl", "1.8.0")]})).data
+    data = contents(index({"acl": [entry("acl", "1.9.0", **more), entry("acl", "1.8.0")]}), {}).data
 
     def text(number: int, version: str = "1.9.0") -> str:
         return "" if number < 0 else str(data["texts"][number]).replace("\x01", version)
@@ -332,7 +353,7 @@ entries:
 """
     )
     assert found.problems
-    shown = contents(found)
+    shown = contents(found, {})
     assert [(row.name, row.version, row.released, row.description) for row in shown.rows] == [("acl", "1.10", "", "")]
     assert sorted(shown.data["charts"][0][3]) == ["1.10", "2025-01-01"]
     assert shown.data["charts"][0][4:] == [-1, -1, -1, -1, -1, -1, "", 0]
@@ -368,12 +389,12 @@ def test_each_destination_has_its_title_and_address() -> None:
         return [Elements(text).attributes(name)[0] for name in ("data-title", "data-url", "data-alias")]
 
     found = one()
-    assert attributes(github_page("o", "charts")(found, None)) == ["o/charts", "", "charts"]
-    assert attributes(directory_page(None)(found, None)) == ["Helm charts", "", "helm-charts"]
+    assert attributes(github_page("o", "charts", {})(found, None)) == ["o/charts", "", "charts"]
+    assert attributes(directory_page(None, {})(found, None)) == ["Helm charts", "", "helm-charts"]
     url = "https://charts.example.org:8443/stable/"
-    assert attributes(directory_page(url)(found, None)) == [
+    assert attributes(directory_page(url, {})(found, None)) == [
         "charts.example.org/stable",
         "https://charts.example.org:8443/stable",
         "stable",
     ]
-    assert "helm repo add stable https://charts.example.org:8443/stable<" in str(directory_page(url)(found, None))
+    assert "helm repo add stable https://charts.example.org:8443/stable<" in str(directory_page(url, {})(found, None))
