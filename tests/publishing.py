@@ -22,6 +22,7 @@ from unittest import mock
 import yaml
 
 from chart_releaser import gitremote, pipeline, publishing
+from chart_releaser import run as run_module
 from chart_releaser.build import Built, Job
 from chart_releaser.config import Source, parse_config
 from chart_releaser.destinations.github import GitHubPages
@@ -167,7 +168,7 @@ def update(url: str, cache: Path, text: str = "as built", *, pages: Any = None, 
     repositories = _Repositories(server, TOKEN, cache, Path("/"), lambda _message: None, impatient())
     more = {"stop": stop} if stop is not None else {}
     run = Run(sources(), repositories, Silence(), threads=2, **more)
-    with quick(), mock.patch.object(publishing, "build_all", build):
+    with quick(), mock.patch.object(run_module, "build_all", build):
         return pipeline.update(run, pages or new_pages(url, cache))
 
 
