@@ -13,10 +13,17 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 from typer.exceptions import TyperException
 
-from chart_releaser import __version__
+from chart_releaser import __version__, environment
 from chart_releaser.console import Console, unwritable
+from chart_releaser.environment import Secrets
 from chart_releaser.errors import ChartReleaserError, ConfigError, UsageError
-from chart_releaser.process import INTERRUPTED, broken_stdout, finishing, open_closed_streams
+from chart_releaser.process import (
+    INTERRUPTED,
+    broken_stdout,
+    children_end_with_it,
+    finishing,
+    open_closed_streams,
+)
 from chart_releaser.startup import cache_of, destination_of, load, run_of, seconds
 
 if TYPE_CHECKING:
@@ -69,6 +76,7 @@ def _common(
 
 @app.command()
 def update(
+    context: typer.Context,
     config: ConfigOption = Path("config.yaml"),
     source: SourceOption = None,
     dry_run: DryRunOption = False,
@@ -90,10 +98,10 @@ def update(
     from chart_releaser import pipeline
     from chart_releaser.results import show_update
 
-    console = _console(verbose, quiet)
+    console = _console(context, verbose, quiet)
     settings = load(config)
     with cache_of(cache_dir, keep=not dry_run) as cache:
-        run = run_of(settings, source, jobs, cache, console, max_wait=seconds(max_wait))
+        run = run_of(settings, source, jobs, cache, console, context.obj, max_wait=seconds(max_wait))
         destination = destination_of(settings, config, run.repositories, writes=not dry_run)
         with finishing(run.stop), console.group(f"update {destination.title}"):
             report = pipeline.update(run, destination, limit=limit, dry_run=dry_run)
@@ -103,6 +111,7 @@ def update(
 
 @app.command()
 def export(
+    context: typer.Context,
     config: ConfigOption = Path("config.yaml"),
     source: SourceOption = None,
     target_dir: Annotated[
@@ -122,13 +131,13 @@ def export(
     from chart_releaser.exporting import ExportDirectory
     from chart_releaser.results import show_export
 
-    console = _console(verbose, quiet)
+    console = _console(context, verbose, quiet)
     settings = load(config)
     chosen = target_dir or old_target_dir
     if chosen is None:
         chosen = str(settings.base / settings.target_dir) if settings.target_dir else "charts"
     with cache_of(cache_dir, keep=True) as cache:
-        run = run_of(settings, source, jobs, cache, console)
+        run = run_of(settings, source, jobs, cache, console, context.obj)
         with finishing(run.stop), console.group(f"export to {chosen}"):
             report = pipeline.export(run, ExportDirectory(Path(chosen), force=force), packaged=packaged)
     show_export(console, report)
@@ -137,6 +146,7 @@ def export(
 
 @app.command("fetch-latest-versions")
 def fetch_latest_versions(
+    context: typer.Context,
     config: ConfigOption = Path("config.yaml"),
     source: SourceOption = None,
     dry_run: DryRunOption = False,
@@ -154,12 +164,12 @@ def fetch_latest_versions(
     from chart_releaser.report import UpdateReport
     from chart_releaser.results import show_latest
 
-    console = _console(verbose, quiet)
+    console = _console(context, verbose, quiet)
     settings = load(config)
     report = UpdateReport()
     writes = not (dry_run or check)
     with cache_of(cache_dir, keep=writes) as cache:
-        run = run_of(settings, source, jobs, cache, console)
+        run = run_of(settings, source, jobs, cache, console, context.obj)
         with finishing(run.stop), console.group("fetch latest versions"):
             bumps = pipeline.latest(run, report)
             changed = {bump.source: bump.new for bump in bumps if bump.changed}
@@ -180,6 +190,7 @@ app.command("fetchLatestVersions", hidden=True)(fetch_latest_versions)
 
 @app.command()
 def verify(
+    context: typer.Context,
     config: ConfigOption = Path("config.yaml"),
     source: SourceOption = None,
     repair: Annotated[bool, typer.Option("--repair", help="Put right what can be without changing a package.")] = False,
@@ -197,10 +208,10 @@ def verify(
     from chart_releaser.results import show_verify
     from chart_releaser.verify import verify as run_verify
 
-    console = _console(verbose, quiet)
+    console = _console(context, verbose, quiet)
     settings = load(config)
     with cache_of(cache_dir, keep=True) as cache:
-        run = run_of(settings, source, jobs, cache, console)
+        run = run_of(settings, source, jobs, cache, console, context.obj)
         destination = destination_of(settings, config, run.repositories, writes=repair, audits=True)
         with finishing(run.stop), console.group(f"verify {destination.title}"):
             names = [source.name for source in settings.sources]
@@ -224,10 +235,10 @@ def schema() -> None:
         console.result(line)
 
 
-def _console(verbose: bool, quiet: bool) -> Console:
+def _console(context: typer.Context, verbose: bool, quiet: bool) -> Console:
     if verbose and quiet:
         raise UsageError("--verbose and --quiet exclude each other; give one of them")
-    return Console(verbosity=1 if verbose else -1 if quiet else 0)
+    return Console(verbosity=1 if verbose else -1 if quiet else 0, secrets=context.obj.all)
 
 
 def _exit(report: UpdateReport) -> None:
@@ -238,10 +249,22 @@ def _exit(report: UpdateReport) -> None:
 
 
 def run() -> int:
-    """Run the program on `sys.argv` and return its exit code; every error has become a message on stderr."""
-    console = Console()
+    """Run the program on `sys.argv` and return its exit code; every error has become a message on stderr.
+
+    From here on `os.environ` holds no secret, and nothing else that no process needs to know.
+    """
+    secrets = environment.close(os.environ)
     try:
-        code = app(_command_first(sys.argv[1:]), standalone_mode=False)
+        with children_end_with_it():
+            return _run(secrets)
+    except KeyboardInterrupt:  # one more, while an error was being told
+        return INTERRUPTED
+
+
+def _run(secrets: Secrets) -> int:
+    console = Console(secrets=secrets.all)
+    try:
+        code = app(_command_first(sys.argv[1:]), standalone_mode=False, obj=secrets)
     except (KeyboardInterrupt, typer.Abort):
         console.error("interrupted")
         return INTERRUPTED

@@ -25,7 +25,6 @@ _CLEAR = "\r\x1b[K"
 _BAR = 20
 _BAR_FROM = 60  # columns; narrower terminals get no bar
 _NARROWEST = 40  # columns; what is narrower wraps
-_SECRETS = ("GITHUB_TOKEN", "GH_TOKEN", "CHART_RELEASER_GPG_PASSPHRASE")
 _SHORTEST_SECRET = 8  # shorter ones are no tokens, and would blot out ordinary words
 
 
@@ -38,6 +37,8 @@ class Console:
 
     verbosity: int = 0
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    secrets: Sequence[str] = field(default=(), repr=False)
+    """What is never shown."""
     started: float = field(default_factory=time.monotonic)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _bar: str = ""
@@ -149,8 +150,7 @@ class Console:
 
     def clean(self, text: str) -> str:
         """Return `text` in one line, without what could steer a terminal or a job, and without the token."""
-        for name in _SECRETS:
-            secret = self.environ.get(name, "").strip()
+        for secret in self.secrets:
             if len(secret) >= _SHORTEST_SECRET:
                 text = text.replace(secret, "***")
         shown = text

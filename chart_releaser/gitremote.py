@@ -7,7 +7,7 @@ import math
 import os
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NoReturn
 from urllib.parse import urljoin, urlsplit
@@ -40,6 +40,7 @@ _ELSEWHERE = re.compile(
     r"|stopped (?:after|because)|transport '|unable to find remote helper|SSL|certificate|protocol error"
     r"|bad line length|No space left|redirect|Out of memory|dumb http"
 )
+_SETTINGS = r"^(credential\..*helper|url\..*\.insteadof)$"
 # What git says of this machine; what the server says of its own begins with "remote: ".
 _NO_ROOM_CODES = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 _NO_ROOM_WORDS = {os.strerror(code): code for code in _NO_ROOM_CODES} | {"Out of diskspace": errno.ENOSPC}
@@ -55,6 +56,7 @@ class Remote:
         self._attempts = attempts if attempts is not None else Attempts()
         self.end = math.inf
         """When, by the monotonic clock, all that is asked of the server has to be done."""
+        self._settings: list[tuple[str, str]] | None = None
         self.title = re.sub(r"(\w://)[^/@]+@", r"\1", url) if not url.startswith("ssh://") else url
         # The user's configuration may turn an address into one of another kind (insteadOf).
         self.protocols = "https:ssh:file" + (":http" if url.startswith("http://") else "")
@@ -116,8 +118,9 @@ class Remote:
         self, git: Git, command: tuple[str, ...], stdin: bytes, timeout: float, growth: Callable[[], bool] | None
     ) -> Result:
         def attempt() -> Result:
-            config = [(f"remote.{REMOTE}.url", self._url), *(self._login.config() if self._login else ())]
-            return git.run(*command, stdin=stdin, config=config, timeout=timeout, growth=growth)
+            config = [(f"remote.{REMOTE}.url", self._url)]
+            login = self._login_config(git)
+            return git.run(*command, stdin=stdin, config=config + login, asks=not login, timeout=timeout, growth=growth)
 
         result = attempt()
         if self._login is None or not re.search(r"returned error: 30\d", result.stderr):
@@ -129,6 +132,23 @@ class Remote:
         else:
             self._login = None
         return attempt()
+
+    def _login_config(self, git: Git) -> list[tuple[str, str]]:
+        """Return the configuration for the login, none if the user's own leads git to another server.
+
+        Git hands it on to the programs that it starts in their environment. So no credential helper is left, nor does
+        an ssh that the address is rewritten for get the token.
+        """
+        if self._login is None:
+            return []
+        if self._settings is None:
+            shown = git.run("config", "--null", "--get-regexp", _SETTINGS).stdout.decode("utf-8", "surrogateescape")
+            self._settings = [(key, value) for key, _, value in (line.partition("\n") for line in shown.split("\0"))]
+        if _origin(rewritten(self._url, self._settings)) != _origin(self._login.server_url):
+            return []
+        helpers = dict.fromkeys(["credential.helper", *(key for key, _ in self._settings if key.endswith(".helper"))])
+        # With an address of its own for pushes, no other one is made for them (pushInsteadOf).
+        return [(f"remote.{REMOTE}.pushUrl", self._url), *self._login.config(), *((key, "") for key in helpers)]
 
     @property
     def _host(self) -> str:
@@ -186,6 +206,15 @@ def _moved(url: str, login: Login) -> str | None:
     return target.removesuffix(_FIRST_REQUEST) if target.endswith(_FIRST_REQUEST) else None
 
 
+def rewritten(url: str, settings: Iterable[tuple[str, str]]) -> str:
+    """Return the address that git makes of `url` by the `url.<base>.insteadOf` among its settings."""
+    found = ("", "")
+    for key, prefix in settings:
+        if key.startswith("url.") and url.startswith(prefix) and len(prefix) > len(found[1]):
+            found = (key.removeprefix("url.").removesuffix(".insteadof"), prefix)
+    return found[0] + url[len(found[1]) :]
+
+
 def _origin(url: str) -> tuple[str, str]:
     parts = urlsplit(url)
-    return parts.scheme, parts.netloc
+    return parts.scheme, parts.netloc.rpartition("@")[2]

@@ -7,7 +7,6 @@ import contextlib
 import functools
 import os
 import re
-import signal
 import subprocess
 import threading
 import time
@@ -16,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
+from chart_releaser import children
 from chart_releaser.cachelock import CacheLock
 from chart_releaser.errors import UpstreamError
 from chart_releaser.temporary import temporary_directory, temporary_failed, temporary_file
@@ -96,17 +96,19 @@ class Git:
         *command: str,
         stdin: bytes = b"",
         config: Sequence[tuple[str, str]] = (),
+        asks: bool = True,
         timeout: float = 120,
         growth: Callable[[], bool] | None = None,
     ) -> Result:
         """Run `git <command>` to its end.
 
-        `config` goes through the environment, so it may hold secrets. The process and its children are killed after
+        `config` goes through the environment, so it may hold secrets; then `asks` has to be false, so that no program
+        that asks for a password is started with it. The process and its children are killed after
         `timeout` seconds, or when `growth`, asked twice a second, says that too much was written; the result's stderr
         then says so. Raises UpstreamError if git can't be run at all.
         """
         with temporary_file(stdin) as given:
-            process = self._start(command, given, config)
+            process = self._start(command, given, config, asks=asks)
             watch = _Watch(process)
             try:
                 return watch.result(timeout, growth)
@@ -117,40 +119,52 @@ class Git:
         """Start `git <command>` with pipes for its standard streams and return the process; end it with `stop`."""
         return self._start(command, subprocess.PIPE, ())
 
-    def _start(self, command: Sequence[str], stdin: Any, config: Sequence[tuple[str, str]]) -> Any:
+    def _start(
+        self, command: Sequence[str], stdin: Any, config: Sequence[tuple[str, str]], *, asks: bool = True
+    ) -> Any:
         import git
 
         options = [part for setting in _FIXED for part in ("-c", setting)]
-        cwd = self.git_dir if self.git_dir.is_dir() else Path("/")
-        try:
-            return git.Git(cwd).execute(
-                [*_limit(), git.Git.GIT_PYTHON_GIT_EXECUTABLE, *options, *command],
-                istream=stdin,
-                as_process=True,
-                env=self._environment(config),
-                start_new_session=True,
-                pass_fds=self.lock.descriptors if self.lock is not None else (),
-            )
-        except git.exc.GitCommandNotFound as error:
-            raise UpstreamError(_NO_GIT) from error
+        with children.starting() as add:
+            try:
+                process: Any = git.Git("/").execute(
+                    [*_limit(), git.Git.GIT_PYTHON_GIT_EXECUTABLE, *options, *command],
+                    istream=stdin,
+                    as_process=True,
+                    env=self._environment(config, asks=asks),
+                    start_new_session=True,
+                    pass_fds=self.lock.descriptors if self.lock is not None else (),
+                )
+            except git.exc.GitCommandNotFound as error:
+                raise UpstreamError(_NO_GIT) from error
+            add(process.proc)
+        return process
 
-    def _environment(self, config: Sequence[tuple[str, str]]) -> dict[str, str]:
-        """What is set on top of the caller's environment, so that nothing in that leads git to another place."""
-        common = self.common or self.git_dir
+    def _environment(self, config: Sequence[tuple[str, str]], *, asks: bool) -> dict[str, str]:
+        """What is set on top of this process's environment, so that nothing in that leads git to another place."""
+        git_dir = self.git_dir.absolute()
+        common = (self.common or git_dir).absolute()
         given = {
-            "GIT_DIR": str(self.git_dir),
+            "GIT_DIR": str(git_dir),
             "GIT_COMMON_DIR": str(common),
-            "GIT_WORK_TREE": str(self.git_dir),
-            "GIT_OBJECT_DIRECTORY": str(self.objects or common / "objects"),
+            "GIT_WORK_TREE": str(git_dir),
+            "GIT_OBJECT_DIRECTORY": str((self.objects or common / "objects").absolute()),
             "GIT_ALTERNATE_OBJECT_DIRECTORIES": "",
             "GIT_NAMESPACE": "",
             "GIT_NO_REPLACE_OBJECTS": "1",
             "GIT_OPTIONAL_LOCKS": "0",
             "GIT_TERMINAL_PROMPT": "0",
             "GIT_TRACE_REDACT": "1",
+            # The user's configuration can have git write down its configuration and environment (trace2.configParams,
+            # trace2.envVars, trace2.eventTarget), and with it the token.
+            "GIT_TRACE2": "0",
+            "GIT_TRACE2_EVENT": "0",
+            "GIT_TRACE2_PERF": "0",
             "GIT_ALLOW_PROTOCOL": self.protocols,
             "GIT_NO_LAZY_FETCH": "0" if self.protocols != "none" else "1",
         }
+        if not asks:
+            given["GIT_ASKPASS"] = ""  # not even the program of core.askPass or SSH_ASKPASS
         return given | _more_config(os.environ, config)
 
 
@@ -160,15 +174,7 @@ def _limit() -> tuple[str, ...]:
 
 def stop(process: Any) -> None:
     """End a process that was started here, and all its children; does nothing if it has ended."""
-    if process.poll() is None:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGTERM)
-        try:
-            process.proc.wait(timeout=5)
-        except subprocess.TimeoutExpired:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.proc.wait()
+    children.end(process.proc)
     for stream in (process.stdin, process.stdout, process.stderr):
         if stream is not None:
             with contextlib.suppress(OSError):
@@ -246,7 +252,7 @@ def _require_git() -> None:
     except ImportError as error:  # what GitPython raises when it finds no program
         raise UpstreamError(_NO_GIT) from error
     try:
-        text = git.Git().execute([git.Git.GIT_PYTHON_GIT_EXECUTABLE, "version"])
+        text = git.Git("/").execute([git.Git.GIT_PYTHON_GIT_EXECUTABLE, "version"])
     except (git.exc.CommandError, OSError) as error:
         raise UpstreamError(_NO_GIT) from error
     found = re.search(r"(\d+)\.(\d+)", str(text))

@@ -7,13 +7,37 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 
 import typer
 
+from chart_releaser import children
 from chart_releaser.console import Console
 
 INTERRUPTED = 130
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@contextmanager
+def children_end_with_it() -> Iterator[None]:
+    """End the processes that were started in the block when it is left, also by a signal."""
+
+    def on_signal(_number: int, _frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = {number: signal.getsignal(number) for number in _ENDING}
+    for number, handler in before.items():
+        if handler == signal.SIG_DFL:  # it would end this process alone, and at once
+            signal.signal(number, on_signal)
+    with ExitStack() as stack:
+        for number, handler in before.items():
+            stack.callback(signal.signal, number, handler or signal.SIG_DFL)
+        stack.enter_context(children.ended_with_run())
+        try:
+            yield
+        finally:
+            for number in _ENDING:
+                signal.signal(number, signal.SIG_IGN)  # what comes now takes a moment, and has to be done
 
 
 @contextmanager

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
-from dataclasses import dataclass, replace
+import threading
+from dataclasses import dataclass, field, replace
 
-from chart_releaser import yamlio
+from chart_releaser import children, environment, yamlio
 from chart_releaser.errors import UsageError
 from chart_releaser.package import Package
 
-PASSPHRASE = "CHART_RELEASER_GPG_PASSPHRASE"  # noqa: S105 - the name of a variable
 SUFFIX = ".prov"
 _SECONDS = 60
 _ADVICE = "import the key, name another one under destination: sign, or take sign out"
@@ -21,15 +22,18 @@ class SigningError(UsageError):
     """gpg can't sign with the configured key; found before anything was published."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Signer:
     """Signs with `key`: anything that names a secret key to gpg, such as a fingerprint or an address.
 
-    The keyring is gpg's own (GNUPGHOME). The passphrase comes from the agent or, where nobody can be asked, from the
-    environment variable CHART_RELEASER_GPG_PASSPHRASE; it reaches gpg through a pipe.
+    The keyring is gpg's own (GNUPGHOME). Without a `passphrase` the agent is asked; with one it reaches gpg through a
+    pipe. An agent that gpg starts for this ends with the run, since it remembers the passphrase.
     """
 
     key: str
+    passphrase: str = field(default="", repr=False)
+    _first: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
+    _knows_agent: bool = field(default=False, repr=False, compare=False)
 
     def check(self) -> None:
         """Raise SigningError unless the key can sign."""
@@ -40,25 +44,25 @@ class Signer:
         return replace(package, provenance=self._sign(statement(package)).encode())
 
     def _sign(self, text: str) -> str:
-        passphrase = os.environ.get(PASSPHRASE, "")
-        command = ["gpg", "--batch", "--no-tty", "--yes", "--local-user", self.key, "--digest-algo", "SHA512"]
+        gpg = shutil.which("gpg")
+        if gpg is None:
+            raise SigningError("destination: sign needs the program gpg, which was not found; install GnuPG")
+        self._end_new_agent_with_run()
+        command = [gpg, "--batch", "--no-tty", "--yes", "--local-user", self.key, "--digest-algo", "SHA512"]
         ours, gpgs = os.pipe()
         try:
-            if passphrase:
+            if self.passphrase:
                 command += ["--pinentry-mode", "loopback", "--passphrase-fd", str(ours)]
-                os.write(gpgs, passphrase.encode() + b"\n")
+                os.write(gpgs, self.passphrase.encode() + b"\n")
             os.close(gpgs)
             gpgs = -1
-            done = subprocess.run(
+            done = children.run(
                 [*command, "--clearsign", "--output", "-"],
-                input=text.encode(),
-                capture_output=True,
-                timeout=_SECONDS,
-                check=False,
+                given=text.encode(),
+                env=environment.for_gpg(os.environ),
+                seconds=_SECONDS,
                 pass_fds=(ours,),
             )
-        except FileNotFoundError as error:
-            raise SigningError("destination: sign needs the program gpg, which was not found; install GnuPG") from error
         except (OSError, subprocess.TimeoutExpired) as error:
             raise SigningError(f"gpg could not sign with {self.key}: {error}; {_ADVICE}") from error
         finally:
@@ -68,6 +72,27 @@ class Signer:
         if done.returncode:
             raise SigningError(f"gpg can't sign with {self.key}: {_reason(done.stderr)}; {_ADVICE}")
         return done.stdout.decode()
+
+    def _end_new_agent_with_run(self) -> None:
+        with self._first:
+            if not self._knows_agent:
+                self._knows_agent = True
+                _end_new_agent_with_run()
+
+
+def _end_new_agent_with_run() -> None:
+    """Have gpg-agent ended when the run is over, unless one is running already that somebody else may use."""
+    env = environment.for_gpg(os.environ)
+    connect, conf = shutil.which("gpg-connect-agent"), shutil.which("gpgconf")
+    if connect is None or conf is None:
+        return
+    try:
+        found = children.run([connect, "--no-autostart", "getinfo pid", "/bye"], given=b"", env=env, seconds=_SECONDS)
+    except (OSError, subprocess.TimeoutExpired):
+        return
+    if b"OK" not in found.stdout.split():
+        kill = [conf, "--kill", "gpg-agent"]
+        children.at_end(lambda: subprocess.run(kill, cwd="/", env=env, capture_output=True, check=False, timeout=5))
 
 
 def statement(package: Package) -> str:

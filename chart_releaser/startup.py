@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from chart_releaser.config import Config
     from chart_releaser.console import Console
     from chart_releaser.destinations import Auditable
+    from chart_releaser.environment import Secrets
     from chart_releaser.location import Server
     from chart_releaser.repositories import Repositories
     from chart_releaser.run import Run
@@ -108,6 +109,7 @@ def run_of(
     jobs: int,
     cache: Path,
     console: Console,
+    secrets: Secrets,
     *,
     max_wait: float = 300.0,
 ) -> Run:
@@ -128,7 +130,7 @@ def run_of(
     stop = threading.Event()
     repositories = Repositories(
         server=_server(),
-        token=(os.environ.get("GITHUB_TOKEN") or os.environ.get("GH_TOKEN") or "").strip() or None,
+        token=secrets.token,
         cache=cache,
         base=config.base,
         on_wait=console.step,
@@ -138,7 +140,7 @@ def run_of(
     if config.destination is not None and config.destination.sign is not None:
         from chart_releaser.provenance import Signer
 
-        signer = Signer(config.destination.sign)
+        signer = Signer(config.destination.sign, secrets.passphrase)
     wants_latest = isinstance(config.destination, GitHubDestination) and config.destination.make_latest
     return Run(
         sources=sources,

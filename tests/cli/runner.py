@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from chart_releaser import cli
+from chart_releaser import children, cli
 from tests.gitrepo import Content, GitRepo
 from tests.hub import Server
 
@@ -61,12 +62,26 @@ def run(
     return ran
 
 
+@contextlib.contextmanager
+def passing() -> Iterator[None]:
+    """Undo what a run in this process does to it: it takes most of the environment out, and starts no process after."""
+    environ = dict(os.environ)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(children, "_is_over", False)
+        try:
+            yield
+        finally:
+            os.environ.clear()
+            os.environ.update(environ)
+
+
 def called(*words: str, capsys: pytest.CaptureFixture[str]) -> Ran:
     """Run the program in this process, for what can only be provoked from inside."""
     capsys.readouterr()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", ["chart-releaser", *words])
-        code = cli.run()
+        with passing():
+            code = cli.run()
     out, err = capsys.readouterr()
     assert "Traceback" not in err, err
     return Ran(code, out, err)

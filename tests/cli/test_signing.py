@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from chart_releaser.provenance import PASSPHRASE
+from chart_releaser.environment import PASSPHRASE
 from tests.cli.runner import TOKEN, config, run, server_env, source, upstream
 from tests.helm import Helm
 from tests.hub import Fault, GitDir, Hub, create, on, running

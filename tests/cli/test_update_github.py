@@ -111,6 +111,7 @@ def test_the_token_appears_nowhere(
     env = server_env(server, TOKEN) | {
         "PATH": f"{wrapper.parent}{os.pathsep}{os.environ['PATH']}",
         "ARGV_LOG": str(tmp_path / "argv"),
+        "CHART_RELEASER_PASS_ENV": "ARGV_LOG",
         "GITHUB_STEP_SUMMARY": str(work / "summary"),
         "GITHUB_OUTPUT": str(work / "output"),
         "GITHUB_ACTIONS": "true",

@@ -117,7 +117,7 @@ def _become(
         )
         kept = {name: value for name, value in os.environ.items() if name in ("LD_PRELOAD", "CLOCK_FILE")}
         os.environ.clear()
-        os.environ.update(kept | env)
+        os.environ.update(kept | env | {"CHART_RELEASER_PASS_ENV": "CLOCK_FILE"})
         tempfile.tempdir = None
         sys.argv = ["chart-releaser", *words]
         if file_size is not None:

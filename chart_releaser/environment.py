@@ -1,0 +1,105 @@
+"""The environment of this process and of those that it starts: what they need, no secret, nothing relative to anywhere.
+
+Libraries start processes too, with all of `os.environ`, so it is this process's own environment that is closed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from collections.abc import Mapping, MutableMapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+PASSPHRASE = "CHART_RELEASER_GPG_PASSPHRASE"  # noqa: S105 - the name of a variable
+PASS_ENV = "CHART_RELEASER_PASS_ENV"  # noqa: S105 - the name of a variable
+_SECRETS = ("GITHUB_TOKEN", "GH_TOKEN", PASSPHRASE)
+
+_ANY = r"HOME|USER|LOGNAME|SHELL|PATH|TMPDIR|TZ|LANG|LANGUAGE|LC_\w+|TERM|LD_LIBRARY_PATH|LD_PRELOAD"
+_DESKTOP = r"DISPLAY|XAUTHORITY|WAYLAND_DISPLAY|DBUS_SESSION_BUS_ADDRESS|XDG_\w+"
+_GPG = r"GNUPGHOME|GPG_TTY|PINENTRY_USER_DATA"
+_NETWORK = (
+    r"(?i:https?_proxy|all_proxy|no_proxy|ftp_proxy)|(?:NIX_)?SSL_CERT_FILE|SSL_CERT_DIR|CURL_CA_BUNDLE"
+    r"|REQUESTS_CA_BUNDLE|OPENSSL_CONF|OPENSSL_MODULES|KRB5\w+|SSH_AUTH_SOCK|SSH_AGENT_PID|SSH_ASKPASS|SSH_ASKPASS_REQUIRE"
+)
+_GIT = (
+    r"GIT_CONFIG_(?:GLOBAL|SYSTEM|NOSYSTEM|COUNT|KEY_\d+|VALUE_\d+)|GIT_(?:SSH|SSL|PROXY|AUTHOR|COMMITTER)\w*"
+    r"|GIT_ASKPASS|GIT_HTTP_PROXY_AUTHMETHOD|GIT_EXEC_PATH|GIT_PYTHON_GIT_EXECUTABLE|EMAIL"
+)
+_OURS = (
+    r"CHART_RELEASER_\w+|GITHUB_(?:SERVER_URL|API_URL|ACTIONS|STEP_SUMMARY|OUTPUT)|NO_COLOR|FORCE_COLOR|COLUMNS|LINES"
+    r"|COMP_(?:WORDS|CWORD)|_(?:(?:GARDENER_)?CHART_RELEASER|TYPER)_\w+"
+)
+_KEPT = re.compile("|".join((_ANY, _DESKTOP, _GPG, _NETWORK, _GIT, _OURS)))
+_FOR_GPG = re.compile("|".join((_ANY, _DESKTOP, _GPG)))
+# What git writes there can hold the header with the token.
+_NEVER = re.compile(r"GIT_TRACE\w*|GIT_CURL_VERBOSE|SSLKEYLOGFILE")
+_SEARCHED = ("PATH", "LD_LIBRARY_PATH", "GIT_EXEC_PATH")
+"""Lists of directories that are searched for programs and libraries. An empty entry is the current directory."""
+_PATHS = re.compile(
+    r"HOME|TMPDIR|GNUPGHOME|SSL_CERT_FILE|SSL_CERT_DIR|CURL_CA_BUNDLE|REQUESTS_CA_BUNDLE|OPENSSL_CONF|OPENSSL_MODULES"
+    r"|SSH_AUTH_SOCK|XAUTHORITY|GIT_CONFIG_(?:GLOBAL|SYSTEM)|GIT_SSL_(?:CAINFO|CAPATH|CERT|KEY)"
+    r"|GITHUB_(?:STEP_SUMMARY|OUTPUT)"
+)
+"""Files and directories that the user names, from where the user stands; processes of ours are started elsewhere."""
+
+
+@dataclass(frozen=True)
+class Secrets:
+    """What the environment held that nobody but this program may know."""
+
+    token: str | None = field(default=None, repr=False)
+    """The one for the GitHub server."""
+    passphrase: str = field(default="", repr=False)
+    """That of the signing key."""
+    all: tuple[str, ...] = field(default=(), repr=False)
+    """Whatever must not be shown."""
+
+
+def secrets_in(environ: Mapping[str, str]) -> Secrets:
+    """Return the secrets in an environment."""
+    token = (environ.get("GITHUB_TOKEN") or environ.get("GH_TOKEN") or "").strip() or None
+    return Secrets(
+        token=token,
+        passphrase=environ.get(PASSPHRASE, ""),
+        all=tuple(secret for name in _SECRETS if (secret := environ.get(name, "").strip())),
+    )
+
+
+def close(environ: MutableMapping[str, str]) -> Secrets:
+    """Reduce `environ` to what this program and its processes need, and return the secrets that it held.
+
+    Other variables stay if CHART_RELEASER_PASS_ENV lists them, separated by commas. Directories that are relative to
+    the current one are taken out of search paths: a program there must not be run. Relative paths of files become
+    absolute.
+    """
+    secrets = secrets_in(environ)
+    passed = {name.strip() for name in environ.get(PASS_ENV, "").split(",")}
+    for name in list(environ):
+        if name in _SECRETS or _NEVER.fullmatch(name) or not (name in passed or _KEPT.fullmatch(name)):
+            del environ[name]
+        elif name in _SEARCHED:
+            environ[name] = _absolute_entries(environ[name])
+            if not environ[name]:  # an empty one would be the current directory
+                del environ[name]
+        elif environ[name] and _PATHS.fullmatch(name):
+            with contextlib.suppress(OSError):  # the current directory may be gone
+                environ[name] = str(Path(environ[name]).absolute())
+    environ.setdefault("PATH", os.defpath)
+    return secrets
+
+
+def for_gpg(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return what gpg needs of `environ`. The agent that it starts keeps it, so it is less than git gets."""
+    passed = {name.strip() for name in environ.get(PASS_ENV, "").split(",")}
+    return {name: value for name, value in environ.items() if name in passed or _FOR_GPG.fullmatch(name)}
+
+
+def for_python(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return what a Python needs of `environ` to start."""
+    return {name: environ[name] for name in ("LD_LIBRARY_PATH",) if name in environ}
+
+
+def _absolute_entries(path: str) -> str:
+    return os.pathsep.join(entry for entry in path.split(os.pathsep) if Path(entry).is_absolute())
