@@ -62,6 +62,45 @@ def written(log: Path) -> str:
     return "\n".join(path.read_text() for path in log.parent.glob(f"{log.name}.*"))
 
 
+MODULES = {
+    "libraries": ["yaml", "jsonschema/__init__", "referencing/__init__", "git/__init__", "sitecustomize"],
+    "Python's own": ["json", "re", "resource", "usercustomize"],
+    "ours": ["chart_releaser/__init__", "chart_releaser/schema_check"],
+}
+
+
+@pytest.mark.parametrize("modules", MODULES)
+@pytest.mark.parametrize("command", ["update", "export"])
+def test_no_module_of_the_current_directory_is_run(tmp_path: Path, command: str, modules: str) -> None:
+    work, marker = tmp_path / "work", tmp_path / "ran"
+    for name in MODULES[modules]:
+        trap(work / f"{name}.py", marker)
+    repo = upstream(tmp_path / "up.git", ["v1.0.0"], asking_chart())
+    config(work, source("weather", repo.path))
+    run(command, cwd=work, ok=True)
+    assert not marker.exists(), marker.read_text()
+
+
+def test_no_module_of_an_exported_chart_is_run(tmp_path: Path) -> None:
+    marker = tmp_path / "ran"
+    names = ("token", "json", "yaml", "types", "operator", "select", "random", "platform", "inspect")
+    sources = []
+    for name in names:
+        files = chart(
+            name, more={"values.schema.json": "{}", "__init__.py": f"open({str(marker)!r}, 'a').write('x')\n"}
+        )
+        repo = upstream(tmp_path / f"{name}.git", ["v1.0.0"], {**files, **chart("sub", f"charts/{name}/charts/sub")})
+        sources.append(source(name, repo.path, charts=f"[charts/{name}]"))
+    work = tmp_path / "work"
+    work.mkdir()
+    config(work, *sources)
+    for _ in range(2):
+        run("export", "-t", ".", cwd=work, ok=True)
+        assert all((work / name / "__init__.py").exists() for name in names)
+    run("update", cwd=work, ok=True)
+    assert not marker.exists()
+
+
 @pytest.mark.parametrize("path", [".:{}", ":{}", "{}:", "tools:{}"])
 def test_no_program_of_the_current_directory_is_run(tmp_path: Path, path: str) -> None:
     work, marker = tmp_path / "work", tmp_path / "ran"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 
 import pytest
 
@@ -56,16 +57,20 @@ def test_what_failed_before_is_no_fault_although_its_message_quotes_the_new_valu
         {"properties": {"s": {"$ref": "file:///etc/passwd"}}},
         {"properties": {"s": {"$ref": "other.json"}}},
         {"properties": {"s": {"$ref": "#/definitions/none"}}},
-        {"$ref": "#"},
-        {"type": "nonsense"},
-        {"properties": []},
+        {"$schema": "https://json-schema.org/draft/2020-12/schema", "$dynamicRef": "https://example.org/schema.json"},
+        {
+            "$schema": "https://json-schema.org/draft/2020-12/schema",
+            "unevaluatedProperties": False,
+            "$ref": "other.json",
+        },
         {"patternProperties": {"(?P<": {}}},
+        {"patternProperties": {"\\pL": {}}, "additionalProperties": False},
+        {"properties": {"a": {"pattern": r"^[\w-\.]+$"}}},
         {"properties": {"a": {"type": "number", "minimum": 1, "exclusiveMinimum": True}}},
-        ["no schema"],
         True,
     ],
 )
-def test_schemas_that_can_not_be_followed_hinder_nothing(schema: object) -> None:
+def test_what_can_not_be_followed_hinders_nothing(schema: object) -> None:
     assert errors("a: x\n", "a: x\ns: {enabled: false}\n", schema) == []
 
 
@@ -75,11 +80,48 @@ def test_a_schema_that_is_no_json_is_an_error() -> None:
             errors("", "", text)
 
 
-def test_a_regular_expression_without_an_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_can_be_followed_is_asked_all_the_same() -> None:
+    for more in ({"pattern": "\\pL"}, {"$ref": "other.json"}, {"allOf": [{"$ref": "https://example.org/s.json"}]}):
+        schema = {"properties": {"a": {"allOf": [more, {"enum": ["x"]}]}}}
+        assert errors("a: x\n", "a: z\n", schema) == ["$.a: 'z' is not one of ['x']"]
+
+
+@pytest.mark.parametrize(
+    ("schema", "why"),
+    [
+        ({"$ref": "#"}, "it leads back to itself, or goes too deep"),
+        ({"type": "nonsense"}, r"it is no valid schema \(UnknownType: .*\)"),
+        ({"properties": []}, r"it is no valid schema \(AttributeError: .*\)"),
+        (["no schema"], r"it is no valid schema \(.*\)"),
+        ({"properties": {"big": {"pattern": "(a+)+$"}}}, "it takes more than 2 seconds"),
+    ],
+)
+def test_a_check_that_does_not_come_to_an_end_is_no_pass(schema: object, why: str) -> None:
+    big = f"big: {'a' * 40}!\n"
+    chart = made(big, schema)
+    with pytest.raises(ChartError) as caught:
+        list(new_schema_errors(chart, dataclasses.replace(chart, values=f"{big}s: {{enabled: false}}\n"), 2))
+    where = "c/values.schema.json can't be checked against the switches of sub-charts"
+    advice = "upstream has to put it right, or leave the release out with versions:"
+    assert re.fullmatch(f"{re.escape(where)}: {why}; {re.escape(advice)}", str(caught.value))
+
+
+def test_the_schema_that_took_too_long_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    slow = made(f"big: {'a' * 40}!\n", {"properties": {"big": {"pattern": "(a+)+$"}}}, name="slow")
+    before = made("a: x\n", CLOSED | {"additionalProperties": True}, slow)
+    after = dataclasses.replace(before, values="a: x\nslow: {enabled: false}\n")
     monkeypatch.setattr(schema_check, "_SECONDS", 2)
-    schema = {"properties": {"big": {"pattern": "(a+)+$"}}}
-    big = "a" * 40 + "!"
-    assert errors(f"big: {big}\n", f"big: {big}\ns: {{enabled: false}}\n", schema) == []
+    with pytest.raises(
+        ChartError, match=r"^slow/values\.schema\.json can't be checked .*: it takes more than 2 seconds;"
+    ):
+        list(new_schema_errors(before, after))
+
+
+def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(schema_check, "_MEMORY", 100 << 20)
+    schema = {"properties": {"a": {"enum": ["x"]}}, "description": "long " * 20_000_000}
+    with pytest.raises(ChartError, match=r"can't be checked .*: it takes too much memory;"):
+        errors("a: x\n", "a: y\n", schema)
 
 
 def test_a_sub_chart_is_asked_with_its_parents_values_for_it() -> None:
