@@ -36,6 +36,7 @@ from chart_releaser.plan import (
 from chart_releaser.publishing import publish_all
 from chart_releaser.report import Bump, ExportReport, Note, PassedOver, Row, UpdateReport, item_row
 from chart_releaser.run import Run, ask_each, asking, build_each, not_done
+from chart_releaser.threads import until
 from chart_releaser.versions import parse_tag
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def update(run: Run, destination: Destination, *, limit: int | None = None, dry_
 def _update(run: Run, destination: Destination, limit: int | None, dry_run: bool, report: UpdateReport) -> None:
     # Neither needs the other, and both mostly wait for the network.
     with asking(run, run.sources, partial(_list_releases, run)) as answers:
-        index = destination.open()
+        index = until(run.stop, destination.open)
         plans = _plan(run, answers(), index, report)
     for plan in plans:
         _explain(run, plan, report)

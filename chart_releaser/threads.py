@@ -66,6 +66,17 @@ def in_threads(calls: Sequence[Callable[[], T]], threads: int, stop: threading.E
     return Calls(calls, threads, stop).outcomes()
 
 
+def until(stop: threading.Event, call: Callable[[], T]) -> T:
+    """Make a call that only reads, and return or raise what came of it; when `stop` is set it is not waited for.
+
+    Raises KeyboardInterrupt then.
+    """
+    (outcome,) = in_threads([call], 1, stop)
+    if isinstance(outcome, Exception):
+        raise outcome
+    return outcome
+
+
 def _outcome(future: Future[T], stop: threading.Event) -> T | Exception:
     # Not future.result(timeout): its TimeoutError can't be told from one that the call itself raised.
     while not wait((future,), _POLL_SECONDS).done:

@@ -18,7 +18,7 @@ from chart_releaser.findings import Finding, Repair, Stored, repaired
 from chart_releaser.helmyaml import as_string
 from chart_releaser.index import Index, entry
 from chart_releaser.listed import is_strict, listing, unmeasured
-from chart_releaser.threads import in_threads
+from chart_releaser.threads import in_threads, until
 
 if TYPE_CHECKING:
     import threading
@@ -96,8 +96,8 @@ def verify(
     DestinationError where the destination can't be read; what could not be repaired is in the report.
     """
     workers = _Workers(threads, stop)
-    index, unreadable = _open(destination)
-    stored = destination.stored()
+    index, unreadable = until(stop, partial(_open, destination))
+    stored = until(stop, destination.stored)
     listed = listing(index, stored, destination.locate)
     report = VerifyReport(len(listed), sum(item.state == "published" for item in stored))
 

@@ -349,7 +349,7 @@ def test_an_agent_of_the_users_own_stays(tmp_path: Path, server: Server, keyring
 
 
 @pytest.mark.parametrize("times", [1, 2])
-@pytest.mark.parametrize("where", ["up/weather.git"])
+@pytest.mark.parametrize("where", ["up/weather.git", "acme/charts.git"])
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_no_git_outlives_the_run(
     tmp_path: Path, hub: Hub, server: Server, where: str, times: int, number: signal.Signals
