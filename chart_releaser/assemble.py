@@ -142,7 +142,7 @@ def _finish(chart: Chart, origin: Origin, budget: Budget, *, is_top: bool = Fals
     check_metadata(finished.metadata, where=f"{chart.path}/Chart.yaml")
     budget.check_time(chart.path)
     if is_top:
-        for where, problem in new_schema_errors(chart, finished):
+        for where, problem in new_schema_errors(chart, finished, budget.left):
             raise ChartError(f"{where} does not allow what the switches of sub-charts need: {problem}")
     return finished
 
