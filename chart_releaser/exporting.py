@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
-import errno
 import fcntl
 import hashlib
 import json
 import os
 import shutil
 import stat
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,12 +18,14 @@ from types import TracebackType
 from typing import Literal
 
 from chart_releaser.errors import ChartReleaserError, UsageError, run_again
+from chart_releaser.files import IrregularError, TooLargeError, exchange, read_regular
 
 STATE_FILE = ".chart-releaser.json"
 _LOCK_SECONDS = 120
 _STAGE_PREFIX = ".chart-releaser-"
-_RENAME_EXCHANGE = 2
-_AT_FDCWD = -100
+_MAX_RECORD = 64 << 20
+_MAX_PRESENT = 256 << 20
+"""Bytes. A chart has fewer: what is larger was not exported as it is."""
 
 Outcome = Literal["written", "unchanged"]
 
@@ -70,9 +69,7 @@ class ExportDirectory:
             if error is None:
                 raise _failed(self.path / STATE_FILE, failure) from failure
         finally:
-            if self._lock is not None:
-                os.close(self._lock)
-                self._lock = None
+            self._unlock()
 
     def write_chart(self, name: str, files: Sequence[tuple[str, bytes]]) -> Outcome:
         """Make `name` a directory with exactly `files` (path and content), in one step.
@@ -154,19 +151,30 @@ class ExportDirectory:
             return
         self.path.mkdir(parents=True, exist_ok=True)
         self._take_lock()
-        self._remove_leftovers()
         try:
-            self._before = (self.path / STATE_FILE).read_text(encoding="utf-8")
+            self._remove_leftovers()
+            self._read_record()
+        except BaseException:
+            self._unlock()
+            raise
+
+    def _read_record(self) -> None:
+        try:
+            self._before = read_regular(self.path / STATE_FILE, _MAX_RECORD).decode()
             record = json.loads(self._before)
             self._digests = {str(name): str(digest) for name, digest in record["charts"].items()}
             self._begun = {str(name): str(digest) for name, digest in record.get("begun", {}).items()}
         except FileNotFoundError:
             pass
-        except (ValueError, KeyError, AttributeError, TypeError):
+        except IrregularError as error:
+            raise ExportError(
+                f"{error.filename} is not a regular file; remove it, then export with --force what is to be replaced"
+            ) from error
+        except (TooLargeError, ValueError, KeyError, AttributeError, TypeError, RecursionError):
             self._digests = {}  # a damaged record makes every chart count as edited: nothing is overwritten
 
     def _take_lock(self) -> None:
-        handle = os.open(self.path, os.O_RDONLY)
+        handle = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
         end = time.monotonic() + _LOCK_SECONDS
         while True:
             try:
@@ -182,13 +190,18 @@ class ExportDirectory:
                 break
         self._lock = handle
 
+    def _unlock(self) -> None:
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
     def _remove_leftovers(self) -> None:
         """Put back or clear away what a killed run left; only under the lock, so it is nobody else's."""
         for stage in self.path.glob(f"{_STAGE_PREFIX}*.tmp"):
             if stage.is_dir() and not stage.is_symlink():
                 for old in stage.glob("old-*"):
                     target = self.path / old.name.removeprefix("old-")
-                    if not target.exists():
+                    if not os.path.lexists(target):
                         old.rename(target)
                 shutil.rmtree(stage, ignore_errors=True)
             else:
@@ -248,20 +261,28 @@ def _present(target: Path) -> str | None:
         mode = target.lstat().st_mode
     except FileNotFoundError:
         return None
-    if stat.S_ISREG(mode):
-        return _digest([("", target.read_bytes())])
-    if not stat.S_ISDIR(mode):
-        return "neither a file nor a directory"
+    try:
+        if stat.S_ISREG(mode):
+            return _digest([("", read_regular(target, _MAX_PRESENT))])
+        return _digest(_files(target)) if stat.S_ISDIR(mode) else "neither a file nor a directory"
+    except TooLargeError:
+        return "more than was exported"
+
+
+def _files(target: Path) -> dict[str, bytes]:
+    """Return what is below `target`, path to content. Raises OSError, TooLargeError."""
     found: dict[str, bytes] = {}
+    left = _MAX_PRESENT
     for directory, directories, names in os.walk(target, onerror=_raise):
         for name in [*names, *(name for name in directories if (Path(directory) / name).is_symlink())]:
             path = Path(directory) / name
             relative = path.relative_to(target).as_posix()
-            if stat.S_ISREG(path.lstat().st_mode):
-                found[relative] = path.read_bytes()
-            else:
+            try:
+                found[relative] = read_regular(path, left)
+                left -= len(found[relative])
+            except IrregularError:
                 found[f"{relative}\0special"] = b""
-    return _digest(found)
+    return found
 
 
 def _raise(error: OSError) -> None:
@@ -273,7 +294,7 @@ def _swap(new: Path, target: Path, old: Path) -> None:
     if not target.exists() and not target.is_symlink():
         new.rename(target)
         return
-    if _exchange(new, target):
+    if exchange(new, target):
         return
     parked = old.with_name(f"old-{target.name}")
     target.rename(parked)
@@ -282,19 +303,3 @@ def _swap(new: Path, target: Path, old: Path) -> None:
     except OSError:
         parked.rename(target)
         raise
-
-
-def _exchange(one: Path, other: Path) -> bool:
-    """Exchange two paths atomically by Linux's renameat2(2); False where that is not to be had."""
-    if not sys.platform.startswith("linux"):
-        return False
-    try:
-        renameat2 = ctypes.CDLL(None, use_errno=True).renameat2
-    except (OSError, AttributeError):
-        return False
-    if renameat2(_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), _RENAME_EXCHANGE) == 0:
-        return True
-    code = ctypes.get_errno()
-    if code in (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP):
-        return False
-    raise OSError(code, os.strerror(code), str(other))

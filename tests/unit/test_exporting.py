@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -38,7 +39,7 @@ def charts(tmp_path: Path) -> Path:
 def _way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """With the system's atomic exchange of two paths, and without it."""
     if request.param == "rename":
-        monkeypatch.setattr(exporting, "_exchange", lambda _one, _other: False)
+        monkeypatch.setattr(exporting, "exchange", lambda _one, _other: False)
 
 
 @pytest.mark.usefixtures("_way")
@@ -254,3 +255,72 @@ def test_two_that_began_before_the_directory_was_there_lose_no_record(tmp_path: 
         first.write_chart("a", OLD)
     assert set(json.loads((tmp_path / "out" / STATE_FILE).read_text())["charts"]) == {"a", "b"}
     assert export(tmp_path / "out", NEW, "b") == "written"
+
+
+def _fifo(path: Path, _tmp_path: Path) -> None:
+    os.mkfifo(path)
+
+
+def _record_elsewhere(path: Path, tmp_path: Path) -> None:
+    """A link to a record by which the user's changes would count as exported."""
+    edited = export(tmp_path / "other", [("Chart.yaml", b"mine\n")])
+    assert edited == "written"
+    path.symlink_to(tmp_path / "other" / STATE_FILE)
+
+
+def _device(path: Path, _tmp_path: Path) -> None:
+    path.symlink_to("/dev/zero")
+
+
+def _as_folder(path: Path, _tmp_path: Path) -> None:
+    path.mkdir()
+
+
+@pytest.mark.parametrize("make", [_fifo, _record_elsewhere, _device, _as_folder])
+def test_a_record_that_is_no_file_is_an_error_and_nothing_is_written(
+    charts: Path, tmp_path: Path, make: Callable[[Path, Path], None]
+) -> None:
+    (charts / "a" / "Chart.yaml").write_text("mine\n")
+    (charts / "a" / "templates/x.yaml").unlink()
+    (charts / "a" / "gone.txt").unlink()
+    (charts / STATE_FILE).unlink()
+    make(charts / STATE_FILE, tmp_path)
+    with pytest.raises(ExportError, match=r"\.chart-releaser\.json is not a regular file; remove it, "):
+        export(charts, NEW)
+    assert (charts / "a" / "Chart.yaml").read_text() == "mine\n"
+    (charts / STATE_FILE).rmdir() if make is _as_folder else (charts / STATE_FILE).unlink()
+    assert export(charts, NEW, force=True) == "written"
+
+
+def test_a_record_that_nests_without_an_end_or_is_too_large_counts_for_nothing(
+    charts: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = (charts / STATE_FILE).read_bytes()
+    for text in (b"[" * 200_000, record + b" " * 200):
+        monkeypatch.setattr(exporting, "_MAX_RECORD", 250_000 if text.startswith(b"[") else 200)
+        (charts / STATE_FILE).write_bytes(text)
+        with pytest.raises(ExportError, match="was not exported by chart-releaser"):
+            export(charts, NEW)
+
+
+def test_more_than_could_have_been_exported_is_not_read(charts: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exporting, "_MAX_PRESENT", 1_000_000)
+    with (charts / "a" / "large").open("wb") as file:
+        file.truncate(1 << 40)
+    with pytest.raises(ExportError, match="was changed since it was exported"):
+        export(charts, NEW)
+    assert export(charts, NEW, force=True) == "written"
+
+
+def test_what_looks_like_a_leftover_and_is_a_link_leads_nowhere(charts: Path, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    (elsewhere / "old-b").mkdir(parents=True)
+    (charts / ".chart-releaser-x.tmp").symlink_to(elsewhere)
+    (charts / ".chart-releaser-y.tmp" / "old-a").mkdir(parents=True)
+    (charts / "a").rename(tmp_path / "a")
+    (charts / "a").symlink_to("nowhere")
+    with pytest.raises(ExportError, match="was changed since it was exported"):
+        export(charts, NEW)
+    assert sorted(path.name for path in charts.iterdir()) == [STATE_FILE, "a"]
+    assert [path.name for path in elsewhere.iterdir()] == ["old-b"]
+    assert (charts / "a").is_symlink()
