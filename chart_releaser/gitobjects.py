@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
 import re
+import select
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,8 +18,12 @@ from chart_releaser.objectformat import MissingObjectError, ObjectTooLargeError
 _HEADER = re.compile(rb"([0-9a-f]+) (blob|tree|commit|tag) ([0-9]+)\n")
 _OID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _CHUNK = 1 << 20
+_PIPE = 1 << 16  # what a pipe holds at most, unless it is told otherwise
+_LINE = 200
 # So many questions at a time fit into a pipe's buffer: git can always take them all before anyone reads the answers.
 _BATCH = 50
+_ANSWER_SECONDS = 60.0
+"""git reads from this machine alone: what it has not begun to say by then, or stops saying for so long, never comes."""
 
 
 class DamagedError(UpstreamError):
@@ -29,7 +35,7 @@ class Objects:
 
     def __init__(self, git: Git, title: str) -> None:
         self._process: Any = git.start("cat-file", "--batch-command")
-        self._questions, self._answers = self._process.stdin, self._process.stdout
+        self._questions, self._answers = self._process.stdin, _Answers(self._process.stdout.fileno())
         self._stderr = Drain(self._process.stderr, 1 << 14)
         self._title = title
 
@@ -72,7 +78,17 @@ class Objects:
 
     def _answer(self, oid: str, limit: int) -> tuple[str, int, bytes]:
         """Read one answer to its end, keeping content up to `limit` bytes."""
-        line = self._answers.readline(200)
+        try:
+            return self._read_answer(oid, limit)
+        except TimeoutError as error:
+            stop(self._process)
+            raise DamagedError(
+                f"{self._title}: git could not read object {oid} within {_ANSWER_SECONDS:g} seconds; "
+                "check the file system that it is on, then run again"
+            ) from error
+
+    def _read_answer(self, oid: str, limit: int) -> tuple[str, int, bytes]:
+        line = self._answers.line()
         if line == f"{oid} missing\n".encode():
             raise MissingObjectError(oid)
         header = _HEADER.fullmatch(line)
@@ -102,6 +118,42 @@ class Objects:
         self._stderr.join(5)
         why = reason(self._stderr.data.decode("utf-8", "replace"))
         return DamagedError(f"{self._title}: its objects can't be read: {why}")
+
+
+class _Answers:
+    """Reads from a pipe, and raises TimeoutError where nothing comes for too long."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._poll = select.poll()
+        self._poll.register(descriptor, select.POLLIN)
+        self._waiting, self._at = b"", 0
+
+    def line(self) -> bytes:
+        """Return the next line, or what there is of one that is too long for an answer's first."""
+        while True:
+            end = self._waiting.find(b"\n", self._at, self._at + _LINE) + 1
+            if end or len(self._waiting) - self._at >= _LINE or not self._more():
+                return self._take(end - self._at if end else _LINE)
+
+    def read(self, size: int) -> bytes:
+        """Return at most `size` bytes, none at the end."""
+        if self._at == len(self._waiting):
+            self._more()
+        return self._take(size)
+
+    def _take(self, size: int) -> bytes:
+        taken = self._waiting[self._at : self._at + size]
+        self._at += len(taken)
+        return taken
+
+    def _more(self) -> bool:
+        if not self._poll.poll(_ANSWER_SECONDS * 1000):
+            raise TimeoutError
+        data = os.read(self._descriptor, _PIPE)
+        self._waiting = self._waiting[self._at :] + data
+        self._at = 0
+        return bool(data)
 
 
 @contextlib.contextmanager

@@ -79,7 +79,7 @@ def test_nothing_to_do_needs_no_permission(host: Machine, scene: Scene) -> None:
 def test_the_cache(host: Machine, far: Scene) -> None:
     work = far.work("out")
     cache = work / "cache"
-    with host.small(cache, READ_ONLY):
+    with host.small(cache, f"mode=700,{READ_ONLY}"):
         for command in ("update", "export"):
             ran = far.run(*command.split(), "--cache-dir", cache, cwd=work)
             assert_clear(ran, str(cache))
@@ -127,11 +127,13 @@ def test_permissions_of_somebody_who_is_not_root(
         pytest.skip("only root can be another user; in a namespace of its own a user is held up by no mode")
     work = scene.work("out")
     show_to_others(work, tmp_path_factory)
-    ran = scene.run("update", cwd=work, user=NOBODY, env={"HOME": str(work)})
+    (scene.folder / "gitconfig").write_text("[safe]\n\tdirectory = *\n")
+    trusting = {"GIT_CONFIG_GLOBAL": str(scene.folder / "gitconfig")}
+    ran = scene.run("update", cwd=work, user=NOBODY, env={"HOME": str(work), **trusting})
     assert ran.code == 2, ran.err
     assert_clear(ran, str(work / "public"))
-    assert_clear(scene.run("export", cwd=work, user=NOBODY), "charts")
-    ran = scene.run("fetch-latest-versions", cwd=scene.work("out", version=False), user=NOBODY)
+    assert_clear(scene.run("export", cwd=work, user=NOBODY, env=trusting), "charts")
+    ran = scene.run("fetch-latest-versions", cwd=scene.work("out", version=False), user=NOBODY, env=trusting)
     assert_clear(ran, CONFIG)
     ran = far.run("export", "--cache-dir", work / "cache", cwd=far.work("out"), user=NOBODY)
     assert_clear(ran, "cache", "charts")
