@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import filelock
 
-from chart_releaser.errors import UpstreamError, cache_failed
+from chart_releaser.cachedir import make_part
+from chart_releaser.errors import MachineError, UpstreamError, cache_failed
 
 
 class CacheLock:
@@ -26,9 +29,16 @@ class CacheLock:
     @contextlib.contextmanager
     def held(self, timeout: float) -> Iterator[None]:
         """Hold the lock. Raises UpstreamError if another run still has it after `timeout` seconds, MachineError."""
-        lock = filelock.FileLock(self._directory.with_suffix(".lock"), on_acquired=self._acquired)
+        path = self._directory.with_suffix(".lock")
+        lock = filelock.FileLock(path, on_acquired=self._acquired)
         try:
-            self._directory.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            make_part(path.parent)
+            # Not removed, since another run may have just put a good one there.
+            if os.path.lexists(path) and not stat.S_ISREG(path.lstat().st_mode):
+                raise MachineError(
+                    f"the cache {path.parent} can't be used: {path.name} is not a regular file; "
+                    "remove it, or choose another place with --cache-dir"
+                )
             try:
                 lock.acquire(timeout=0)
             except filelock.Timeout:

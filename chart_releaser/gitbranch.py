@@ -4,23 +4,37 @@ from __future__ import annotations
 
 import contextlib
 import re
-import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
 from chart_releaser.attempts import Attempts
 from chart_releaser.cachelock import CacheLock
-from chart_releaser.errors import DestinationError, DestinationUnusableError, MachineError, UpstreamError, cache_failed
-from chart_releaser.gitobjects import DamagedError
-from chart_releaser.gitremote import MISPLACED, REMOTE, Remote, check_room
+from chart_releaser.errors import (
+    DestinationError,
+    DestinationUnusableError,
+    MachineError,
+    SnapshotError,
+    UpstreamError,
+    cache_failed,
+)
+from chart_releaser.files import remove
+from chart_releaser.gitobjects import DamagedError, Objects, open_objects
+from chart_releaser.gitrefs import list_refs
+from chart_releaser.gitremote import REMOTE, Remote, check_room
 from chart_releaser.gitrun import Git, Login, Result, object_config, reason, require_git, write_git_dir
+from chart_releaser.gitscan import clean
+from chart_releaser.objectformat import DIRECTORY, SUBMODULE, Entry, ObjectTooLargeError, parse_commit, parse_tree
 
-_REF = "refs/published/head"
+_REFS, _HEAD = "refs/published/", "head"
 _NO_SUCH = "couldn't find remote ref"
-_FILE = b"100644 blob "
-_FILES = (_FILE, b"100755 blob ")
+_FILE = 0o100644
+_FILES = (_FILE, 0o100755)
+_OID_SIZE = 20
+# Bytes. GitHub takes no larger file: https://docs.github.com/repositories/working-with-files/managing-large-files
+_MAX_FILE = 100 << 20
+_MAX_LISTING = 64 << 20
 _LOCK_TIMEOUT = 15 * 60
 _PACKS = 100  # each run that published leaves one: beyond, the branch is cheaper to fetch again than to keep
 # Who commits where git knows nobody: https://github.com/actions/checkout#push-a-commit-to-a-pr-using-the-built-in-token
@@ -48,9 +62,7 @@ class Head:
 
     commit: str | None
     files: Mapping[str, bytes | None]
-    """Path to content, None for what is not there. A file that was left is in `blobs` only."""
-    blobs: Mapping[str, str] = field(default_factory=dict, compare=False)
-    """Path to what git calls the content, for each file that is there."""
+    """Path to content, None for what is not there."""
 
 
 class Branch:
@@ -74,32 +86,14 @@ class Branch:
         self._lock = CacheLock(self._directory, self._remote.title, on_wait)
         self._git = Git(self._directory, protocols=self._remote.protocols, lock=self._lock)
 
-    def read(self, paths: Sequence[str], leave: Callable[[str, str], bool] = lambda _path, _blob: False) -> Head:
-        """Return the branch's present commit and the content of `paths`, at the top level. Raises DestinationError.
-
-        `leave(path, blob)` tells which of them are left, given what git calls their content.
-        """
-        with self._locked():
-            if len(list(self._directory.glob("objects/pack/*.pack"))) > _PACKS:
-                shutil.rmtree(self._directory, ignore_errors=True)
-            try:
-                return self._read(paths, leave)
-            except (DamagedError, *MISPLACED):
-                shutil.rmtree(self._directory, ignore_errors=True)
-                return self._read(paths, leave)
-
-    def complete(self, head: Head) -> Head:
-        """Return `head` with the content of what `read` left, or the present one if that has been lost meanwhile.
-
-        Raises DestinationError.
-        """
+    def read(self, paths: Sequence[str]) -> Head:
+        """Return the branch's present commit and the content of `paths`, at the top level. Raises DestinationError."""
         with self._locked():
             try:
-                left = {path: self._blob(blob) for path, blob in head.blobs.items() if path not in head.files}
-                return replace(head, files={**head.files, **left})
+                return self._read(paths)
             except DamagedError:
-                shutil.rmtree(self._directory, ignore_errors=True)
-                return self._read([*head.files, *(head.blobs.keys() - head.files.keys())], lambda _path, _blob: False)
+                self._renew()
+                return self._read(paths)
 
     def tags(self, names: Sequence[str]) -> frozenset[str]:
         """Return which of `names` are tags of the repository. Raises DestinationError."""
@@ -136,8 +130,8 @@ class Branch:
                 result = None
             if result is None or not (result.status == 0 or _ANSWERED.search(_said(result))):
                 # It may be what is kept here that is damaged, which git may notice only now: once more, from anew.
-                shutil.rmtree(self._directory, ignore_errors=True)
-                if self._read((), lambda _path, _blob: True).commit != head.commit:
+                self._renew()
+                if self._read(()).commit != head.commit:
                     return False
                 result = self._commit_and_push(head, files, message)
         said = _said(result)
@@ -183,11 +177,10 @@ class Branch:
             "--no-write-fetch-head",
             "--no-auto-maintenance",
             REMOTE,
-            stdin=f"+refs/heads/{self.name}:{_REF}\n".encode(),
+            stdin=f"+refs/heads/{self.name}:{_REFS}{_HEAD}\n".encode(),
         )
 
-    def _read(self, paths: Sequence[str], leave: Callable[[str, str], bool]) -> Head:
-        self._prepare()
+    def _read(self, paths: Sequence[str]) -> Head:
         result = self._fetch()
         if _NO_SUCH in result.stderr and self._tip():  # git takes a page, such as a proxy's, for an empty repository
             self._remote.again(f"an answer without the branch {self.name}")
@@ -196,39 +189,56 @@ class Branch:
             return Head(None, dict.fromkeys(paths))
         if result.status:
             self._remote.fail(result.stderr, place=self._directory)
-        commit = self._run("rev-parse", "--verify", f"{_REF}^{{commit}}").decode().strip()
-        entries = self._entries(commit)
-        blobs = {path: self._file(entry, path) for path in paths if (entry := entries.get(path.encode())) is not None}
-        files = {
-            path: None if path not in blobs else self._blob(blobs[path])
-            for path in paths
-            if path not in blobs or not leave(path, blobs[path])
-        }
-        return Head(commit, files, blobs)
+        commit = list_refs(self._git, _REFS, self._remote.title).get(_HEAD)  # what the server has just said
+        if commit is None:
+            raise DamagedError(f"{self._remote.title}: the branch {self.name} was fetched but is not in the cache")
+        with self._objects() as objects:
+            entries = self._entries(commit, objects)
+            files = {path: self._file(entries.get(path.encode()), path, objects) for path in paths}
+        return Head(commit, files)
 
-    def _entries(self, commit: str) -> dict[bytes, bytes]:
-        """Return what is at the top level of a commit: mode, type and object name of each path."""
-        lines = self._run("ls-tree", "-z", commit).split(b"\0")
-        return {path: entry for entry, _, path in (line.partition(b"\t") for line in lines) if path}
+    @contextlib.contextmanager
+    def _objects(self) -> Iterator[Objects]:
+        """Give a reader of what is kept here that checks each object against its name. Raises DamagedError."""
+        with open_objects(self._directory / "objects", _OID_SIZE, self._remote.title) as objects:
+            try:
+                yield objects
+            except SnapshotError as error:
+                raise DamagedError(f"{self._remote.title}, branch {self.name}: {error}") from error
 
-    def _file(self, entry: bytes, path: str) -> str:
-        """Return what git calls the content of a file, given what the tree says of it."""
-        if not entry.startswith(_FILES):
+    def _entries(self, commit: str, objects: Objects) -> dict[bytes, Entry]:
+        """Return what is at the top level of a commit, by path. Raises SnapshotError, DamagedError."""
+        tree, _ = parse_commit(objects(commit, _MAX_LISTING)[1])
+        return parse_tree(objects(tree, _MAX_LISTING)[1], _OID_SIZE)
+
+    def _file(self, entry: Entry | None, path: str, objects: Objects) -> bytes | None:
+        """Return the content of a file, given what the tree says of it; None for one that is not there."""
+        if entry is None:
+            return None
+        if entry.mode not in _FILES:
             raise DestinationError(
                 f"{path} on the branch {self.name} of {self._remote.title} is a directory or a link; "
                 "make it a file, or name another branch under destination: branch"
             )
-        return entry.rpartition(b" ")[2].decode()
-
-    def _blob(self, blob: str) -> bytes:
-        return self._run("cat-file", "blob", blob)
+        try:
+            return objects(entry.oid, _MAX_FILE)[1]
+        except ObjectTooLargeError as error:
+            raise DestinationError(
+                f"{path} on the branch {self.name} of {self._remote.title} has {error.size:,} bytes, "
+                f"more than the {_MAX_FILE:,} that are read; make it smaller"
+            ) from error
 
     def _commit(self, head: Head, files: Mapping[str, bytes], message: str) -> str:
-        entries = self._entries(head.commit) if head.commit is not None else {}
+        entries: dict[bytes, Entry] = {}
+        if head.commit is not None:
+            with self._objects() as objects:
+                entries = self._entries(head.commit, objects)
         for path, data in files.items():
-            kind = next((kind for kind in _FILES if entries.get(path.encode(), b"").startswith(kind)), _FILE)
-            entries[path.encode()] = kind + self._run("hash-object", "-w", "--stdin", stdin=data).strip()
-        listed = b"".join(entry + b"\t" + path + b"\0" for path, entry in entries.items())
+            before = entries.get(path.encode())
+            mode = before.mode if before is not None and before.mode in _FILES else _FILE
+            oid = self._run("hash-object", "-w", "--stdin", stdin=data).decode().strip()
+            entries[path.encode()] = Entry(mode, oid)
+        listed = b"".join(_line(path, entry) for path, entry in entries.items())
         tree = self._run("mktree", "-z", "--missing", stdin=listed)
         parents = ["-p", head.commit] if head.commit is not None else []
         strict = (("user.useConfigOnly", "true"),)
@@ -248,17 +258,20 @@ class Branch:
 
     def _prepare(self) -> None:
         require_git()
-        if self._directory.is_symlink() or self._directory.is_file():
-            self._directory.unlink()  # nothing of ours: what it leads to stays as it is
-        for pattern in ("*.lock", "refs/**/*.lock", "objects/**/tmp_*", "*.new"):
-            for stale in list(self._directory.glob(pattern)):
-                stale.unlink(missing_ok=True)
-        write_git_dir(self._directory, object_config(20))
+        clean(self._directory)
+        if sum(1 for _ in self._directory.glob("objects/pack/*.pack")) > _PACKS:
+            remove(self._directory)
+        write_git_dir(self._directory, object_config(_OID_SIZE))
+
+    def _renew(self) -> None:
+        remove(self._directory)
+        self._prepare()
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
         try:
             with self._lock.held(_LOCK_TIMEOUT):
+                self._prepare()
                 yield
         except OSError as error:
             raise DestinationError(str(cache_failed(self._directory.parent, error))) from error
@@ -270,6 +283,12 @@ class Branch:
             f"{self._remote.title} does not let this token push to the branch {self.name}: "
             f"{reason(said, self._secrets)}; give GITHUB_TOKEN the permission contents: write"
         )
+
+
+def _line(path: bytes, entry: Entry) -> bytes:
+    """Return an entry as git-mktree(1) takes it."""
+    kind = {DIRECTORY: "tree", SUBMODULE: "commit"}.get(entry.type, "blob")
+    return f"{entry.mode:06o} {kind} {entry.oid}\t".encode() + path + b"\0"
 
 
 def _said(result: Result) -> str:

@@ -6,7 +6,6 @@ import contextlib
 import hashlib
 import os
 import re
-import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -15,10 +14,12 @@ from chart_releaser.attempts import Attempts
 from chart_releaser.budget import SOURCE_SECONDS, source_time_over
 from chart_releaser.cachelock import CacheLock
 from chart_releaser.errors import SnapshotError, UpstreamError, cache_failed
+from chart_releaser.files import read_regular, remove
 from chart_releaser.gitobjects import DamagedError, Objects, open_objects
 from chart_releaser.gitrefs import checked_tags, list_refs
-from chart_releaser.gitremote import MISPLACED, REMOTE, Remote
+from chart_releaser.gitremote import REMOTE, Remote
 from chart_releaser.gitrun import Git, Login, Result, object_config, write_git_dir
+from chart_releaser.gitscan import clean
 from chart_releaser.objectformat import Entry, MissingObjectError
 from chart_releaser.snapshot import Snapshot, Snapshots, read_snapshot
 
@@ -28,6 +29,7 @@ _FETCH_TIMEOUT = 15 * 60
 # Sizes in bytes. A cache beyond the first, or in too many pieces, is cheaper to fetch again than to keep.
 _CACHE_SIZE = 500 << 20
 _PACKS = 200
+_CONFIG_SIZE = 10_000
 _FETCH_SIZE = 2 << 30
 _LINK_ROUNDS = 50
 
@@ -88,11 +90,7 @@ class CachedRepository:
 
     def _loaded(self, tags: Sequence[str], paths: Sequence[str], stack: contextlib.ExitStack) -> Snapshots:
         """See `_load`; a cache that turns out to be damaged is made anew."""
-        try:
-            fresh = self._prepare()
-        except MISPLACED:
-            self._discard()
-            fresh = self._prepare()
+        fresh = self._prepare()
         try:
             return self._load(tags, paths, stack)
         except DamagedError as error:
@@ -223,19 +221,17 @@ class CachedRepository:
     def _prepare(self) -> bool:
         """Make the cache usable, whatever state it was left in, and return whether it is new or empty."""
         directory = self._directory
+        clean(directory)
         if _size(directory) > _CACHE_SIZE or sum(1 for _ in directory.glob("objects/pack/*.pack")) > _PACKS:
             self._discard()
         fresh = not any(directory.glob("objects/*/*"))
-        if fresh or directory.is_symlink():  # references without objects are worse than none
+        if fresh:  # references without objects are worse than none
             self._discard()
-        for pattern in ("*.lock", "refs/**/*.lock", "objects/**/tmp_*", "objects/incoming-*", "*.new"):
-            for stale in list(directory.glob(pattern)):
-                _remove(stale)
         for pack in list(directory.glob("objects/pack/*.pack")):
             if not pack.with_suffix(".idx").exists():
-                _remove(pack)
-        with contextlib.suppress(OSError, UnicodeDecodeError):
-            if "objectFormat = sha256" in (directory / "config").read_text(encoding="ascii"):
+                remove(pack)
+        with contextlib.suppress(OSError):
+            if b"objectFormat = sha256" in read_regular(directory / "config", _CONFIG_SIZE):
                 self._oid_size = 32
         partial = f'[extensions]\n\tpartialClone = {REMOTE}\n[remote "{REMOTE}"]\n\tpromisor = true\n'
         config = object_config(self._oid_size, version=1) + partial + "\tpartialCloneFilter = blob:none\n"
@@ -243,7 +239,7 @@ class CachedRepository:
         return fresh
 
     def _discard(self) -> None:
-        _remove(self._directory)
+        remove(self._directory)
 
 
 def _slug(title: str) -> str:
@@ -265,10 +261,3 @@ def _size(directory: Path) -> int:
             with contextlib.suppress(OSError):
                 total += os.lstat(os.path.join(folder, name)).st_size  # noqa: PTH118 - asked twice a second
     return total
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)

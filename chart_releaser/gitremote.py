@@ -20,8 +20,6 @@ from chart_releaser.gitrun import Git, Login, Result, reason, temporary_git_dir
 
 REMOTE = "chart-releaser"
 """The remote's name in git's configuration; not origin, which the user's own configuration may speak of."""
-MISPLACED = (IsADirectoryError, NotADirectoryError, FileExistsError)
-"""What comes of a cache in which something else is in the place of a file or a directory: it is made anew."""
 _RETRIES = (1.0, 4.0)
 _FIRST_REQUEST = "/info/refs?service=git-upload-pack"
 _TIMEOUT = (10, 30)

@@ -18,6 +18,7 @@ from typing import IO, Any
 from chart_releaser import children
 from chart_releaser.cachelock import CacheLock
 from chart_releaser.errors import UpstreamError
+from chart_releaser.files import write_private
 from chart_releaser.temporary import temporary_directory, temporary_failed, temporary_file
 
 OLDEST = (2, 36)
@@ -317,6 +318,4 @@ def write_git_dir(directory: Path, config: str) -> None:
     for name in ("objects/pack", "objects/info", "refs"):
         (directory / name).mkdir(parents=True, exist_ok=True)
     for name, text in (("HEAD", "ref: refs/heads/none\n"), ("config", config)):
-        staged = directory / f"{name}.new"
-        staged.write_text(text, encoding="ascii")
-        staged.replace(directory / name)
+        write_private(directory / name, text.encode())

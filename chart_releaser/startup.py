@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from chart_releaser.cachedir import check_cache
 from chart_releaser.errors import ConfigError, UpstreamError, UsageError
 from chart_releaser.temporary import temporary_directory
 
@@ -68,7 +69,7 @@ def destination_of(
         require_git()
     return AuditableGitHubPages(
         GitHubRepository(repositories.server, chosen.owner, chosen.repo),
-        repositories.api(repositories.server),
+        repositories.api(repositories.server, keeps=False),  # what is published is decided by no kept answer
         branch=chosen.branch,
         token=repositories.token,
         cache=repositories.cache,
@@ -157,10 +158,13 @@ def run_of(
 def cache_of(chosen: Path | None, *, keep: bool) -> Iterator[Path]:
     """Give the directory for what is fetched: `chosen`, or the user's own.
 
-    Without `keep` it is a temporary one: a dry run leaves nothing behind, wherever it is looked for.
+    Without `keep` it is a temporary one: a dry run leaves nothing behind, wherever it is looked for. Raises UsageError,
+    MachineError for one that belongs to other users or that they may write to.
     """
     if keep:
-        yield chosen if chosen is not None else _default_cache()
+        cache = chosen if chosen is not None else _default_cache()
+        check_cache(cache)
+        yield cache
         return
     with temporary_directory() as directory:
         yield directory

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import random
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -21,7 +20,6 @@ from chart_releaser.errors import (
 from chart_releaser.gitbranch import Branch, Head
 from chart_releaser.gitrun import Login
 from chart_releaser.index import Index, entry
-from chart_releaser.index_excerpt import Excerpt, KeptExcerpt, blob_name
 from chart_releaser.index_scan import scan
 
 if TYPE_CHECKING:
@@ -70,9 +68,8 @@ class GitHubPages:
         self._page = page
         self._writes = writes
         self._now = now
-        self._kept = KeptExcerpt(cache / "index" / f"{_file_name(repository, branch)}.json")
         self._index: Index | None = Index.parse(None)
-        """None where an excerpt was enough until now."""
+        """None where what a scan finds was enough until now."""
         self._head = Head(None, {})
         self._default_branch = ""
         self._private = False
@@ -84,7 +81,7 @@ class GitHubPages:
         return self._repository.slug
 
     def open(self) -> Listing:
-        """See `Destination.open`; an index is parsed only where it has an odd layout and is new to the cache.
+        """See `Destination.open`; an index is parsed only where it has an odd layout.
 
         Raises DestinationUnusableError for what the user has to put right.
         """
@@ -165,7 +162,6 @@ class GitHubPages:
                 files[".nojekyll"] = b""
             if self._branch.push(self._head, files, message):
                 self._index = merged
-                self._kept.keep(blob_name(files[INDEX]), Excerpt.of(merged))
                 return
         raise DestinationError(
             f"the branch {self._branch.name} of {self.title} moved {_PUSH_ATTEMPTS} times while this run tried to push "
@@ -173,46 +169,18 @@ class GitHubPages:
         )
 
     def _read(self) -> Listing:
-        """Read the branch; of an index, what its excerpt has: that is enough until there is something to publish."""
-        found: Excerpt | None = None
-
-        def is_known(path: str, blob: str) -> bool:
-            nonlocal found
-            if path == INDEX:
-                found = self._kept.find(blob)
-            return path == INDEX and found is not None
-
-        self._head = self._branch.read((INDEX, PAGE), leave=is_known)
-        if found is None:
-            found = self._scanned(self._head)
-        if found is None:
-            return self._read_index()
+        """Read the branch; an index in the usual layout is scanned only, until there is something to publish."""
+        self._head = self._branch.read((INDEX, PAGE))
         self._index = None
-        return found
-
-    def _scanned(self, head: Head) -> Excerpt | None:
-        """Return the excerpt of an index that need not be parsed for it, and keep it for other runs."""
-        data = head.files.get(INDEX)
+        data = self._head.files.get(INDEX)
         found = None if data is None else scan(data)
-        if found is not None:
-            self._kept.keep(head.blobs[INDEX], found)
-        return found
+        return self._whole() if found is None else found
 
     def _whole(self) -> Index:
-        """Return the index, parsed now if its excerpt was enough until now."""
-        if self._index is not None:
-            return self._index
-        if INDEX not in self._head.files:
-            self._head = self._branch.complete(self._head)
-        return self._read_index()
-
-    def _read_index(self) -> Index:
-        """Parse the index on the branch, and keep its excerpt for other runs."""
-        self._index = index = self._parse(self._head)
-        blob = self._head.blobs.get(INDEX)
-        if blob is not None and index.text:  # one that is broken may count as empty, but not for others
-            self._kept.keep(blob, Excerpt.of(index))
-        return index
+        """Return the index, parsed now if that was not necessary until now."""
+        if self._index is None:
+            self._index = self._parse(self._head)
+        return self._index
 
     def _page_files(self, index: Index) -> dict[str, bytes]:
         if self._page is None:
@@ -234,7 +202,3 @@ class GitHubPages:
         message = f"Set up the Helm repository on {self._branch.name}"
         self._commit(lambda index: index.merge((), generated=self._now()), message)
         self._read()
-
-
-def _file_name(repository: GitHubRepository, branch: str) -> str:
-    return hashlib.sha256(f"{repository.clone_url} {branch}".encode()).hexdigest()

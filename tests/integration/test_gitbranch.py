@@ -119,38 +119,6 @@ def test_branches_of_any_name(git: GitDir, branch: Callable[..., Branch], name: 
     assert branch(name, "another").read(["index.yaml"]).files == {"index.yaml": b"first\n"}
 
 
-def test_content_that_is_known_is_left_until_it_is_wanted(git: GitDir, branch: Callable[..., Branch]) -> None:
-    git.commit("gh-pages", {"a": b"A\n", "b": b"B\n"})
-    blob = git.git("rev-parse", "gh-pages:a").decode().strip()
-    asked = []
-
-    def leave(path: str, name: str) -> bool:
-        asked.append((path, name))
-        return name == blob
-
-    head = branch().read(["a", "b", "none"], leave)
-    assert dict(asked) == {"a": blob, "b": git.git("rev-parse", "gh-pages:b").decode().strip()}
-    assert head.files == {"b": b"B\n", "none": None}
-    assert head.blobs["a"] == blob
-    whole = branch().complete(head)
-    assert whole == Head(head.commit, {"a": b"A\n", "b": b"B\n", "none": None})
-    assert branch().complete(whole) == whole
-
-
-def test_content_that_was_left_and_lost_is_read_from_the_branch_as_it_is_now(
-    git: GitDir, branch: Callable[..., Branch], tmp_path: Path
-) -> None:
-    git.commit("gh-pages", {"a": b"A\n", "b": b"B\n"})
-    head = branch().read(["a", "b"], lambda path, _: path == "a")
-    shutil.rmtree(tmp_path / "cache")
-    assert branch().complete(head) == Head(head.commit, {"a": b"A\n", "b": b"B\n"})
-    shutil.rmtree(tmp_path / "cache")
-    git.commit("gh-pages", {"a": b"A2\n"})
-    later = branch().complete(head)
-    assert later.commit != head.commit
-    assert later.files == {"a": b"A2\n", "b": b"B\n"}
-
-
 def test_a_large_index(git: GitDir, branch: Callable[..., Branch]) -> None:
     text = b"# a comment\n" * 1_500_000
     git.commit("gh-pages", {"index.yaml": text})

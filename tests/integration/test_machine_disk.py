@@ -91,7 +91,7 @@ def test_the_cache(host: Machine, far: Scene) -> None:
     for options in limits(4, 400, 50, 3):
         work = far.work("out")
         cache = work / "cache"
-        with host.small(cache, options):
+        with host.small(cache, f"mode=700,{options}"):
             ran = far.run("update", "--cache-dir", cache, cwd=work)
             far.check_public(work / "public")
             if ran.code:
