@@ -70,6 +70,8 @@ class GitHubApi:
         self._responses = responses
         self.has_token = token is not None
         self.pacing = pacing
+        self.unchanged = 0
+        """How many answers of earlier runs were used, since the server said that they are still the same."""
         self._token = token
         # PyGithub's own Retry sleeps through any Retry-After, never retries PATCH and repeats a POST that had its
         # effect: reading requests are repeated here, limits are for `pacing`, and lost answers for who knows what to
@@ -84,19 +86,22 @@ class GitHubApi:
             seconds_between_writes=0,
         ).requester
 
-    def get(self, path: str, parameters: Mapping[str, Any] | None = None) -> tuple[Mapping[str, Any], Any]:
+    def get(
+        self, path: str, parameters: Mapping[str, Any] | None = None, *, fresh: bool = False
+    ) -> tuple[Mapping[str, Any], Any]:
         """Return headers (lower case) and JSON of `GET path`, asked again where no answer came.
 
-        Raises GitHubError and RateLimitError.
+        With `fresh` nothing is taken from an earlier run. Raises GitHubError and RateLimitError.
         """
 
         key = f"{self.server.api_url} {path} {sorted((parameters or {}).items())}"
-        kept = self._responses.find(key) if self._responses is not None else None
+        kept = self._responses.find(key) if self._responses is not None and not fresh else None
 
         def ask() -> _Answer:
             validator = {} if kept is None else {"If-None-Match": kept.etag}
             status, headers, text = self._requester.requestJson("GET", path, dict(parameters or {}), validator)
             if status == 304 and kept is not None:
+                self.unchanged += 1
                 return kept.headers, kept.value
             answer = parsed(status, headers, str(text))
             if self._responses is not None:
@@ -148,9 +153,9 @@ class GitHubApi:
         with translated(self.server), exchange.within(_ANSWER_SECONDS):
             return self._requester.graphql_query(query, dict(variables))[1].get("data")
 
-    def pages(self, path: str) -> Iterator[list[dict[str, Any]]]:
+    def pages(self, path: str, *, fresh: bool = False) -> Iterator[list[dict[str, Any]]]:
         """Yield the pages of a list, a hundred items each, asking for the next one only when it is wanted."""
-        headers, items = self.get(path, {"per_page": PAGE_SIZE})
+        headers, items = self.get(path, {"per_page": PAGE_SIZE}, fresh=fresh)
         for _ in range(_MAX_PAGES):
             if not isinstance(items, list):
                 raise GitHubError(f"{self.server.api_url}{path} answered with something that is no list")
@@ -158,7 +163,7 @@ class GitHubApi:
             following = _NEXT_LINK.search(str(headers.get("link", "")))
             if following is None:
                 return
-            headers, items = self.get(following[1])
+            headers, items = self.get(following[1], fresh=fresh)
         raise GitHubError(
             f"{self.server.api_url}{path} fills more than {_MAX_PAGES} pages, which GitHub's lists never do"
         )

@@ -74,7 +74,7 @@ def _update(run: Run, destination: Destination, limit: int | None, dry_run: bool
     # Neither needs the other, and both mostly wait for the network.
     with asking(run, run.sources, partial(_list_releases, run)) as answers:
         index = until(run.stop, destination.open)
-        plans = _plan(run, answers(), index, report)
+        plans = _plan(run, _confirmed(run, answers(), index), index, report)
     for plan in plans:
         _explain(run, plan, report)
         report.planned += map(item_row, plan.missing)
@@ -94,9 +94,40 @@ def _explain(run: Run, plan: SourcePlan, report: UpdateReport) -> None:
         run.reporter.detail(f"{name} {tag}: not tracked: {reason}")
 
 
-def _list_releases(run: Run, location: Location, sources: Sequence[Source]) -> list[Release]:
+@dataclass(frozen=True)
+class _Listed:
+    """The releases of a repository; `from_cache` if an earlier run kept them, and the server said that they are so."""
+
+    releases: list[Release]
+    from_cache: bool
+
+
+def _list_releases(run: Run, location: Location, sources: Sequence[Source], *, fresh: bool = False) -> _Listed:
     upstream = run.repositories.upstream(location)
-    return upstream.releases(lambda releases: enough_for(sources, releases))
+    releases = upstream.releases(lambda releases: enough_for(sources, releases), fresh=fresh)
+    return _Listed(releases, upstream.from_cache)
+
+
+def _confirmed(
+    run: Run, listed: Iterable[tuple[Source, _Listed | Exception]], index: Listing
+) -> Iterable[tuple[Source, list[Release] | Exception]]:
+    """Return the releases of each source, asked for anew where something that an earlier run kept is to be published.
+
+    What is kept may say that there is nothing new. What gets published is decided by what the server says now.
+    """
+    first = list(listed)
+    doubtful = [
+        source
+        for source, outcome in first
+        if isinstance(outcome, _Listed)
+        and outcome.from_cache
+        and plan_source(source, outcome.releases, index.versions(source.name)).missing
+    ]
+    asked = ask_each(run, doubtful, partial(_list_releases, run, fresh=True)) if doubtful else ()
+    again = {source.name: outcome for source, outcome in asked}
+    for source, kept in first:
+        outcome = again.get(source.name, kept)
+        yield source, outcome.releases if isinstance(outcome, _Listed) else outcome
 
 
 def _plan(

@@ -71,17 +71,20 @@ class Repositories:
         ours = isinstance(location, GitHubRepository) and location.server == self.server
         return self.token if ours else None
 
-    def api(self, server: Server) -> GitHubApi:
-        """Return this thread's client for `server`: PyGithub's keeps the state of a request in the client."""
+    def api(self, server: Server, *, keeps: bool = True) -> GitHubApi:
+        """Return this thread's client for `server`: PyGithub's keeps the state of a request in the client.
+
+        With `keeps` it keeps answers for the next run, and asks only whether those of earlier runs are still the same.
+        """
         from chart_releaser.githubapi import GitHubApi
         from chart_releaser.responses import Responses
 
-        clients: dict[Server, GitHubApi] = self._local.__dict__.setdefault("clients", {})
-        if server not in clients:
+        clients: dict[tuple[Server, bool], GitHubApi] = self._local.__dict__.setdefault("clients", {})
+        if (server, keeps) not in clients:
             token = self.token if server == self.server else None
-            responses = Responses(self.cache / "api", identity=token or "")
-            clients[server] = GitHubApi(server, token, self.pacing, responses, self.attempts)
-        return clients[server]
+            responses = Responses(self.cache / "api") if keeps else None
+            clients[server, keeps] = GitHubApi(server, token, self.pacing, responses, self.attempts)
+        return clients[server, keeps]
 
 
 def web_url(location: Location) -> str | None:

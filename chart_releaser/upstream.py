@@ -53,8 +53,14 @@ Enough = Callable[[Sequence[Release]], bool]
 class Upstream(Protocol):
     """One upstream repository."""
 
-    def releases(self, enough: Enough) -> list[Release]:
-        """Return the published releases, newest created first, read until `enough` of them are there."""
+    from_cache: bool
+    """Whether what `releases` returned last is, in part at least, what an earlier run kept."""
+
+    def releases(self, enough: Enough, *, fresh: bool = False) -> list[Release]:
+        """Return the published releases, newest created first, read until `enough` of them are there.
+
+        With `fresh` nothing of that comes from an earlier run.
+        """
 
     def release(self, tags: Sequence[str]) -> Release:
         """Return the release of the first of `tags` that has one."""
@@ -69,12 +75,14 @@ class GitHubUpstream:
     def __init__(self, repository: GitHubRepository, api: GitHubApi) -> None:
         self._repository = repository
         self._api = api
+        self.from_cache = False
 
-    def releases(self, enough: Enough) -> list[Release]:
+    def releases(self, enough: Enough, *, fresh: bool = False) -> list[Release]:
         """See `Upstream`. Drafts are left out. https://docs.github.com/rest/releases/releases#list-releases"""
         found: list[Release] = []
+        unchanged = self._api.unchanged
         try:
-            for page in self._api.pages(f"/repos/{self._repository.slug}/releases"):
+            for page in self._api.pages(f"/repos/{self._repository.slug}/releases", fresh=fresh):
                 found += [release for item in page if (release := _release(item)) is not None]
                 if sum(len(release.notes or "") for release in found) > _MAX_NOTES:
                     raise UpstreamError(
@@ -85,6 +93,7 @@ class GitHubUpstream:
                     break
         except GitHubError as error:
             raise self._failed(error) from error
+        self.from_cache = self._api.unchanged > unchanged
         return found
 
     def release(self, tags: Sequence[str]) -> Release:
@@ -148,11 +157,13 @@ def _release(item: Any) -> Release | None:
 class GitUpstream:
     """A plain git repository: its tags are its releases, their messages the notes."""
 
+    from_cache = False
+
     def __init__(self, title: str, list_tags: Callable[[], Sequence[str]]) -> None:
         self._title = title
         self._list_tags = list_tags
 
-    def releases(self, enough: Enough) -> list[Release]:  # noqa: ARG002 - one request lists all tags
+    def releases(self, enough: Enough, *, fresh: bool = False) -> list[Release]:  # noqa: ARG002 - one request lists all
         """See `Upstream`: every tag, in no particular order."""
         return [Release(tag) for tag in self._list_tags()]
 

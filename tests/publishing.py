@@ -138,7 +138,9 @@ def quick() -> Iterator[None]:
 
 
 class _Upstream:
-    def releases(self, _enough: object) -> list[Release]:
+    from_cache = False
+
+    def releases(self, _enough: object, *, fresh: bool = False) -> list[Release]:
         return [Release(f"v{version}", notes=f"Notes of {version}\n") for version in VERSIONS]
 
 

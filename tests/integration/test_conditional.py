@@ -16,7 +16,7 @@ START = datetime(2024, 1, 1, tzinfo=UTC)
 
 
 def list_all(server: Server, cache: Path) -> list[Release]:
-    api = GitHubApi(server, "a-token-of-tests", Pacing(), Responses(cache, "me"))
+    api = GitHubApi(server, "a-token-of-tests", Pacing(), Responses(cache))
     return GitHubUpstream(GitHubRepository(server, "o", "n"), api).releases(lambda _: False)
 
 

@@ -21,9 +21,9 @@ def test_a_304_without_the_etag_that_was_asked_for_is_one_all_the_same(tmp_path:
     hub = new_hub(tmp_path)
     with running(hub) as server:
         where = Server(server.url, server.api_url)
-        first = GitHubApi(where, TOKEN, impatient(), Responses(tmp_path / "api", "me")).get(f"/repos/{SLUG}")[1]
+        first = GitHubApi(where, TOKEN, impatient(), Responses(tmp_path / "api")).get(f"/repos/{SLUG}")[1]
         hub.add_fault(Fault(on("GET", f"/repos/{SLUG}$"), "refuse", status=304, headers=headers, body=b""))
-        again = GitHubApi(where, TOKEN, impatient(), Responses(tmp_path / "api", "me")).get(f"/repos/{SLUG}")[1]
+        again = GitHubApi(where, TOKEN, impatient(), Responses(tmp_path / "api")).get(f"/repos/{SLUG}")[1]
     assert again == first
 
 

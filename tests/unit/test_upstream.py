@@ -23,6 +23,7 @@ class Api:
     """Pages of releases, and what was asked."""
 
     has_token = False
+    unchanged = 0
 
     def __init__(
         self,
@@ -36,7 +37,7 @@ class Api:
         self._answers = answers or {}
         self._error = error
 
-    def pages(self, path: str) -> Iterator[Sequence[Any]]:
+    def pages(self, path: str, *, fresh: bool = False) -> Iterator[Sequence[Any]]:
         for page in self._pages:
             self.asked.append(path)
             yield page
