@@ -58,29 +58,34 @@ def build_all(
     *,
     threads: int,
     stop: threading.Event,
+    on_idle: Callable[[float], None] = lambda _seconds: None,
 ) -> Generator[Built[T], None, None]:
     """Yield what became of every item: those of one repository in their order, repositories in turn as they get done.
 
     Of several that have results the first in `jobs` is taken, so that a slow one holds up no other. `make` turns a
     finished chart into what is wanted of it, in the building thread. At most `threads` repositories are worked on at a
-    time, apart from slow ones. Closing the iterator, or setting `stop`, ends it: what has not been built by then is
+    time, apart from slow ones. `on_idle` is called now and then while there is no result, with the seconds for which
+    there has been none. Closing the iterator, or setting `stop`, ends it: what has not been built by then is
     left.
     """
     closed = threading.Event()
     ready = threading.Semaphore(0)
     lanes: list[_Lane[T]] = []
     waiting = list(jobs)
+    asked = time.monotonic()
     try:
         while (lanes or waiting) and not stop.is_set():
             while waiting and _has_room(lanes, threads):
                 lanes.append(_Lane(waiting.pop(0), make, closed, ready))
             if not ready.acquire(timeout=_POLL_SECONDS):
+                on_idle(time.monotonic() - asked)
                 continue
             lane, built = next((lane, lane.take()) for lane in lanes if lane.has_result)
             if built is None:
                 lanes.remove(lane)
             else:
                 yield built
+            asked = time.monotonic()
     finally:
         closed.set()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -21,12 +23,62 @@ if TYPE_CHECKING:
     from chart_releaser.snapshot import Snapshot
 
 
+_IDLE_SECONDS = 30.0
+_BETWEEN_SECONDS = 600.0
+
+
 @dataclass(frozen=True)
 class _Ready:
     """A package with the notes that go with it."""
 
     package: Package
     notes: str
+
+
+class _Done:
+    """What was published, and has to be listed in the index."""
+
+    def __init__(self, run: Run, destination: Destination, report: UpdateReport) -> None:
+        self._run = run
+        self._destination = destination
+        self._report = report
+        self._unlisted: list[tuple[Item, Published]] = []
+        self._next_time = 0.0
+        self.count = 0
+
+    def add(self, item: Item, published: Published) -> None:
+        """Take what is to be listed."""
+        self.count += 1
+        self._unlisted.append((item, published))
+
+    def list_while_idle(self, seconds: float) -> None:
+        """List what is published so far, if a slow upstream has kept it waiting for `seconds`.
+
+        Not too often: GitHub builds a Pages site at most ten times an hour. What fails is tried again at the end.
+        """
+        if self._unlisted and seconds > _IDLE_SECONDS and time.monotonic() > self._next_time:
+            self._next_time = time.monotonic() + _BETWEEN_SECONDS
+            with contextlib.suppress(DestinationError, RateLimitError):
+                self._list()
+
+    def list_all(self) -> None:
+        """List the rest. Where that fails the packages are there all the same, and the next run lists them."""
+        try:
+            self._list()
+        except (DestinationError, RateLimitError) as error:
+            for item, _ in self._unlisted:
+                self._report.fail(item_row(item), error)
+            self._run.reporter.failure(f"{self._destination.title}: {describe(error)}")
+
+    def _list(self) -> None:
+        try:
+            self._destination.finish([published for _, published in self._unlisted])
+        except ConflictError as error:
+            self._run.reporter.failure(self._report.fail(Row(self._destination.title), error))
+        self._report.published += [
+            item_row(item, url=published.url, digest=published.digest) for item, published in self._unlisted
+        ]
+        self._unlisted.clear()
 
 
 def publish_all(
@@ -53,27 +105,27 @@ def publish_all(
         return
     if run.signer is not None:
         run.signer.check()
-    done: list[tuple[Item, Published]] = []
+    done = _Done(run, destination, report)
     destination.prepare([f"{item.source.name}-{item.version}" for item in items])
     room = Room(index)
-    builds = build_each(run, items, make, "publishing")
+    builds = build_each(run, items, make, "publishing", done.list_while_idle)
     try:
         for handled, built in enumerate(builds, 1):
             _publish_one(run, destination, built, latest, room, done, report)
-            if limit is not None and len(done) >= limit and handled < len(items):
+            if limit is not None and done.count >= limit and handled < len(items):
                 report.early = f"--limit {limit} is reached; {len(items) - handled} more wait for the next run"
                 break
     except RateLimitError as error:
         report.early = report.early or str(error)
     except DestinationUnusableError as error:
-        if not done:
+        if not done.count:
             raise
         run.reporter.failure(report.fail(Row(destination.title), error))
     except KeyboardInterrupt:
         report.interrupted = True
     finally:
         builds.close()
-        _finish(run, destination, done, report)
+        done.list_all()
         report.sort(items)
     report.interrupted = report.interrupted or run.stop.is_set()
 
@@ -87,27 +139,13 @@ def _latest(run: Run, plans: Sequence[SourcePlan]) -> Item | None:
     return None
 
 
-def _finish(run: Run, destination: Destination, done: Sequence[tuple[Item, Published]], report: UpdateReport) -> None:
-    """List what was published. Where that fails the packages are there all the same, and the next run lists them."""
-    try:
-        destination.finish([published for _, published in done])
-    except ConflictError as error:
-        run.reporter.failure(report.fail(Row(destination.title), error))
-    except (DestinationError, RateLimitError) as error:
-        for item, _ in done:
-            report.fail(item_row(item), error)
-        run.reporter.failure(f"{destination.title}: {describe(error)}")
-        return
-    report.published += [item_row(item, url=published.url, digest=published.digest) for item, published in done]
-
-
 def _publish_one(
     run: Run,
     destination: Destination,
     built: Built[_Ready],
     latest: Item | None,
     room: Room,
-    done: list[tuple[Item, Published]],
+    done: _Done,
     report: UpdateReport,
 ) -> None:
     item = built.item
@@ -122,5 +160,5 @@ def _publish_one(
     except Exception as error:
         not_done(run, report, item_row(item), error)
         return
-    done.append((item, published))
+    done.add(item, published)
     run.reporter.step(f"published {item.source.name} {item.version}")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from chart_releaser.config import Source
     from chart_releaser.githubapi import GitHubApi
 
-LISTING_SECONDS = 120.0
+LISTING_SECONDS = 60.0
 """For the names of a repository's tags: every source waits for the answers of all."""
 _SCP = re.compile(r"(?:[^@/:]+@)?(?P<host>\[[^\]]+\]|[^@/:]+):(?!//)(?P<path>.+)")
 _SSH = re.compile(r"ssh://(?:[^@/]+@)?(?P<host>\[[^\]]+\]|[^@/:]+)(?::\d+)?/(?P<path>.+)")

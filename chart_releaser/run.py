@@ -143,15 +143,19 @@ def not_done(run: Run, report: UpdateReport, row: Row, error: Exception) -> None
 
 
 def build_each(
-    run: Run, items: Sequence[Item], make: Callable[[Item, Chart, Snapshot], T], doing: str
+    run: Run,
+    items: Sequence[Item],
+    make: Callable[[Item, Chart, Snapshot], T],
+    doing: str,
+    on_idle: Callable[[float], None] = lambda _seconds: None,
 ) -> Generator[Built[T], None, None]:
-    """Build the charts of `items`, and yield what became of each; see `build_all`.
+    """Build the charts of `items`, and yield what became of each; see `build_all`, for `on_idle` too.
 
     The progress tells what is being built, and meanwhile what the caller is `doing` with what was yielded.
     """
     left = dict.fromkeys(item.title for item in items)
     total = len(items)
-    builds = build_all(_jobs(run, items), make, threads=run.threads, stop=run.stop)
+    builds = build_all(_jobs(run, items), make, threads=run.threads, stop=run.stop, on_idle=on_idle)
     run.reporter.progress(f"building {next(iter(left), '')}", 0, total)
     try:
         for done, built in enumerate(builds, 1):

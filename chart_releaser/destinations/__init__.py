@@ -2,6 +2,7 @@
 
 `update` is written once, against `Destination`. It calls `open` first, `publish` for each package that the index lacks,
 and `finish` with what `publish` returned, also after an interrupt or at a rate limit: what is finished gets indexed.
+Where a slow upstream keeps the others waiting, `finish` is called for these already, and once more at the end.
 """
 
 from __future__ import annotations

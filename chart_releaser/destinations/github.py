@@ -74,6 +74,8 @@ class GitHubPages:
         self._default_branch = ""
         self._private = False
         self._lost = 0
+        self._has_pushed = False
+        """Whether the branch has a newer commit than the one that was read."""
 
     @property
     def title(self) -> str:
@@ -147,6 +149,9 @@ class GitHubPages:
 
     def _commit(self, change: Callable[[Index], str], message: str) -> None:
         for attempt in range(_PUSH_ATTEMPTS):
+            if self._has_pushed:
+                self._has_pushed = False
+                self._read()
             if attempt:
                 self._api.attempts.again(f"pushing the branch {self._branch.name}: it had moved meanwhile")
                 seconds = random.uniform(0, _PUSH_PAUSE_SECONDS * 2 ** min(attempt, 5))  # noqa: S311 - only a pause
@@ -162,6 +167,7 @@ class GitHubPages:
                 files[".nojekyll"] = b""
             if self._branch.push(self._head, files, message):
                 self._index = merged
+                self._has_pushed = True
                 return
         raise DestinationError(
             f"the branch {self._branch.name} of {self.title} moved {_PUSH_ATTEMPTS} times while this run tried to push "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 import time
 from collections.abc import Sequence
@@ -11,7 +12,7 @@ from typing import Any, cast
 
 import pytest
 
-from chart_releaser import build, pipeline
+from chart_releaser import build, pipeline, publishing
 from chart_releaser.config import parse_config
 from chart_releaser.destinations import Destination, Package, Published
 from chart_releaser.errors import (
@@ -28,6 +29,7 @@ from chart_releaser.pipeline import export, update
 from chart_releaser.report import Row, UpdateReport
 from chart_releaser.repositories import Repositories
 from chart_releaser.run import Run
+from chart_releaser.snapshot import Repository
 from chart_releaser.upstream import Upstream
 from tests.gitrepo import Content, GitRepo
 
@@ -282,6 +284,27 @@ def test_a_limit_met_while_building_puts_off_that_release_only(
     report = updated(run_of(tmp_path, "a"), memory)
     assert memory.finished == [["1.2.0", "1.0.0"]]
     assert (report.early, report.failed) == ("wait an hour; run again", [])
+
+
+def test_what_is_published_is_listed_while_a_slow_upstream_is_waited_for(
+    tmp_path: Path, repo: GitRepo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publishing, "_IDLE_SECONDS", 0.5)
+    shutil.copytree(repo.path, tmp_path / "slow.git")
+    run, memory = run_of(tmp_path, "a", "b", repos={"b": "./slow.git"}), Memory()
+    honest = run.repositories.open
+
+    def slow(location: Location, seconds: float) -> Repository:
+        end = time.monotonic() + 30
+        while "slow" in str(location) and seconds > 100 and not memory.finished and time.monotonic() < end:
+            time.sleep(0.05)
+        return honest(location, seconds)
+
+    monkeypatch.setattr(run.repositories, "open", slow)
+    report = updated(run, memory)
+    assert memory.finished == [["1.2.0", "1.1.0", "1.0.0"], ["1.2.0", "1.1.0", "1.0.0"]], "a, and then b"
+    assert [row.source for row in report.published] == ["a"] * 3 + ["b"] * 3
+    assert report.exit_code == 0
 
 
 def test_an_interrupt_lists_what_is_done(tmp_path: Path, repo: GitRepo) -> None:
