@@ -42,7 +42,8 @@ class GitHubPages:
     """See `Destination`. `repository` is published to by `api`, the index is on `branch`.
 
     Without `writes` nothing but reading is asked for, for which a public repository needs no token. `page` makes
-    index.html.
+    index.html. `opens_by` is a client that may take from an earlier run what the repository is, if GitHub says that it
+    is still so; before anything is published `api`, which keeps nothing, is asked for it, too.
     """
 
     def __init__(
@@ -55,11 +56,14 @@ class GitHubPages:
         cache: Path,
         page: Page | None = None,
         writes: bool = True,
+        opens_by: GitHubApi | None = None,
         on_wait: Callable[[str], None] = lambda _message: None,
         now: Callable[[], datetime] = _now,
     ) -> None:
         self._repository = repository
         self._api = api
+        self._opens_by = opens_by if opens_by is not None else api
+        self._is_doubtful = False
         self._releases = Releases(api, repository.slug)
         login = Login(repository.server.url, token) if token else None
         self._branch = Branch(
@@ -87,14 +91,22 @@ class GitHubPages:
 
         Raises DestinationUnusableError for what the user has to put right.
         """
-        facts = check_repository(self._api, self._repository, writes=self._writes)
+        unchanged = self._opens_by.unchanged
+        self._check_repository(self._opens_by)
+        self._is_doubtful = self._opens_by.unchanged > unchanged
+        return self._read()
+
+    def _check_repository(self, api: GitHubApi) -> None:
+        facts = check_repository(api, self._repository, writes=self._writes)
         self._releases.slug = facts.slug
         self._default_branch = facts.default_branch
         self._private = facts.private
-        return self._read()
 
     def prepare(self, tags: Sequence[str]) -> None:
         """See `Destination.prepare`: a missing branch is made, and what earlier runs left is looked up."""
+        if self._is_doubtful:
+            self._check_repository(self._api)
+            self._is_doubtful = False
         slug = self._releases.slug
         self._whole()
         self._branch.check_access(self._head)

@@ -76,12 +76,12 @@ def published(folder: Path) -> set[str]:
 # --- kept answers of the API
 
 
-def forge(cache: Path, change: Callable[[Any], None], *, key: bytes | None) -> None:
-    """Change what is kept of the list of releases: with every checksum that needs no secret, or with the stolen key."""
+def forge(cache: Path, kind: type, change: Callable[[Any], None], *, key: bytes | None) -> None:
+    """Change what is kept of a list or an object: with every checksum that needs no secret, or with the stolen key."""
     forged = 0
     for path in (cache / "api").glob("*.json"):
         kept = json.loads(path.read_bytes().partition(b"\n")[2])
-        if not isinstance(kept["value"], list):
+        if not isinstance(kept["value"], kind):
             continue
         change(kept["value"])
         text = json.dumps(kept).encode()
@@ -96,7 +96,7 @@ def forge(cache: Path, change: Callable[[Any], None], *, key: bytes | None) -> N
 
 def questions(path: Path) -> list[bytes]:
     api = (path.parent.parent / "asked").read_text()
-    return [f"{api} /repos/o/weather/releases [('per_page', 100)]".encode()]
+    return [f"{api} /repos/o/weather/releases [('per_page', 100)]".encode(), f"{api} /repos/acme/charts []".encode()]
 
 
 def unreleased(releases: list[dict[str, Any]]) -> None:
@@ -113,7 +113,7 @@ def test_a_forged_answer_publishes_nothing(
     update(versions='"<1.1"')
     assert published(tmp_path) == {"weather-1.0.0.tgz"}
     (cache / "asked").write_text(server.api_url)
-    forge(cache, unreleased, key=(cache / "api" / "key").read_bytes() if stolen else None)
+    forge(cache, list, unreleased, key=(cache / "api" / "key").read_bytes() if stolen else None)
     hub.journal.clear()
     update()
     assert hub.journal.count(RELEASES, status=304) == stolen, "what is not believed is not asked about"
@@ -124,6 +124,27 @@ def test_a_forged_answer_publishes_nothing(
     ).stdout
     assert b"Notes of v1.1.0" in packed
     assert b"false" not in packed
+
+
+def test_a_forged_answer_about_the_destination_publishes_nothing_elsewhere(
+    update: Update, hub: Hub, server: Server, cache: Path, tmp_path: Path
+) -> None:
+    git = GitDir(create(tmp_path / "other.git"))
+    git.commit("main", {"README.md": b"# Other\n"}, time=1_600_000_000)
+    hub.add_repository("acme/other", git.path)
+    destination = "{owner: acme, repo: charts}"
+    for _ in range(2):  # what was published changes what the repository is
+        update(destination=destination, versions='"<1.1"')
+    (cache / "asked").write_text(server.api_url)
+
+    def elsewhere(repository: dict[str, Any]) -> None:
+        repository["full_name"] = "acme/other"
+
+    forge(cache, dict, elsewhere, key=(cache / "api" / "key").read_bytes())
+    hub.journal.clear()
+    update(destination=destination)
+    assert hub.journal.count(on("GET", r"/repos/acme/charts$"), status=304) == 1, "it was believed at first"
+    assert [len(hub.at(slug).releases) for slug in ("acme/charts", "acme/other")] == [2, 0]
 
 
 def test_a_night_without_news_asks_once_and_one_with_something_left_once_more(update: Update, hub: Hub) -> None:
@@ -214,7 +235,9 @@ def test_what_is_made_is_private_and_used_again_whatever_the_umask(update: Updat
     folders = [cache, *(path for path in cache.iterdir())]
     assert {path.name for path in folders} == {"cache", "api", "branch", "git"}
     assert {path.stat().st_mode & 0o777 for path in folders} == {0o700}
-    assert {path.stat().st_mode & 0o777 for path in (cache / "api").iterdir()} == {0o600}
+    kept = list((cache / "api").iterdir())
+    assert {path.stat().st_mode & 0o777 for path in kept} == {0o600}
+    assert len(kept) == 3, "the key, what the upstream answered, and what the destination is"
 
 
 def test_parts_that_an_earlier_version_left_open_are_made_private(update: Update, cache: Path) -> None:

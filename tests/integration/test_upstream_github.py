@@ -109,9 +109,9 @@ def test_no_more_pages_than_it_takes(hub: Hub, server: Server, tmp_path: Path) -
     add(hub, [f"v1.{minor}.{patch}" for minor in range(60) for patch in range(10)])
     assert len(tags(server, tmp_path)) == 30
     assert hub.journal.count(PAGES) == 1
-    assert len(tags(server, tmp_path, ", minors: 15")) == 150
+    assert len(tags(server, tmp_path / "other", ", minors: 15")) == 150
     assert hub.journal.count(PAGES) == 3
-    assert tags(server, tmp_path, ", minors: 1, patches: latest") == ["v1.59.9"]
+    assert tags(server, tmp_path / "third", ", minors: 1, patches: latest") == ["v1.59.9"]
     assert hub.journal.count(PAGES) == 4
 
 
