@@ -14,7 +14,7 @@ from pathlib import Path
 from bench import synthetic
 from bench.process import CommandError, Used, measure, module
 from bench.results import Goal, Part, mb
-from chart_releaser.index import entry
+from chart_releaser.index.index import entry
 from tools import get_helm
 
 _NEW = 10

@@ -7,7 +7,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from chart_releaser.index import merge
+from chart_releaser.index.index import merge
 
 
 def main() -> None:

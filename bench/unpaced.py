@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from chart_releaser import cli
-from chart_releaser.pacing import Pacing
+from chart_releaser.cli import app as cli
+from chart_releaser.github.pacing import Pacing
 
 
 def main() -> None:

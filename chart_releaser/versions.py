@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from semver import Version
 
-from chart_releaser.version_ranges import LONGEST, PRE_AND_BUILD, Range, strict_version
+from chart_releaser.helm.version_ranges import LONGEST, PRE_AND_BUILD, Range, strict_version
 
 __all__ = ["Range", "Window", "chart_version", "helm_order", "parse_tag", "precedence"]
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from chart_releaser.index import Index, entry
+from chart_releaser.index.index import Index, entry
 
 NOW = datetime(2025, 11, 22, 1, 2, 3, tzinfo=UTC)
 

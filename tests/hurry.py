@@ -12,8 +12,12 @@ from typing import Any
 
 import pytest
 
-from chart_releaser import cli, githubapi, gitremote, gitrun, pacing
+from chart_releaser.cli import app as cli
 from chart_releaser.destinations import github_releases
+from chart_releaser.git import remote as gitremote
+from chart_releaser.git import run as gitrun
+from chart_releaser.github import api as githubapi
+from chart_releaser.github import pacing
 from tests.cli.runner import Ran, passing
 
 

@@ -7,10 +7,10 @@ import tarfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from chart_releaser.assemble import Origin, Registration, assemble
 from chart_releaser.budget import Budget
-from chart_releaser.chart import Chart
-from chart_releaser.package import chart_files
+from chart_releaser.charts.assemble import Origin, Registration, assemble
+from chart_releaser.charts.chart import Chart
+from chart_releaser.charts.package import chart_files
 
 ORIGIN = Origin(
     tag="v1.2.3", version="1.2.3", commit="c" * 40, notes="What is new\n", repository="https://github.com/o/up"

@@ -21,18 +21,19 @@ from unittest import mock
 
 import yaml
 
-from chart_releaser import gitremote, pipeline, publishing
-from chart_releaser import run as run_module
-from chart_releaser.build import Built, Job
-from chart_releaser.config import Source, parse_config
+from chart_releaser.commands import pipeline, publishing
+from chart_releaser.commands import run as run_module
+from chart_releaser.commands.build import Built, Job
+from chart_releaser.commands.report import UpdateReport
+from chart_releaser.commands.run import Run
+from chart_releaser.config.parse import Source, parse_config
 from chart_releaser.destinations.github import GitHubPages
-from chart_releaser.githubapi import GitHubApi
+from chart_releaser.git import remote as gitremote
+from chart_releaser.github.api import GitHubApi
+from chart_releaser.github.pacing import Pacing
 from chart_releaser.location import GitHubRepository, Server
-from chart_releaser.pacing import Pacing
-from chart_releaser.report import UpdateReport
-from chart_releaser.repositories import Repositories
-from chart_releaser.run import Run
-from chart_releaser.upstream import Release
+from chart_releaser.upstream.releases import Release
+from chart_releaser.upstream.repositories import Repositories
 from tests.hub import GitDir, Hub, create
 
 SLUG = "acme/charts"

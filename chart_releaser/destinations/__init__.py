@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from chart_releaser.findings import Stored
-from chart_releaser.index import Index
+from chart_releaser.destinations.findings import Stored
+from chart_releaser.index.index import Index
 
 Page = Callable[[Index, str | None], str | None]
 """Makes the page for people: from the index that is about to be written and the text of the present index.html (None if

@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
+from chart_releaser.destinations.namesakes import chart_in, clash
 from chart_releaser.destinations import Package, Page, Published
 from chart_releaser.errors import (
     BrokenIndexError,
@@ -24,8 +25,7 @@ from chart_releaser.errors import (
     DestinationUnusableError,
     run_again,
 )
-from chart_releaser.index import Index, entry
-from chart_releaser.namesakes import chart_in, clash
+from chart_releaser.index.index import Index, entry
 
 INDEX = "index.yaml"
 PAGE = "index.html"

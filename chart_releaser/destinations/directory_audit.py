@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urljoin, urlsplit
 
 from chart_releaser.destinations.directory import INDEX, Directory, read_all
+from chart_releaser.destinations.findings import Stored
 from chart_releaser.errors import BrokenIndexError, DestinationError, DestinationUnusableError
-from chart_releaser.findings import Stored
-from chart_releaser.index import Index
+from chart_releaser.index.index import Index
 
 if TYPE_CHECKING:
     from chart_releaser.destinations.downloads import Downloads

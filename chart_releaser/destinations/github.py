@@ -17,13 +17,13 @@ from chart_releaser.errors import (
     DestinationError,
     LostAnswerError,
 )
-from chart_releaser.gitbranch import Branch, Head
-from chart_releaser.gitrun import Login
-from chart_releaser.index import Index, entry
-from chart_releaser.index_scan import scan
+from chart_releaser.git.branch import Branch, Head
+from chart_releaser.git.run import Login
+from chart_releaser.index.index import Index, entry
+from chart_releaser.index.scan import scan
 
 if TYPE_CHECKING:
-    from chart_releaser.githubapi import GitHubApi
+    from chart_releaser.github.api import GitHubApi
     from chart_releaser.location import GitHubRepository
 
 INDEX = "index.yaml"

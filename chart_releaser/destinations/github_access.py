@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from chart_releaser.errors import DestinationError, DestinationUnusableError, GitHubError, LostAnswerError
-from chart_releaser.gitbranch import protected_message
+from chart_releaser.git.branch import protected_message
 
 if TYPE_CHECKING:
-    from chart_releaser.githubapi import GitHubApi
+    from chart_releaser.github.api import GitHubApi
     from chart_releaser.location import GitHubRepository
 
 _MAY_PUSH = (

@@ -11,13 +11,13 @@ from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
 from chart_releaser.destinations.downloads import MAX_BYTES, Downloads
+from chart_releaser.destinations.findings import Stored
 from chart_releaser.destinations.github import GitHubPages
 from chart_releaser.destinations.github_access import check_branch, explained
+from chart_releaser.destinations.listed import is_package_label
 from chart_releaser.errors import BrokenIndexError, DestinationError, GitHubError, LostAnswerError
-from chart_releaser.findings import Stored
-from chart_releaser.gitbranch import Head
-from chart_releaser.index import Index
-from chart_releaser.listed import is_package_label
+from chart_releaser.git.branch import Head
+from chart_releaser.index.index import Index
 
 _DOWNLOAD = re.compile(r"/([^/]+/[^/]+)/releases/download/(.+)/([^/]+)")
 _OURS = "release:"  # in front of a located address: <tag>/<asset>

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
+from chart_releaser.destinations.namesakes import chart_in, clash
 from chart_releaser.errors import (
     ConflictError,
     DestinationError,
@@ -15,11 +16,10 @@ from chart_releaser.errors import (
     GitHubError,
     LostAnswerError,
 )
-from chart_releaser.namesakes import chart_in, clash
 
 if TYPE_CHECKING:
     from chart_releaser.destinations import Package
-    from chart_releaser.githubapi import GitHubApi
+    from chart_releaser.github.api import GitHubApi
 
 T = TypeVar("T")
 

@@ -14,8 +14,8 @@ import yaml
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
 
-from chart_releaser.index import Index, merge
-from chart_releaser.page import render
+from chart_releaser.index.index import Index, merge
+from chart_releaser.page.page import render
 from tests.browser.conftest import Browser
 from tests.serving import served
 from tools import get_axe

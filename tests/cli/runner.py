@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from chart_releaser import children, cli
+from chart_releaser import children
+from chart_releaser.cli import app as cli
 from tests.gitrepo import Content, GitRepo
 from tests.hub import Server
 

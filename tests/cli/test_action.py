@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import yaml
 
-from chart_releaser.index import Index
+from chart_releaser.index.index import Index
 from tests.cli.runner import TOKEN, config, server_env, source, upstream
 from tests.documents import DOCUMENTS, ROOT, blocks
 from tests.hub import GitDir, Hub, Server, create, running

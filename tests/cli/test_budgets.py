@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from chart_releaser import yamledit, yamlio
-from chart_releaser.index import Index
+from chart_releaser.index.index import Index
 from tests.cli.runner import Files, begin, chart, config, run, server_env, source, upstream
 from tests.gitrepo import GitRepo, Link
 from tests.helm import Helm

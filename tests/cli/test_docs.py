@@ -15,10 +15,13 @@ import pytest
 import typer
 import yaml
 
-from chart_releaser import cli, errors, findings, process
-from chart_releaser.config import json_schema, parse_config
-from chart_releaser.report import Row, UpdateReport
-from chart_releaser.verify import VerifyReport
+from chart_releaser import errors
+from chart_releaser.cli import app as cli
+from chart_releaser.cli import process
+from chart_releaser.commands.report import Row, UpdateReport
+from chart_releaser.commands.verify import VerifyReport
+from chart_releaser.config.parse import json_schema, parse_config
+from chart_releaser.destinations import findings
 from tests.cli.runner import called
 from tests.documents import DOCUMENTS, ROOT, blocks
 

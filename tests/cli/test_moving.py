@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from chart_releaser.index import Index
+from chart_releaser.index.index import Index
 from tests.cli.runner import OLD_SCRIPT, TOKEN, environment, server_env
 from tests.cli.test_docs_commands import stand_in
 from tests.documents import ROOT, blocks

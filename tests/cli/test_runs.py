@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from chart_releaser import package, pipeline
+from chart_releaser.charts import package
+from chart_releaser.commands import pipeline
 from tests.cli.runner import (
     SCRIPT,
     TOKEN,
@@ -264,7 +265,7 @@ def test_a_bug_in_one_release_keeps_no_other_back(
             raise KeyError("oops")
         return honest(chart, when)  # type: ignore[arg-type]
 
-    monkeypatch.setattr("chart_releaser.publishing.package", broken)
+    monkeypatch.setattr("chart_releaser.commands.publishing.package", broken)
     ran = called("update", capsys=capsys)
     assert ran.code == 70
     assert ran.errors[0] == "weather v1.1.0: internal error: KeyError: 'oops'"
@@ -336,7 +337,7 @@ def test_a_redirect_to_another_host_gets_no_token(
 
 def test_github_com_is_not_given_another_servers_token(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     from chart_releaser.location import GitHubRepository, Server, locate
-    from chart_releaser.repositories import Repositories
+    from chart_releaser.upstream.repositories import Repositories
 
     ours = Server("https://ghe.example.org", "https://ghe.example.org/api/v3")
     repositories = Repositories(ours, TOKEN, tmp_path, tmp_path, lambda _text: None)

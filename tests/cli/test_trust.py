@@ -65,7 +65,7 @@ def written(log: Path) -> str:
 MODULES = {
     "libraries": ["yaml", "jsonschema/__init__", "referencing/__init__", "git/__init__", "sitecustomize"],
     "Python's own": ["json", "re", "resource", "usercustomize"],
-    "ours": ["chart_releaser/__init__", "chart_releaser/schema_check"],
+    "ours": ["chart_releaser/__init__", "chart_releaser/charts/__init__", "chart_releaser/charts/schema_check"],
 }
 
 

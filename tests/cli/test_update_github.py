@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from chart_releaser.index import Index
+from chart_releaser.index.index import Index
 from tests.cli.runner import TOKEN, begin, config, run, server_env, source, upstream
 from tests.helm import Helm
 from tests.hub import Fault, GitDir, Hub, Server, create, on, running

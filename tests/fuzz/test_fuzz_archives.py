@@ -10,8 +10,8 @@ from tempfile import TemporaryDirectory
 
 from hypothesis import strategies as st
 
-from chart_releaser.archive import Allowance, unpack
 from chart_releaser.errors import ChartError
+from chart_releaser.helm.archive import Allowance, unpack
 from tests.fuzz.oracle import indexed, unpacked
 from tests.fuzz.running import batch_of, prop
 from tests.helm import Helm

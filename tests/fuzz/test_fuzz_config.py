@@ -11,7 +11,7 @@ import jsonschema
 import yaml
 from hypothesis import strategies as st
 
-from chart_releaser.config import Config, json_schema, parse_config
+from chart_releaser.config.parse import Config, json_schema, parse_config
 from chart_releaser.errors import ConfigError
 from tests.fuzz.running import prop
 

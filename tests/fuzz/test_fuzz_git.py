@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import strategies as st
 
 from chart_releaser.errors import SnapshotError
-from chart_releaser.objectformat import checked_name, parse_commit, parse_tag, parse_tree
+from chart_releaser.git.objectformat import checked_name, parse_commit, parse_tag, parse_tree
 from tests.fuzz.running import prop
 
 OID = st.binary(min_size=20, max_size=20)

@@ -8,9 +8,9 @@ from tempfile import TemporaryDirectory
 from hypothesis import strategies as st
 
 from chart_releaser.budget import Budget
-from chart_releaser.chart import Chart, read_chart
+from chart_releaser.charts.chart import Chart, read_chart
+from chart_releaser.charts.package import chart_files
 from chart_releaser.errors import ChartError
-from chart_releaser.package import chart_files
 from tests.fuzz.oracle import packaged
 from tests.fuzz.running import batch_of, prop
 from tests.helm import Helm

@@ -11,8 +11,8 @@ import yaml
 from hypothesis import strategies as st
 
 from chart_releaser.errors import BrokenIndexError
-from chart_releaser.index import Index, entry
-from chart_releaser.index_entry import unknown_fields
+from chart_releaser.index.entry import unknown_fields
+from chart_releaser.index.index import Index, entry
 from tests.fuzz.running import prop
 from tests.fuzz.texts import SCALAR
 from tests.helm import Helm

@@ -10,12 +10,13 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from chart_releaser import helmyaml, index_entry
-from chart_releaser.assemble import REVISION_ANNOTATION
 from chart_releaser.budget import Budget
-from chart_releaser.chart import Chart, read_chart
+from chart_releaser.charts.assemble import REVISION_ANNOTATION
+from chart_releaser.charts.chart import Chart, read_chart
+from chart_releaser.charts.package import package
 from chart_releaser.errors import ChartError
-from chart_releaser.package import package
+from chart_releaser.helm import yaml as helmyaml
+from chart_releaser.index import entry as index_entry
 from tests.fuzz.oracle import indexed, linted
 from tests.fuzz.running import batch_of, prop
 from tests.fuzz.texts import SCALAR, flow

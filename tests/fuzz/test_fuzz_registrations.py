@@ -11,10 +11,11 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from chart_releaser import helmyaml, yamlio
+from chart_releaser import yamlio
+from chart_releaser.charts.package import chart_files
+from chart_releaser.charts.registration import registration_chart
 from chart_releaser.errors import ChartError, YamlError
-from chart_releaser.package import chart_files
-from chart_releaser.registration import registration_chart
+from chart_releaser.helm import yaml as helmyaml
 from tests.fuzz.running import batch_of, prop
 from tests.fuzz.texts import SCALAR, flow
 from tests.helm import Helm

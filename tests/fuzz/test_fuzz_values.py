@@ -13,11 +13,12 @@ import pytest
 import yaml
 from hypothesis import strategies as st
 
-from chart_releaser import helmyaml, yamlio
-from chart_releaser.chart import Chart
-from chart_releaser.chart_texts import edit_values
+from chart_releaser import yamlio
+from chart_releaser.charts.chart import Chart
+from chart_releaser.charts.texts import edit_values
 from chart_releaser.errors import ChartError, YamlError
-from chart_releaser.helmyaml import Value
+from chart_releaser.helm import yaml as helmyaml
+from chart_releaser.helm.yaml import Value
 from tests.fuzz.running import prop
 from tests.fuzz.texts import SCALAR, flow
 from tests.helm import Helm

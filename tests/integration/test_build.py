@@ -11,17 +11,17 @@ from typing import Any
 
 import pytest
 
-from chart_releaser import build
 from chart_releaser.budget import Budget
-from chart_releaser.build import Job, build_all, find_registration
-from chart_releaser.chart import Chart
-from chart_releaser.config import Source, parse_config
+from chart_releaser.charts.chart import Chart
+from chart_releaser.commands import build
+from chart_releaser.commands.build import Job, build_all, find_registration
+from chart_releaser.config.parse import Source, parse_config
 from chart_releaser.errors import ChartError, UpstreamError
-from chart_releaser.gitlocal import WorkingRepository
+from chart_releaser.git.local import WorkingRepository
+from chart_releaser.git.snapshot import Snapshot, Snapshots
 from chart_releaser.location import Server
-from chart_releaser.plan import Item, item_of
-from chart_releaser.snapshot import Snapshot, Snapshots
-from chart_releaser.upstream import Asset, GitUpstream, Release
+from chart_releaser.upstream.plan import Item, item_of
+from chart_releaser.upstream.releases import Asset, GitUpstream, Release
 from tests.gitrepo import Content, GitRepo
 
 CHART: dict[str | bytes, Content | None] = {"c/Chart.yaml": "apiVersion: v2\nname: c\nversion: 0.0.1\n"}

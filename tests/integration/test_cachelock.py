@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from chart_releaser.cachelock import CacheLock
 from chart_releaser.errors import UpstreamError
+from chart_releaser.git.cachelock import CacheLock
 
 KILLED = """
 import os, pathlib, signal, sys, threading, time

@@ -14,21 +14,22 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from chart_releaser import helmyaml, yamlio
-from chart_releaser.assemble import assemble
+from chart_releaser import yamlio
 from chart_releaser.budget import Budget
-from chart_releaser.chart import Chart, read_chart
+from chart_releaser.charts.assemble import assemble
+from chart_releaser.charts.chart import Chart, read_chart
+from chart_releaser.charts.package import package
+from chart_releaser.charts.registration import registration_chart
 from chart_releaser.errors import ChartError
+from chart_releaser.git.snapshot import Snapshot, open_repository
+from chart_releaser.helm import yaml as helmyaml
 from chart_releaser.location import LocalRepository
-from chart_releaser.package import package
-from chart_releaser.registration import registration_chart
-from chart_releaser.snapshot import Snapshot, open_repository
 from tests.gitrepo import Content, GitRepo, Link
 from tests.helm import Helm
 from tests.memorytree import ORIGIN, MemoryTree, below, chart, export, published, tgz, write
 from tests.serving import served
-from tests.unit.test_helmyaml import AS_STRING
-from tests.unit.test_registration import AWKWARD, SHAPES, deployment_values
+from tests.unit.charts.test_registration import AWKWARD, SHAPES, deployment_values
+from tests.unit.helm.test_yaml import AS_STRING
 
 NUMBER = (
     "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: NAME\ndata:\n  num: {{ .Values.num | default 7 | quote }}\n"

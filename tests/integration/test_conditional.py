@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from chart_releaser.githubapi import GitHubApi
+from chart_releaser.github.api import GitHubApi
+from chart_releaser.github.pacing import Pacing
+from chart_releaser.github.responses import Responses
 from chart_releaser.location import GitHubRepository, Server
-from chart_releaser.pacing import Pacing
-from chart_releaser.responses import Responses
-from chart_releaser.upstream import GitHubUpstream, Release
+from chart_releaser.upstream.releases import GitHubUpstream, Release
 from tests.hub import Hub, create, on, running
 
 START = datetime(2024, 1, 1, tzinfo=UTC)

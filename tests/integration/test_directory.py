@@ -25,7 +25,7 @@ import yaml
 from chart_releaser.destinations import Package, directory
 from chart_releaser.destinations.directory import Directory
 from chart_releaser.errors import ConflictError, DestinationError
-from chart_releaser.index import Index
+from chart_releaser.index.index import Index
 from tests.helm import Helm
 from tests.serving import served
 

@@ -13,9 +13,11 @@ from contextlib import contextmanager
 import pytest
 import requests
 
-from chart_releaser import exchange, githubapi, githubhttp
+from chart_releaser import exchange
 from chart_releaser.errors import GitHubError, LostAnswerError
-from chart_releaser.githubapi import GitHubApi
+from chart_releaser.github import api as githubapi
+from chart_releaser.github import http as githubhttp
+from chart_releaser.github.api import GitHubApi
 from chart_releaser.location import Server as Where
 from tests.publishing import impatient
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from chart_releaser.errors import DestinationError
-from chart_releaser.gitbranch import Branch, Head
-from chart_releaser.gitrun import Login
+from chart_releaser.git.branch import Branch, Head
+from chart_releaser.git.run import Login
 from tests.hub import Fault, GitDir, Hub, Server, on, running
 from tests.publishing import FIRST_INDEX, SLUG, TOKEN, new_hub, quick
 

@@ -21,9 +21,9 @@ from chart_releaser.errors import (
     DestinationUnusableError,
     RateLimitError,
 )
-from chart_releaser.index import Index
-from chart_releaser.index_text import read
-from chart_releaser.pacing import Pacing
+from chart_releaser.github.pacing import Pacing
+from chart_releaser.index.index import Index
+from chart_releaser.index.text import read
 from tests.hub import Fault, Hub, HubAsset, HubRelease, Server, mutating, on, running
 from tests.publishing import (
     FIRST_INDEX,
@@ -109,7 +109,7 @@ def count_parsing(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         parsed.append(where)
         return read(text, where=where)
 
-    monkeypatch.setattr("chart_releaser.index.read", counted)
+    monkeypatch.setattr("chart_releaser.index.index.read", counted)
     return parsed
 
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from chart_releaser import githubapi
 from chart_releaser.errors import GitHubError, LostAnswerError, RateLimitError
-from chart_releaser.githubapi import GitHubApi
+from chart_releaser.github import api as githubapi
+from chart_releaser.github.api import GitHubApi
+from chart_releaser.github.pacing import Pacing
 from chart_releaser.location import Server as Where
-from chart_releaser.pacing import Pacing
 from tests.hub import Fault, Hub, Server, everything, on, running
 from tests.publishing import SLUG, TOKEN, impatient, new_hub
 

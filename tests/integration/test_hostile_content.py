@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from chart_releaser import schema_check
+from chart_releaser.charts import schema_check
 from tests.cli.runner import Files, called, chart, snapshot
 from tests.gitrepo import GitRepo
 from tests.helm import Helm

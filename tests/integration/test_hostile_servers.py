@@ -16,7 +16,9 @@ from typing import Any
 import pytest
 import yaml
 
-from chart_releaser import githubapi, gitremote, gitrun
+from chart_releaser.git import remote as gitremote
+from chart_releaser.git import run as gitrun
+from chart_releaser.github import api as githubapi
 from tests.cli.runner import TOKEN, Ran, called, chart, run, server_env, upstream
 from tests.gitrepo import GitRepo
 from tests.hostile import REGISTRATION, World, unpacked

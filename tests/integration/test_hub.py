@@ -21,7 +21,7 @@ from github.GitRelease import GitRelease
 from github.Repository import Repository
 from github.Requester import Requester
 
-from chart_releaser import githubhttp
+from chart_releaser.github import http as githubhttp
 from tests.hub import Fault, GitDir, Hub, Server, create, mutating, on, running
 from tests.hub.gitdir import environment
 from tests.hub.limits import CONTENT_MESSAGE

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from chart_releaser.index import Index, entry, merge
+from chart_releaser.index.index import Index, entry, merge
 from tests.helm import Helm
 from tests.serving import served
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from chart_releaser import gitobjects
-from chart_releaser.gitobjects import DamagedError, open_objects
+from chart_releaser.git import objects as gitobjects
+from chart_releaser.git.objects import DamagedError, open_objects
 from tests.cli.runner import Ran, config, run, source, upstream
 from tests.gitrepo import GitRepo, run_git
 

@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 
-from chart_releaser.index import Index
+from chart_releaser.index.index import Index
 from tests.cli.runner import TOKEN, Ran, config, server_env, source, upstream
 from tests.hub import Fault, GitDir, Hub, Server, create, everything, mutating, on, running
 from tests.hub.journal import Record

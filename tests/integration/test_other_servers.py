@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from chart_releaser.errors import DestinationError, GitHubError
-from chart_releaser.gitbranch import Branch
-from chart_releaser.githubapi import GitHubApi
+from chart_releaser.git.branch import Branch
+from chart_releaser.github.api import GitHubApi
+from chart_releaser.github.responses import Responses
 from chart_releaser.location import Server
-from chart_releaser.responses import Responses
 from tests.hub import Fault, GitDir, create, on, running
 from tests.publishing import SLUG, TOKEN, impatient, new_hub, new_pages, state, update
 

@@ -12,8 +12,12 @@ from typing import Any, cast
 
 import pytest
 
-from chart_releaser import build, pipeline, publishing
-from chart_releaser.config import parse_config
+from chart_releaser.commands import build, pipeline, publishing
+from chart_releaser.commands.exporting import ExportDirectory
+from chart_releaser.commands.pipeline import export, update
+from chart_releaser.commands.report import Row, UpdateReport
+from chart_releaser.commands.run import Run
+from chart_releaser.config.parse import parse_config
 from chart_releaser.destinations import Destination, Package, Published
 from chart_releaser.errors import (
     ConflictError,
@@ -22,15 +26,11 @@ from chart_releaser.errors import (
     RateLimitError,
     UpstreamError,
 )
-from chart_releaser.exporting import ExportDirectory
-from chart_releaser.index import Index, entry
+from chart_releaser.git.snapshot import Repository
+from chart_releaser.index.index import Index, entry
 from chart_releaser.location import Location, Server
-from chart_releaser.pipeline import export, update
-from chart_releaser.report import Row, UpdateReport
-from chart_releaser.repositories import Repositories
-from chart_releaser.run import Run
-from chart_releaser.snapshot import Repository
-from chart_releaser.upstream import Upstream
+from chart_releaser.upstream.releases import Upstream
+from chart_releaser.upstream.repositories import Repositories
 from tests.gitrepo import Content, GitRepo
 
 CHART: dict[str | bytes, Content | None] = {"c/Chart.yaml": "apiVersion: v2\nname: c\nversion: 0.0.1\n"}
@@ -279,7 +279,7 @@ def test_a_limit_met_while_building_puts_off_that_release_only(
         for built in honest(*arguments, **options):
             yield type(built)(built.item, error=LIMIT) if built.item.version == "1.1.0" else built
 
-    monkeypatch.setattr("chart_releaser.run.build_all", limited)
+    monkeypatch.setattr("chart_releaser.commands.run.build_all", limited)
     memory = Memory()
     report = updated(run_of(tmp_path, "a"), memory)
     assert memory.finished == [["1.2.0", "1.0.0"]]

@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
-from chart_releaser import assemble, build
-from chart_releaser.chart import Chart
-from chart_releaser.index import Index
+from chart_releaser.charts import assemble
+from chart_releaser.charts.chart import Chart
+from chart_releaser.commands import build
+from chart_releaser.index.index import Index
 from tests.cli.runner import TOKEN, Files, Ran, chart, config, server_env, snapshot, source, upstream
 from tests.gitrepo import Link
 from tests.hub import Fault, GitDir, Hub, Server, create, on, running

@@ -17,12 +17,14 @@ from typing import Any
 import filelock
 import pytest
 
-from chart_releaser import gitcache, gitremote, gitrun
+from chart_releaser.commands.threads import in_threads
 from chart_releaser.errors import MachineError, SnapshotError, UpstreamError
-from chart_releaser.gitrun import Login, reason, require_git
+from chart_releaser.git import cache as gitcache
+from chart_releaser.git import remote as gitremote
+from chart_releaser.git import run as gitrun
+from chart_releaser.git.run import Login, reason, require_git
+from chart_releaser.git.snapshot import Repository, Snapshot, open_repository
 from chart_releaser.location import GitHubRepository, GitRepository, LocalRepository, Location, Server
-from chart_releaser.snapshot import Repository, Snapshot, open_repository
-from chart_releaser.threads import in_threads
 from tests.gitrepo import FIRST, GitRepo, Link, Submodule, run_git
 from tests.hub import git_http
 from tests.hub.faults import Fault, on
@@ -719,7 +721,7 @@ class TestOtherRuns:
         script = (
             "import sys, pathlib\n"
             "from chart_releaser.location import GitRepository\n"
-            "from chart_releaser.snapshot import open_repository\n"
+            "from chart_releaser.git.snapshot import open_repository\n"
             "repository = open_repository(GitRepository(sys.argv[1]), cache=pathlib.Path(sys.argv[2]))\n"
             "with repository.snapshots(sys.argv[3:], ['charts/app']) as found:\n"
             "    print([list(item.walk('charts/app', lambda *_: False)) for item in found.values()])\n"

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from chart_releaser.config import parse_config
+from chart_releaser.commands.pipeline import latest, update
+from chart_releaser.commands.report import UpdateReport
+from chart_releaser.commands.run import Run
+from chart_releaser.config.parse import parse_config
 from chart_releaser.destinations.directory import Directory
+from chart_releaser.github.pacing import Pacing
 from chart_releaser.location import Server as GitHubServer
-from chart_releaser.pacing import Pacing
-from chart_releaser.pipeline import latest, update
-from chart_releaser.report import UpdateReport
-from chart_releaser.repositories import Repositories
-from chart_releaser.run import Run
+from chart_releaser.upstream.repositories import Repositories
 from tests.hub import Hub, Server, on, running
 
 START = datetime(2024, 1, 1, tzinfo=UTC)

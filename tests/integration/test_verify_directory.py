@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 import yaml
 
+from chart_releaser.commands.verify import VerifyReport, verify
 from chart_releaser.destinations.directory_audit import AuditableDirectory
+from chart_releaser.destinations.findings import Finding
 from chart_releaser.errors import DestinationError, DestinationUnusableError
-from chart_releaser.findings import Finding
-from chart_releaser.index import Index
-from chart_releaser.verify import VerifyReport, verify
+from chart_releaser.index.index import Index
 from tests.charts import digest, index_text, listed, packed
 from tests.helm import Helm
 from tests.serving import served

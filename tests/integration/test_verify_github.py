@@ -11,14 +11,14 @@ from urllib.parse import quote
 
 import pytest
 
+from chart_releaser.commands.verify import VerifyReport, verify
+from chart_releaser.destinations.findings import Finding
 from chart_releaser.destinations.github_audit import AuditableGitHubPages
 from chart_releaser.errors import DestinationError, DestinationUnusableError
-from chart_releaser.findings import Finding
-from chart_releaser.githubapi import GitHubApi
-from chart_releaser.index import Index
+from chart_releaser.github.api import GitHubApi
+from chart_releaser.github.pacing import Pacing
+from chart_releaser.index.index import Index
 from chart_releaser.location import GitHubRepository, Server
-from chart_releaser.pacing import Pacing
-from chart_releaser.verify import VerifyReport, verify
 from tests.charts import digest, index_text, listed, packed
 from tests.helm import Helm
 from tests.hub import Fault, Hub, HubRelease, create, on, running

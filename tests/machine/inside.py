@@ -132,7 +132,7 @@ def _become(
         traceback.print_exc()
         os._exit(99)
     try:
-        from chart_releaser.cli import main as program
+        from chart_releaser.cli.app import main as program
 
         program()
     except BaseException:  # what the interpreter does with what is caught nowhere

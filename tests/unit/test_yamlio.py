@@ -11,8 +11,9 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chart_releaser import helmyaml, yamlio
+from chart_releaser import yamlio
 from chart_releaser.errors import YamlError
+from chart_releaser.helm import yaml as helmyaml
 from chart_releaser.yamlio import Edit, apply_edits
 
 LEVELS = 100_000  # far beyond what libyaml's bindings survive

@@ -1,0 +1,209 @@
+"""From what upstream has at a tag to the chart that gets published: umbrella, versions, switches, provenance."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from chart_releaser import yamlio
+from chart_releaser.budget import Budget
+from chart_releaser.charts.chart import Chart, Tree, check_names, read_chart
+from chart_releaser.charts.package import chart_files
+from chart_releaser.charts.registration import registration_chart
+from chart_releaser.charts.schema_check import new_schema_errors
+from chart_releaser.charts.texts import MetadataEdit, edit_values
+from chart_releaser.errors import ChartError, YamlError
+from chart_releaser.helm import yaml as helmyaml
+from chart_releaser.helm.chart_rules import check_metadata
+from chart_releaser.helm.ignore import HelmIgnore
+from chart_releaser.helm.yaml import Value
+
+REGISTRATION = "controller-registration"
+NOTES_FILE = "RELEASE.md"
+IGNORE_FILE = ".helmignore"
+REVISION_ANNOTATION = "org.opencontainers.image.revision"
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a chart comes from: the upstream tag, its version, commit and notes, and the repository's web address."""
+
+    tag: str
+    version: str
+    commit: str
+    notes: str
+    repository: str | None
+
+
+@dataclass(frozen=True)
+class Registration:
+    """The text of a controller-registration and where it was found."""
+
+    text: str
+    where: str
+
+
+def assemble(
+    name: str,
+    paths: Sequence[str],
+    tree: Tree,
+    origin: Origin,
+    registration: Callable[[], Registration],
+    budget: Budget,
+) -> Chart:
+    """Return the finished chart `name` from the chart `paths` of `tree`; `registration` is called if they name one.
+
+    One path gives upstream's chart under the new name; a controller-registration, or several paths, an umbrella chart
+    with a sub-chart for each. Raises ChartError if anything is missing or could not be published whole, BudgetError.
+    """
+    if REGISTRATION in paths or len(paths) != 1:
+        chart = _umbrella(name, paths, tree, registration, budget)
+    else:
+        chart = read_chart(tree, paths[0], budget)
+    finished = _with_provenance(_finish(chart, origin, budget, is_top=True), name, origin)
+    finished = _without_harmful_rules(finished)
+    check_names(finished)
+    return finished
+
+
+def _umbrella(
+    name: str, paths: Sequence[str], tree: Tree, registration: Callable[[], Registration], budget: Budget
+) -> Chart:
+    subcharts = []
+    for path in paths:
+        if path == REGISTRATION:
+            found = registration()
+            budget.take_yaml(found.text, found.where)
+            subcharts.append(registration_chart(found.text, source=name, where=found.where))
+        else:
+            subcharts.append(read_chart(tree, path, budget))
+    metadata = {"apiVersion": "v2", "name": name, "description": f"A helmchart for {name}", "version": "0.0.0"}
+    umbrella = Chart(
+        path=name,
+        chart_yaml=yamlio.dump(metadata, sort_keys=False),
+        files={"templates/NOTES.txt": _switch_notes(name, subcharts).encode()},
+        subcharts=tuple(subcharts),
+    )
+    check_names(umbrella)
+    return umbrella
+
+
+def _switch_notes(name: str, subcharts: Sequence[Chart]) -> str:
+    """Return what `helm install` prints: an umbrella that is installed with its defaults does nothing."""
+    switches = "".join(f"  {subchart.name}.enabled\n" for subchart in subcharts)
+    return f"{name} installs the parts that are switched on in its values:\n{switches}"
+
+
+def _with_provenance(chart: Chart, name: str, origin: Origin) -> Chart:
+    """Give the finished chart its published name, its release notes, and what tells where it comes from."""
+    edit = MetadataEdit(chart)
+    edit.set("name", name)
+    # In quotes where it is a number: Helm reads the same, but `helm lint` calls it an error.
+    edit.set("appVersion", helmyaml.as_string(chart.metadata.get("appVersion")) or origin.tag)
+    own = chart.metadata.get("sources")
+    sources = own if isinstance(own, list) else []
+    if origin.repository is not None and origin.repository not in sources:
+        edit.append("sources", [origin.repository])
+    edit.put("annotations", REVISION_ANNOTATION, origin.commit)
+    # Notes come from JSON, which can hold halves of surrogate pairs.
+    notes = origin.notes.encode(errors="replace")
+    return replace(chart, chart_yaml=edit.text, files={**chart.files, NOTES_FILE: notes})
+
+
+def _finish(chart: Chart, origin: Origin, budget: Budget, *, is_top: bool = False) -> Chart:
+    """Give a chart and all below it the version, the image tag, and a switch for each sub-chart."""
+    budget.check_time(chart.path)
+    subcharts = tuple(_finish(subchart, origin, budget) for subchart in chart.subcharts)
+    declared, in_chart_yaml = _declared_dependencies(chart)
+    known = {subchart.name for subchart in subcharts}
+    for dependency in declared:
+        _require_vendored(chart, dependency, known)
+    declared_names = {helmyaml.as_string(dependency.get("name")) for dependency in declared}
+    undeclared = [subchart for subchart in subcharts if subchart.name not in declared_names]
+    edit = MetadataEdit(chart)
+    edit.set("apiVersion", "v2")
+    edit.set("version", origin.version)
+    if declared and not in_chart_yaml:
+        edit.set("dependencies", list(declared))
+    # A version is a constraint on the sub-chart's own, which is that of the release from now on.
+    versioned = [number for number, dependency in enumerate(declared) if dependency.get("version") is not None]
+    edit.set_in_items("dependencies", "version", dict.fromkeys(versioned, origin.version))
+    edit.append(
+        "dependencies",
+        [{"name": subchart.name, "condition": f"{subchart.name}.enabled", "repository": ""} for subchart in undeclared],
+    )
+    switches = {subchart.name: subchart.is_helper for subchart in undeclared}
+    finished = replace(
+        chart,
+        chart_yaml=edit.text,
+        values=edit_values(chart, origin.tag, switches),
+        files={name: data for name, data in chart.files.items() if name not in _stale_files(chart)},
+        subcharts=subcharts,
+    )
+    check_metadata(finished.metadata, where=f"{chart.path}/Chart.yaml")
+    budget.check_time(chart.path)
+    if is_top:
+        for where, problem in new_schema_errors(chart, finished, budget.left):
+            raise ChartError(f"{where} does not allow what the switches of sub-charts need: {problem}")
+    return finished
+
+
+def _stale_files(chart: Chart) -> frozenset[str]:
+    """Name the files that no longer say what is so: v1's requirements, and locks of other versions."""
+    stale = {"requirements.yaml", "requirements.lock"}
+    if chart.subcharts:
+        stale.add("Chart.lock")
+    return frozenset(stale)
+
+
+def _declared_dependencies(chart: Chart) -> tuple[list[dict[str, Value]], bool]:
+    """Return the dependencies that upstream declares, and whether it does so in Chart.yaml.
+
+    Those of a requirements.yaml win, as in Helm's loader.
+    """
+    own = chart.metadata.get("dependencies")
+    where = f"{chart.path}/requirements.yaml"
+    if "requirements.yaml" in chart.files:
+        try:
+            text = chart.files["requirements.yaml"].decode()
+            value = helmyaml.construct(yamlio.compose(text, where=where), where=where)
+        except (YamlError, UnicodeDecodeError) as error:
+            raise ChartError(f"{where} can't be read: {error}") from error
+        if isinstance(value, dict) and value.get("dependencies") is not None:
+            check_metadata({**chart.metadata, "dependencies": value["dependencies"]}, where=where)
+            return _tables(value["dependencies"]), False
+    return _tables(own), True
+
+
+def _without_harmful_rules(chart: Chart) -> Chart:
+    """Return `chart` without its `.helmignore` if Helm would leave out anything of the chart by it.
+
+    The rules were made for upstream's layout, and applied when the chart was read. Here sub-charts are in directories
+    named after them, archives are unpacked, and a values.yaml may be new; a rule that is about one of these would make
+    Helm lose it from the exported directory, but not from the package. Only the notes may be lost.
+    """
+    rules = chart.files.get(IGNORE_FILE)
+    if rules is None:
+        return chart
+    ignore = HelmIgnore.parse(rules, where=f"{chart.path}/{IGNORE_FILE}")
+    files = {path for path, _ in chart_files(chart)} - {NOTES_FILE}
+    folders = {path[:at] for path in files for at, character in enumerate(path) if character == "/"}
+    if any(ignore.ignores(path, False) for path in files) or any(ignore.ignores(path, True) for path in folders):
+        return replace(chart, files={path: data for path, data in chart.files.items() if path != IGNORE_FILE})
+    return chart
+
+
+def _tables(value: Value) -> list[dict[str, Value]]:
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def _require_vendored(chart: Chart, dependency: Mapping[str, Value], known: set[str]) -> None:
+    name = helmyaml.as_string(dependency.get("name"))
+    if name in known:
+        return
+    version = helmyaml.as_string(dependency.get("version")) or "without a version"
+    repository = helmyaml.as_string(dependency.get("repository")) or "no repository"
+    raise ChartError(
+        f"{chart.path} depends on {name} {version} ({repository}), which is not in its charts directory at this tag; "
+        "upstream would have to keep it there, as `helm dependency build` puts it"
+    )

@@ -1,0 +1,262 @@
+"""A Gardener controller-registration as a chart whose values are the deployment's own."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import yaml
+
+from chart_releaser import yamlio
+from chart_releaser.charts.chart import Chart
+from chart_releaser.errors import ChartError, YamlError
+from chart_releaser.helm import yaml as helmyaml
+from chart_releaser.helm.yaml import Value
+
+# Where repositories keep it, in the order in which they are asked; after them comes the release's asset.
+PATHS = (
+    "examples/controller-registration.yaml",
+    "example/controller-registration.yaml",
+    "example/registration/controller-registration.yaml",
+    "deploy/extension/base/controller-registration.yaml",
+)
+ASSET = "controller-registration.yaml"
+
+_MAX_CHARACTERS = 1_500_000  # about what a cluster takes as one object
+_API_GROUP = "core.gardener.cloud/"
+_PACKAGES = ("rawChart", "chart", "ociRepository")
+_VALUES = ".Values.values"
+# What Helm's toYaml does not take, whereupon it gives nothing at all; U+0085 becomes a space.
+_UNUSABLE = re.compile("[\x7f-\x9f\ufffe\uffff]")
+_Absent = Literal["missing", "null"] | None
+"""What stood in the place of a deployment's values if there were none."""
+_Dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+
+
+@dataclass(frozen=True)
+class _Deployment:
+    """A deployment by Helm: the mapping that holds `values`, and the mappings that lead to it from the document."""
+
+    name: str
+    holder: yaml.MappingNode
+    ancestors: tuple[yaml.MappingNode, ...]
+
+
+def registration_chart(text: str, *, source: str, where: str) -> Chart:
+    """Return the chart `controller` of `source` from the text of a controller-registration, called `where`.
+
+    With one deployment, `values` holds its own values. With several, `deployments.<name>.values` holds those of
+    each, and `values` goes over all of them. Whatever looks like a template in the text stays text.
+    Raises ChartError for a text that is no registration, or whose deployment has no chart.
+    """
+    try:
+        documents = yamlio.compose_all(text, where=where, max_characters=_MAX_CHARACTERS)
+    except YamlError as error:
+        raise ChartError(str(error)) from error
+    deployments = [found for document in documents for found in _deployments(document, where)]
+    if not deployments:
+        raise ChartError(f"{where} holds no deployment by Helm; a ControllerDeployment with a chart is expected")
+    for name, count in Counter(deployment.name for deployment in deployments).items():
+        if count > 1:
+            raise ChartError(f"{where} holds two deployments called {name}")
+    sections: list[tuple[str, yaml.Node]] = []  # name of a deployment, its values
+    insertions: dict[str, tuple[str, _Absent]] = {}  # by the marker that they take the place of
+    own_mark = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()  # no text holds its own hash
+    for number, deployment in enumerate(deployments):
+        marker = f"values-{number}-{own_mark}"
+        own, absent = _take_values(deployment, marker, where)
+        _check_characters(own, deployment.name, where)
+        sections.append((deployment.name, own))
+        layers = [f"({_VALUES} | default dict)"]
+        if len(deployments) > 1:
+            name = json.dumps(deployment.name, ensure_ascii=False)
+            layers.insert(0, f"(deepCopy ((index .Values.deployments {name}).values | default dict))")
+        nulls = _nulls(_construct(own, where))
+        if nulls:  # Helm drops them from a sub-chart's values, where they say something to the deployment's chart
+            layers.insert(0, f"(fromJson {json.dumps(json.dumps(nulls))})")
+        insertions[marker] = (_VALUES if len(layers) == 1 else f"mergeOverwrite {' '.join(layers)}", absent)
+    for node in _all_nodes(documents):
+        if isinstance(node, yaml.ScalarNode) and node.style in ("|", ">") and node.value != node.value.rstrip() + "\n":
+            node.style = '"'  # the same: what its last lines hold is not visible
+    template = _insert_values(_escape(_serialize(documents)), own_mark, insertions)
+    return Chart(
+        path=where,
+        chart_yaml=yamlio.dump(
+            {
+                "apiVersion": "v2",
+                "name": "controller",
+                "description": f"Helmchart for controllerregistration of {source}",
+                "version": "0.0.0",
+            },
+            sort_keys=False,
+        ),
+        values=_serialize([_values(sections)]).removeprefix("---\n"),
+        files={"templates/controller-registration.yaml": template.encode()},
+    )
+
+
+def _get(node: yaml.Node | None, key: str) -> yaml.Node | None:
+    found = None
+    if isinstance(node, yaml.MappingNode):
+        for name, value in node.value:
+            if isinstance(name, yaml.ScalarNode) and name.value == key:
+                found = value
+    return found
+
+
+def _text(node: yaml.Node | None) -> str:
+    return str(node.value) if isinstance(node, yaml.ScalarNode) else ""
+
+
+def _deployments(document: yaml.Node, where: str) -> list[_Deployment]:
+    """Return the deployment by Helm in one document, in each of the shapes that Gardener's API has had."""
+    if not isinstance(document, yaml.MappingNode):
+        raise ChartError(f"{where}:{yamlio.line_of(document)}: a document that is no Kubernetes object")
+    if not _text(_get(document, "apiVersion")).startswith(_API_GROUP):
+        return []
+    name = _text(_get(_get(document, "metadata"), "name"))
+    kind = _text(_get(document, "kind"))
+    ancestors: tuple[yaml.Node | None, ...] = (document,)
+    described: yaml.Node | None = document
+    if kind == "ControllerRegistration":
+        spec = _get(document, "spec")
+        described = _get(spec, "deployment")
+        ancestors = (document, spec, described)
+    elif kind != "ControllerDeployment":
+        return []
+    holder = _get(described, "helm")
+    if holder is None and _text(_get(described, "type")) == "helm":
+        holder = _get(described, "providerConfig")
+    if not isinstance(holder, yaml.MappingNode):
+        if kind == "ControllerDeployment" and _text(_get(described, "type")) in ("", "helm"):
+            raise ChartError(f"{where}:{yamlio.line_of(document)}: ControllerDeployment {name} has no chart")
+        return []
+    package = next((found for key in _PACKAGES if (found := _get(holder, key)) is not None), None)
+    if package is None or _is_null(package) or not package.value:
+        raise ChartError(f"{where}:{yamlio.line_of(holder)}: {kind} {name} has no chart")
+    mappings = tuple(node for node in ancestors if isinstance(node, yaml.MappingNode))
+    return [_Deployment(name, holder, mappings)]
+
+
+def _take_values(deployment: _Deployment, marker: str, where: str) -> tuple[yaml.Node, _Absent]:
+    """Put a marker in the place of the deployment's values; return them, and what stood there if there were none."""
+    own: yaml.Node = yaml.MappingNode("tag:yaml.org,2002:map", [], flow_style=True)
+    absent: _Absent = "missing"
+    items = []
+    for key, value in deployment.holder.value:
+        if key.value != "values":
+            items.append((key, value))
+        elif isinstance(value, yaml.MappingNode):
+            own, absent = value, None
+        elif _is_null(value):
+            absent = "null"
+        else:
+            raise ChartError(f"{where}:{yamlio.line_of(value)}: the values of {deployment.name} are no mapping")
+    # In front of the others: Helm takes empty lines off the end of a document, where they may belong to the last value.
+    deployment.holder.value = [(_string("values"), _string(marker)), *items]
+    for mapping in (*deployment.ancestors, deployment.holder):
+        mapping.flow_style = False
+    return own, absent
+
+
+def _check_characters(values: yaml.Node, name: str, where: str) -> None:
+    for node in _all_nodes([values]):
+        if isinstance(node, yaml.ScalarNode) and _UNUSABLE.search(node.value):
+            line = yamlio.line_of(node)
+            raise ChartError(f"{where}:{line}: the values of {name} have a control character, which Helm can't hand on")
+
+
+def _values(sections: Sequence[tuple[str, yaml.Node]]) -> yaml.Node:
+    """Return the values of the chart: the deployment's own, or those of each of several, and one set over all."""
+    if len(sections) == 1:
+        return _mapping(("values", sections[0][1]))
+    deployments = _mapping(*((name, _mapping(("values", own))) for name, own in sections))
+    nothing = yaml.MappingNode("tag:yaml.org,2002:map", [], flow_style=True)
+    return _mapping(("values", nothing), ("deployments", deployments))
+
+
+def _construct(node: yaml.Node, where: str) -> Value:
+    try:
+        return helmyaml.construct(node, where=where)
+    except YamlError as error:
+        raise ChartError(str(error)) from error
+
+
+def _nulls(values: Value) -> dict[str, Value]:
+    """Return nothing but the keys that hold null, and those that lead to them."""
+    found: dict[str, Value] = {}
+    for key, value in values.items() if isinstance(values, dict) else ():
+        below = _nulls(value)
+        if value is None or below:
+            found[key] = below or None
+    return found
+
+
+def _mapping(*items: tuple[str, yaml.Node]) -> yaml.MappingNode:
+    return yaml.MappingNode("tag:yaml.org,2002:map", [(_string(key), value) for key, value in items], flow_style=False)
+
+
+def _string(text: str) -> yaml.ScalarNode:
+    plain = yamlio.dump([text]) == f"- {text}\n"
+    return yaml.ScalarNode("tag:yaml.org,2002:str", text, style=None if plain else '"')
+
+
+def _is_null(node: yaml.Node) -> bool:
+    if not isinstance(node, yaml.ScalarNode) or node.value not in ("", "~", "null", "Null", "NULL"):
+        return False
+    is_plain = isinstance(node.tag, yamlio.ImplicitTag) and not node.style
+    return is_plain or (node.tag == "tag:yaml.org,2002:null" and not isinstance(node.tag, yamlio.ImplicitTag))
+
+
+def _serialize(nodes: Sequence[yaml.Node]) -> str:
+    # On the level of nodes a plain scalar stays plain, so that it keeps the type that Kubernetes sees in it.
+    for node in _all_nodes(nodes):
+        if isinstance(node, yaml.ScalarNode) and _is_null(node):
+            node.value, node.style = "null", None  # the dumper would put quotes in the place of nothing
+        has_tag = not isinstance(node.tag, yamlio.ImplicitTag)
+        if isinstance(node, yaml.ScalarNode) and has_tag and not node.style and node.tag.endswith(":str"):
+            node.style = _string(node.value).style  # the dumper leaves out a !!str that PyYAML does not need
+        node.tag = str(node.tag)  # what the dumper takes
+    return str(yaml.serialize_all(nodes, Dumper=_Dumper, width=2**31 - 1, allow_unicode=True, explicit_start=True))
+
+
+def _all_nodes(roots: Sequence[yaml.Node]) -> list[yaml.Node]:
+    found: dict[int, yaml.Node] = {}
+    stack = list(roots)
+    while stack:
+        node = stack.pop()
+        if id(node) not in found:
+            found[id(node)] = node
+            stack.extend(yamlio.children(node))
+    return list(found.values())
+
+
+def _escape(text: str) -> str:
+    """Return text that a Go template renders as `text`."""
+    return text.replace("{{", '{{ "{{" }}')
+
+
+def _insert_values(template: str, own_mark: str, insertions: Mapping[str, tuple[str, _Absent]]) -> str:
+    """Put what gives each deployment its values in the place of its marker."""
+    left = dict(insertions)
+
+    def insert(found: re.Match[str]) -> str:
+        indent, marker = found.groups()
+        expression, absent = left.pop(marker)
+        below = len(indent) + 2
+        if absent is None:
+            return f"{indent}values: {{{{- toYaml ({expression}) | nindent {below} }}}}\n"
+        text = f"{{{{- with {expression} }}}}\n{indent}values: {{{{- toYaml . | nindent {below} }}}}\n"
+        if absent == "null":
+            text += f"{{{{- else }}}}\n{indent}values: null\n"
+        return text + "{{- end }}\n"
+
+    template = re.sub(rf"(?m)^( *)values: (values-[0-9]+-{own_mark})\n", insert, template)
+    if left:
+        raise AssertionError(f"no line for {next(iter(left))}")
+    return template

@@ -1,0 +1,151 @@
+"""Changes to a chart's Chart.yaml and values.yaml: edited as text, then read back to see that nothing else changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from chart_releaser import yamledit, yamlio
+from chart_releaser.charts.chart import Chart
+from chart_releaser.errors import ChartError, YamlError
+from chart_releaser.helm import yaml as helmyaml
+from chart_releaser.helm.yaml import Value
+
+
+class MetadataEdit:
+    """A Chart.yaml that gets new fields; `text` is it with all that was asked for."""
+
+    def __init__(self, chart: Chart) -> None:
+        self._where = f"{chart.path}/Chart.yaml"
+        self._text: str | None = chart.chart_yaml
+        self._wanted = dict(chart.metadata)
+
+    def set(self, key: str, value: Value) -> None:
+        """Set a field to `value`."""
+        if self._wanted.get(key) != value:
+            self._wanted[key] = value
+            self._change(yamledit.set_key, key, value)
+
+    def append(self, key: str, items: list[Value]) -> None:
+        """Add `items` to the list in a field, which is added if need be."""
+        own = self._wanted.get(key)
+        if items:
+            self._wanted[key] = [*(own if isinstance(own, list) else []), *items]
+            self._change(yamledit.append_items, key, items)
+
+    def set_in_items(self, key: str, field: str, new: Mapping[int, Value]) -> None:
+        """Set `field` in some of the mappings that field `key` lists, by their number."""
+        own = self._wanted.get(key)
+        items = list(own) if isinstance(own, list) else []
+        changed: dict[int, Value] = {}
+        for number, value in new.items():
+            item = items[number]
+            if isinstance(item, dict) and item.get(field) != value:
+                items[number] = {**item, field: value}
+                changed[number] = value
+        if changed:
+            self._wanted[key] = items
+            self._change(yamledit.set_in_items, key, field, changed)
+
+    def put(self, key: str, name: str, value: Value) -> None:
+        """Set `name` in the mapping that field `key` holds, which is added if need be."""
+        own = self._wanted.get(key)
+        section = own if isinstance(own, dict) else {}
+        if section.get(name) != value:
+            self._wanted[key] = {**section, name: value}
+            self._change(yamledit.insert_below, {key: {name: value}})
+
+    @property
+    def text(self) -> str:
+        """The new text: upstream's with the changes in it, where that can be had."""
+        try:
+            if self._text is not None and _mapping(self._text, self._where) == self._wanted:
+                return self._text
+        except YamlError:
+            pass
+        # Anchors and the like: written anew, nothing is lost but comments.
+        return yamlio.dump(self._wanted, sort_keys=False)
+
+    def _change(self, edit: Callable[..., str], *arguments: Any) -> None:
+        if self._text is not None:
+            try:
+                self._text = edit(self._text, *arguments, where=self._where)
+            except YamlError:
+                self._text = None
+
+
+def edit_values(chart: Chart, tag: str, switches: Mapping[str, bool]) -> str | None:
+    """Return values.yaml with the image tag and the switches in it, or None where there is and needs to be none.
+
+    A parent's own `enabled` for a sub-chart stays. Raises ChartError where the text can't be edited with certainty.
+    """
+    if chart.values is None and not switches:
+        return None
+    where = f"{chart.path}/values.yaml"
+    before = chart.values or ""
+    try:
+        text, root = yamledit.replace_scalars(
+            before, lambda key, node: tag if key == "tag" and node.value == "latest" else None, where=where
+        )
+        wanted = _as_mapping(helmyaml.construct(root, where=where), where)
+        del root  # a long text has a large tree, and there will be others
+        added = _missing_switches(wanted, switches)
+        if added:
+            text = yamledit.insert_below(text, added, where=where)
+        if text == before:
+            return text
+        for parent, values in added.items():
+            own = wanted.get(parent)
+            wanted[parent] = {**(own if isinstance(own, dict) else {}), **values}
+        after = _mapping(text, where)
+    except YamlError as error:
+        raise ChartError(str(error)) from error
+    if after != wanted:
+        raise ChartError(f"{where} is written in a way in which the image tag and the switches can't be set safely")
+    return text
+
+
+def _missing_switches(values: dict[str, Value], switches: Mapping[str, bool]) -> dict[str, dict[str, Value]]:
+    """Return the switches that `values` has no word on, as what to add below each top-level key.
+
+    As in a condition, a dot in a name leads one level down.
+    """
+    added: dict[str, dict[str, Value]] = {}
+    for name, enabled in switches.items():
+        path = [*name.split("."), "enabled"]
+        if _look_up(values, path) is not None:
+            continue
+        first, second, *rest = path
+        value: Value = enabled
+        for part in reversed(rest):
+            value = {part: value}
+        below = added.setdefault(first, {})
+        own = below.get(second)
+        below[second] = _merged(own, value) if second in below else value
+    return added
+
+
+def _merged(one: Value, other: Value) -> Value:
+    if not isinstance(one, dict) or not isinstance(other, dict):
+        return other
+    return {**one, **{key: _merged(one[key], value) if key in one else value for key, value in other.items()}}
+
+
+def _look_up(values: Value, path: Iterable[str]) -> Value:
+    for part in path:
+        if not isinstance(values, dict):
+            return None
+        values = values.get(part)
+    return values
+
+
+def _mapping(text: str, where: str) -> dict[str, Value]:
+    return _as_mapping(helmyaml.construct(yamlio.compose(text, where=where), where=where), where)
+
+
+def _as_mapping(value: Value, where: str) -> dict[str, Value]:
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise YamlError(f"{where} is no mapping of keys and values")
+    return value

@@ -1,0 +1,219 @@
+"""What people see: progress and messages on stderr, results on stdout, annotations and a summary in GitHub Actions."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TextIO
+
+from chart_releaser.cli.markdown import table
+from chart_releaser.errors import ChartReleaserError
+
+_RED = "\x1b[31m"
+_YELLOW = "\x1b[33m"
+_DIM = "\x1b[2m"
+_RESET = "\x1b[0m"
+_CLEAR = "\r\x1b[K"
+_BAR = 20
+_BAR_FROM = 60  # columns; narrower terminals get no bar
+_NARROWEST = 40  # columns; what is narrower wraps
+_SHORTEST_SECRET = 8  # shorter ones are no tokens, and would blot out ordinary words
+
+
+@dataclass
+class Console:
+    """Where a command writes to. `verbosity` is -1 for quiet, 0, or 1 for verbose; safe to use from several threads.
+
+    Whatever is written has been through `clean`: names and texts from upstream end up in messages.
+    """
+
+    verbosity: int = 0
+    environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    secrets: Sequence[str] = field(default=(), repr=False)
+    """What is never shown."""
+    started: float = field(default_factory=time.monotonic)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _bar: str = ""
+
+    @property
+    def in_actions(self) -> bool:
+        """Whether this is a GitHub Actions job."""
+        return self.environ.get("GITHUB_ACTIONS") == "true"
+
+    @property
+    def elapsed(self) -> str:
+        """How long this has been going on: `0.4 s`, `12 s`, `3 min 5 s`."""
+        seconds = time.monotonic() - self.started
+        if seconds < 10:
+            return f"{seconds:.1f} s"
+        return f"{seconds:.0f} s" if seconds < 60 else f"{seconds // 60:.0f} min {seconds % 60:.0f} s"
+
+    @property
+    def result_width(self) -> int | None:
+        """The columns that a line of the result can take on a terminal; None where lines may be of any length."""
+        return _width(sys.stdout)
+
+    @property
+    def message_width(self) -> int | None:
+        """The columns that a message can take on a terminal; None where lines may be of any length."""
+        return _width(sys.stderr)
+
+    def step(self, text: str) -> None:
+        """Tell what was done."""
+        if self.verbosity >= 0:
+            self._write(sys.stderr, text)
+
+    def detail(self, text: str) -> None:
+        """Tell more to those who asked for it."""
+        if self.verbosity > 0:
+            self._write(sys.stderr, text, _DIM)
+
+    def headline(self, text: str) -> None:
+        """Tell, in the summary at the end, what went wrong."""
+        if self.verbosity >= 0:
+            self._write(sys.stderr, text, _RED)
+
+    def note(self, text: str) -> None:
+        """Tell what is no error, but most likely not as it was meant."""
+        if self.verbosity >= 0:
+            self._annotate("note", text, _YELLOW)
+
+    def failure(self, text: str) -> None:
+        """Tell that one source or release failed; the run goes on."""
+        self.error(text)
+
+    def error(self, text: str) -> None:
+        """Tell what went wrong, whatever the verbosity; an annotation in Actions. Each line is a message of its own."""
+        for line in text.splitlines():
+            self._annotate("error", line, _RED)
+
+    def warning(self, text: str) -> None:
+        """Tell what deserves a look, whatever the verbosity: it explains an exit code."""
+        self._annotate("warning", text, _YELLOW)
+
+    def result(self, text: str) -> None:
+        """Write a line of the result to stdout. Raises ChartReleaserError if it can't be written."""
+        try:
+            self._write(sys.stdout, text)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise ChartReleaserError(unwritable(error)) from error
+
+    def report(self, text: str) -> None:
+        """Write a line of a report on stderr, as plain text and whatever the verbosity."""
+        self._write(sys.stderr, text)
+
+    def progress(self, what: str, done: int, total: int) -> None:
+        """Show how much is done, and `what` is being done now, in a terminal's last line; it goes away at the end."""
+        if not self._shows_progress():
+            return
+        bar = _bar(self.clean(what), done, total) if done < total else ""
+        with self._lock:
+            if bar == self._bar:
+                return
+            self._bar = bar
+            with suppress(OSError):
+                sys.stderr.write(f"{_CLEAR}{self._bar}")
+                sys.stderr.flush()
+
+    @contextmanager
+    def group(self, title: str) -> Iterator[None]:
+        """Fold in Actions what is written meanwhile; nothing elsewhere."""
+        if self.in_actions and self.verbosity >= 0:
+            self._write(sys.stderr, f"::group::{_escape(self.clean(title))}", raw=True)
+        try:
+            yield
+        finally:
+            if self.in_actions and self.verbosity >= 0:
+                self._write(sys.stderr, "::endgroup::", raw=True)
+
+    def summary(self, title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        """Append a Markdown table to the job's summary, where there is one; nothing without rows. See `markdown`."""
+        path = self.environ.get("GITHUB_STEP_SUMMARY")
+        if path and rows:
+            self._append(path, table(title, header, rows, self.clean))
+
+    def output(self, name: str, value: str) -> None:
+        """Set an output of the job's step, where there is one. `value` is one line."""
+        path = self.environ.get("GITHUB_OUTPUT")
+        if path:
+            self._append(path, f"{name}={self.clean(value)}\n")
+
+    def clean(self, text: str) -> str:
+        """Return `text` in one line, without what could steer a terminal or a job, and without the token."""
+        for secret in self.secrets:
+            if len(secret) >= _SHORTEST_SECRET:
+                text = text.replace(secret, "***")
+        shown = text
+        if not text.isprintable():
+            shown = "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)
+        # The runner takes "##[" for a command wherever it stands, "::" at the beginning of a line.
+        return re.sub(r"^(\s*):(?=:)", r"\1: ", shown.replace("##[", "## [")) if self.in_actions else shown
+
+    def _annotate(self, kind: str, text: str, colour: str) -> None:
+        if self.in_actions:
+            kind = "notice" if kind == "note" else kind
+            self._write(sys.stderr, f"::{kind}::{_escape(self.clean(text))}", raw=True)
+        else:
+            self._write(sys.stderr, f"{kind}: {text}", colour)
+
+    def _append(self, path: str, text: str) -> None:
+        try:
+            with self._lock, Path(path).open("a", encoding="utf-8") as stream:
+                stream.write(text)
+        except OSError as error:
+            self.warning(f"{path} can't be written: {error.strerror}; the job's summary or outputs are incomplete")
+
+    def _write(self, stream: TextIO, text: str, colour: str = "", *, raw: bool = False) -> None:
+        shown = text if raw else self.clean(text)
+        if colour and self._has_colour(stream):
+            shown = f"{colour}{shown}{_RESET}"
+        with self._lock, suppress(OSError) if stream is sys.stderr else nullcontext():
+            # What can't be told, on a full disk or to a reader who has gone, is no reason to leave work undone.
+            if self._bar:
+                sys.stderr.write(_CLEAR)
+                sys.stderr.flush()
+            stream.write(f"{shown}\n")
+            stream.flush()
+            if self._bar:
+                sys.stderr.write(self._bar)
+                sys.stderr.flush()
+
+    def _has_colour(self, stream: TextIO) -> bool:
+        return stream.isatty() and not self.environ.get("NO_COLOR") and self.environ.get("TERM") != "dumb"
+
+    def _shows_progress(self) -> bool:
+        plain = self.in_actions or self.environ.get("TERM") == "dumb"
+        return self.verbosity >= 0 and not plain and sys.stderr.isatty()
+
+
+def unwritable(error: OSError) -> str:
+    """Return what to say where stdout takes no more."""
+    return f"the results can't be written: {error.strerror}; make room, or write them elsewhere"
+
+
+def _bar(what: str, done: int, total: int) -> str:
+    """Return the bar, no longer than the terminal's line, since it could not be wiped otherwise."""
+    columns = shutil.get_terminal_size().columns
+    filled = _BAR * done // total
+    # Where there is little room the words are worth more.
+    bar = f"[{'#' * filled}{'.' * (_BAR - filled)}] " if columns >= _BAR_FROM else ""
+    return f"{bar}{done}/{total}, {total - done} left: {what}"[: columns - 1]
+
+
+def _width(stream: TextIO) -> int | None:
+    return max(shutil.get_terminal_size().columns, _NARROWEST) if stream.isatty() else None
+
+
+def _escape(text: str) -> str:
+    """Escape the data of a workflow command: https://docs.github.com/actions/reference/workflow-commands-for-github-actions"""
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")

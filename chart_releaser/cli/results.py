@@ -1,0 +1,225 @@
+"""What a command ends with: the result on stdout, the count on stderr, a table and outputs for a job in Actions."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from chart_releaser.cli.markdown import Address, Words
+from chart_releaser.commands.report import Bump, ExportReport, Row, UpdateReport, failure_groups, table, wrapped
+from chart_releaser.versions import helm_order
+
+if TYPE_CHECKING:
+    from chart_releaser.attempts import Again
+    from chart_releaser.cli.console import Console
+    from chart_releaser.commands.verify import VerifyReport
+
+_NAMED = 3  # versions that are named before the rest is counted
+_SHORTEST_NAME = 10
+
+
+def show_update(console: Console, report: UpdateReport, title: str, *, as_json: bool, dry_run: bool) -> None:
+    """Show what `update` did, or would do; a dry run writes nothing, not even for a job."""
+    if as_json:
+        console.result(json.dumps(report.as_json()))
+    elif dry_run:
+        _lines(console, plan_rows(report, each=console.verbosity > 0))
+    elif console.result_width is None or console.message_width is None or console.verbosity:
+        _lines(console, [("published", row.source, row.chart, row.url) for row in report.published])
+    # Else the same terminal has just shown each of them, when it was published.
+    for note in report.notes:
+        console.note(f"{note.source}: {note.text}")
+    if not dry_run:
+        for line in source_table(report, console.message_width):
+            console.step(line)
+    _failures(console, report.failed, others=len(report.published))
+    done = f"{len(report.planned)} to publish" if dry_run else f"{len(report.published)} published"
+    _retried(console, report.retried)
+    counts = f"{done}, {len(report.skipped)} up to date, {len(report.failed)} failed"
+    console.step(f"{title}: {counts}, in {console.elapsed}")
+    _early(console, report)
+    if dry_run:
+        return
+    rows = [(Words("published"), row.source, row.chart, Address(row.url)) for row in report.published]
+    again = [(Words("tried again"), "", Words(_times(one.count)), one.what) for one in report.retried]
+    console.summary(title, ("", "source", "version", ""), [*rows, *_failed(report.failed), *again])
+    released = [
+        {"name": row.source, "version": row.chart, "tag": f"{row.source}-{row.chart}", "url": row.url}
+        for row in report.published
+    ]
+    console.output("released", json.dumps(released))
+    for name in ("published", "skipped", "failed"):
+        console.output(name, str(len(getattr(report, name))))
+
+
+def plan_rows(report: UpdateReport, *, each: bool) -> list[tuple[str, str, str]]:
+    """Return the plan, source by source: what would be published, what is there, what is not tracked and why.
+
+    Releases that nothing is done about are counted, with the newest few named; with `each` every one has its row.
+    """
+    rows: list[tuple[str, str, str]] = []
+    for source in report.sources:
+        rows += [("publish", source, row.version) for row in report.planned if row.source == source]
+        there = [row.version for row in report.skipped if row.source == source]
+        passed = [one for one in report.passed_over if one.source == source]
+        if each:
+            rows += [("up to date", source, version) for version in there]
+            rows += [("not tracked", source, f"{one.tag}: {one.reason}") for one in passed]
+            continue
+        if there:
+            rows.append(("up to date", source, f"{len(there)}: {_some(there)}"))
+        reasons: dict[str, list[str]] = {}
+        for one in sorted(passed, key=lambda one: helm_order(one.tag)):
+            reasons.setdefault(_kind(one.reason), []).append(one.tag)
+        rows += [("not tracked", source, f"{len(tags)} {kind}: {_some(tags)}") for kind, tags in reasons.items()]
+    return rows
+
+
+def _kind(reason: str) -> str:
+    """Return a reason without the version that it names, so that it is one for all."""
+    for beginning, kind in (
+        ("the same version as ", "second tag of a version"),
+        ("not the newest patch of ", "not the newest patch of its minor"),
+    ):
+        if reason.startswith(beginning):
+            return kind
+    return reason
+
+
+def _some(versions: Sequence[str]) -> str:
+    more = f" and {len(versions) - _NAMED} more" if len(versions) > _NAMED else ""
+    return ", ".join(versions[:_NAMED]) + more
+
+
+def source_table(report: UpdateReport, width: int | None) -> list[str]:
+    """Return what became of each source with news, as lines of at most `width`; nothing where there is one source."""
+    columns = {
+        "published": Counter(row.source for row in report.published),
+        "up to date": Counter(row.source for row in report.skipped),
+        "failed": Counter(row.source for row in report.failed),
+    }
+    if waiting := Counter(row.source for row in report.waiting):
+        columns["waiting"] = waiting
+    names = dict.fromkeys([*report.sources, *(row.source for row in report.failed)])
+    shown = [name for name in names if any(counts[name] for key, counts in columns.items() if key != "up to date")]
+    if len(names) < 2 or not shown:
+        return []
+    rest = [name for name in names if name not in shown]
+    rows = [(name, [counts[name] for counts in columns.values()]) for name in shown]
+    if rest:
+        title = f"{len(rest)} other{'s' if len(rest) > 1 else ''}"
+        rows.append((title, [sum(counts[name] for name in rest) for counts in columns.values()]))
+    room = max(len(name) for name, _ in [("source", []), *rows])
+    if width is not None:
+        room = min(room, max(width - sum(len(key) + 2 for key in columns), _SHORTEST_NAME))
+    head = f"{'source'.ljust(room)}  {'  '.join(columns)}"
+    return [
+        head,
+        *(
+            f"{_cut(name, room).ljust(room)}  "
+            + "  ".join(str(count).rjust(len(key)) for key, count in zip(columns, counts, strict=True))
+            for name, counts in rows
+        ),
+    ]
+
+
+def _cut(text: str, room: int) -> str:
+    return text if len(text) <= room else f"{text[: room - 1]}…"
+
+
+def _failures(console: Console, failed: Sequence[Row], *, others: int) -> None:
+    """Sum up what failed, by reason; nothing where a single failure has just been told and there is nothing else."""
+    if len(failed) + bool(others) < 2:
+        return
+    width = console.message_width
+    for group in failure_groups(failed) if failed else ():
+        if width is None:
+            console.headline(f"failed: {group.title}: {group.error}")
+            continue
+        reason, _, remedy = group.error.partition("; ")
+        for line in wrapped(group.title, width, "failed: ", "  "):
+            console.headline(line)
+        for text in filter(None, (reason, remedy and f"-> {remedy}")):
+            for line in wrapped(text, width, "  ", "  "):
+                console.step(line)
+
+
+def show_export(console: Console, report: ExportReport) -> None:
+    """Show what `export` wrote."""
+    _lines(console, [(row.url,) for row in report.written])
+    failed = len(report.failures.failed)
+    _failures(console, report.failures.failed, others=len(report.written))
+    _retried(console, report.failures.retried)
+    counts = f"{len(report.written)} written, {len(report.unchanged)} unchanged, {failed} failed"
+    console.step(f"{counts}, in {console.elapsed}")
+    _early(console, report.failures)
+    rows = [(Words("written"), row.source, row.chart, row.url) for row in report.written]
+    failures = _failed(report.failures.failed)
+    console.summary(Words("Exported charts"), ("", "source", "version", ""), [*rows, *failures])
+
+
+def show_latest(console: Console, report: UpdateReport, bumps: Sequence[Bump], *, dry_run: bool) -> None:
+    """Show what `fetch-latest-versions` changed, or would change."""
+    changed = [bump for bump in bumps if bump.changed]
+    _lines(console, [(bump.source, bump.old, "->", bump.new) for bump in changed])
+    _retried(console, report.retried)
+    for note in report.notes:
+        console.note(f"{note.source}: {note.text}")
+    _failures(console, report.failed, others=len(changed))
+    if not (changed or report.failed or report.early or report.notes):
+        console.step(f"every version is the newest, in {console.elapsed}")
+    else:
+        counts = f"{len(changed)} changed, {len(bumps) - len(changed)} unchanged, {len(report.failed)} failed"
+        console.step(f"{counts}, in {console.elapsed}")
+    _early(console, report)
+    if dry_run:
+        return
+    console.summary(
+        Words("Versions"), ("source", "old", "new"), [(bump.source, bump.old, bump.new) for bump in changed]
+    )
+    console.output("changed", str(len(changed)))
+
+
+def show_verify(console: Console, report: VerifyReport, title: str, *, as_json: bool) -> None:
+    """Show what `verify` found and repaired."""
+    rows = [("repaired" if item.repaired else item.kind, item.text) for item in report.findings]
+    if as_json:
+        console.result(json.dumps(report.as_json()))
+    else:
+        _lines(console, rows)
+    left = len(report.findings) - len(report.repaired)
+    found = f"{len(report.repaired)} repaired, {left} left" if report.findings else "nothing is wrong"
+    counts = f"{report.entries} entries, {report.packages} packages, {found}"
+    if console.in_actions:
+        for finding in report.findings:
+            (console.note if finding.repaired else console.warning)(finding.text)
+    _retried(console, report.retried)
+    console.step(f"{title}: {counts}, in {console.elapsed}")
+    console.summary(title, ("", "finding"), [(Words(kind), text) for kind, text in rows])
+
+
+def _retried(console: Console, retried: Sequence[Again]) -> None:
+    """Tell what failed at first: a run that ends well may still tell of a server or a network that is not."""
+    for one in retried:
+        console.step(f"tried again: {one.what} ({_times(one.count)})")
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
+
+
+def _lines(console: Console, rows: Sequence[Sequence[str]]) -> None:
+    for line in table(rows, console.result_width):
+        console.result(line)
+
+
+def _early(console: Console, report: UpdateReport) -> None:
+    if report.early:
+        console.warning(report.early)
+
+
+def _failed(rows: Sequence[Row]) -> list[tuple[str, str, str, str]]:
+    groups = failure_groups(rows)
+    return [(Words("failed"), ", ".join(group.sources), group.versions, group.error) for group in groups]

@@ -1,0 +1,182 @@
+"""What a command works with, made of its options, the configuration and the environment."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import os
+import re
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from chart_releaser.errors import ConfigError, UpstreamError, UsageError
+from chart_releaser.git.cachedir import check_cache
+from chart_releaser.temporary import temporary_directory
+
+if TYPE_CHECKING:
+    from chart_releaser.cli.console import Console
+    from chart_releaser.commands.run import Run
+    from chart_releaser.config.parse import Config
+    from chart_releaser.destinations import Auditable
+    from chart_releaser.environment import Secrets
+    from chart_releaser.location import Server
+    from chart_releaser.upstream.repositories import Repositories
+
+
+def load(path: Path) -> Config:
+    """Return the configuration in the file. Raises ConfigError with every problem, UsageError for the environment."""
+    from chart_releaser.config.file import read_config
+    from chart_releaser.config.parse import parse_config
+
+    return parse_config(read_config(path), file=str(path), base=path.resolve().parent, server=_server())
+
+
+def _server() -> Server:
+    from chart_releaser.location import Server
+
+    return Server.from_environ(os.environ)
+
+
+def destination_of(
+    config: Config, path: Path, repositories: Repositories, *, writes: bool, audits: bool = False
+) -> Auditable:
+    """Return what the configuration publishes to; nothing is asked or read yet. Raises ConfigError without one."""
+    from chart_releaser.config.parse import DirectoryDestination
+
+    chosen = config.destination
+    if chosen is None:
+        command = "verify" if audits else "update"
+        raise ConfigError([f"{path}: destination: is missing; {command} needs a directory, or an owner and a repo"])
+    from chart_releaser.page.page import directory_page, github_page
+    from chart_releaser.upstream.repositories import web_url
+
+    addresses = {source.name: web_url(repositories.locate(source)) for source in config.sources if chosen.page}
+    known = {name: address for name, address in addresses.items() if address is not None}
+    if isinstance(chosen, DirectoryDestination):
+        from chart_releaser.destinations.directory_audit import AuditableDirectory
+
+        page = directory_page(chosen.url, known) if chosen.page else None
+        options = {"audits": audits, "writes": writes or not audits}
+        return AuditableDirectory(chosen.directory, url=chosen.url, page=page, **options)
+    from chart_releaser.destinations.github_audit import AuditableGitHubPages
+    from chart_releaser.git.run import require_git
+    from chart_releaser.location import GitHubRepository
+
+    # What it imports takes four times as long once there are threads that want the processor, too.
+    with contextlib.suppress(UpstreamError):  # told where git is needed
+        require_git()
+    return AuditableGitHubPages(
+        GitHubRepository(repositories.server, chosen.owner, chosen.repo),
+        repositories.api(repositories.server, keeps=False),  # what is published is decided by no kept answer
+        opens_by=None if audits else repositories.api(repositories.server),
+        branch=chosen.branch,
+        token=repositories.token,
+        cache=repositories.cache,
+        page=github_page(chosen.owner, chosen.repo, known) if chosen.page else None,
+        writes=writes,
+        on_wait=repositories.on_wait,
+    )
+
+
+_SUGGESTED = 3  # sources at the most
+_LISTED = 10
+_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
+
+
+def seconds(text: str) -> float:
+    """Return the seconds in a length of time such as 90, 90s, 5m or 1h. Raises UsageError."""
+    match = re.fullmatch(r"([0-9]{1,6})([smh]?)", text.strip())
+    if match is None:
+        raise UsageError(f"--max-wait {text} is no length of time; write seconds, or a number with s, m or h: 5m")
+    return float(match[1]) * _UNITS[match[2]]
+
+
+def _near_sources(name: str, known: Sequence[str]) -> str:
+    """Return which sources can be meant by `name`: those that are written much like it, else those that hold it."""
+    lower = name.lower()
+    near = [one for one in known if one.lower() == lower] or difflib.get_close_matches(name, known, n=1)
+    near = near or [one for one in known if len(lower) > 2 and lower in one.lower()][:_SUGGESTED]
+    if near:
+        *others, last = near
+        return f"did you mean {', '.join(others)}{' or ' if others else ''}{last}?"
+    more = f" and {len(known) - _LISTED} more" if len(known) > _LISTED else ""
+    return f"the configuration has {', '.join(known[:_LISTED])}{more}"
+
+
+def run_of(
+    config: Config,
+    names: list[str] | None,
+    jobs: int,
+    cache: Path,
+    console: Console,
+    secrets: Secrets,
+    *,
+    max_wait: float = 300.0,
+) -> Run:
+    """Return the run over the sources called `names`, over all without. Raises UsageError for an unknown one."""
+
+    from chart_releaser.commands.run import Run
+    from chart_releaser.config.parse import GitHubDestination
+    from chart_releaser.github.pacing import Pacing
+    from chart_releaser.upstream.repositories import Repositories
+
+    sources = config.sources
+    known = [source.name for source in sources]
+    for name in names or ():
+        if name not in known:
+            raise UsageError(f"--source {name}: there is no such source; {_near_sources(name, known)}")
+    if names:
+        sources = tuple(source for source in sources if source.name in names)
+    stop = threading.Event()
+    repositories = Repositories(
+        server=_server(),
+        token=secrets.token,
+        cache=cache,
+        base=config.base,
+        on_wait=console.step,
+        pacing=Pacing(max_wait=max_wait, sleep=stop.wait, on_wait=console.step),
+    )
+    signer = None
+    if config.destination is not None and config.destination.sign is not None:
+        from chart_releaser.charts.provenance import Signer
+
+        signer = Signer(config.destination.sign, secrets.passphrase)
+    wants_latest = isinstance(config.destination, GitHubDestination) and config.destination.make_latest
+    return Run(
+        sources=sources,
+        repositories=repositories,
+        reporter=console,
+        threads=jobs,
+        stop=stop,
+        signer=signer,
+        marks_latest=config.sources[0] if wants_latest else None,
+    )
+
+
+@contextlib.contextmanager
+def cache_of(chosen: Path | None, *, keep: bool) -> Iterator[Path]:
+    """Give the directory for what is fetched: `chosen`, or the user's own.
+
+    Without `keep` it is a temporary one: a dry run leaves nothing behind, wherever it is looked for. Raises UsageError,
+    MachineError for one that belongs to other users or that they may write to.
+    """
+    if keep:
+        cache = chosen if chosen is not None else _default_cache()
+        check_cache(cache)
+        yield cache
+        return
+    with temporary_directory() as directory:
+        yield directory
+
+
+def _default_cache() -> Path:
+    import platformdirs
+
+    path = None
+    with contextlib.suppress(RuntimeError):
+        path = platformdirs.user_cache_path("chart-releaser")
+    if path is None or not path.is_absolute():  # older versions of platformdirs leave it at ~
+        raise UsageError("there is no home directory to keep the cache in; set HOME, or name a place with --cache-dir")
+    return path

@@ -1,0 +1,1 @@
+"""The story of each command, told once, in order."""

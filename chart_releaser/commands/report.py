@@ -1,0 +1,247 @@
+"""What a run did, as values: for the table, for JSON, for the exit code."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from chart_releaser.errors import ChartReleaserError, RateLimitError
+
+if TYPE_CHECKING:
+    from chart_releaser.attempts import Again
+    from chart_releaser.upstream.plan import Item
+
+
+@dataclass(frozen=True)
+class Row:
+    """One release: the source, the upstream version (tag), the chart's version, and what became of it."""
+
+    source: str
+    version: str = ""
+    chart: str = ""
+    url: str = ""
+    digest: str = ""
+    error: str = ""
+
+    @property
+    def title(self) -> str:
+        """What messages put in front: `provider-azure v1.62.1`."""
+        return f"{self.source} {self.version}".rstrip()
+
+    def as_json(self) -> dict[str, str]:
+        """The row with the fields that say something: the chart by its name and version, and upstream's tag."""
+        fields = {"source": self.source, "version": self.chart or self.version, "chart": self.source}
+        if self.version:
+            fields["tag"] = self.version
+        more = {"url": self.url, "digest": self.digest, "error": self.error}
+        return fields | {key: value for key, value in more.items() if value}
+
+
+@dataclass(frozen=True)
+class PassedOver:
+    """A tag of a source that is not tracked, and why."""
+
+    source: str
+    tag: str
+    reason: str
+
+    def as_json(self) -> dict[str, str]:
+        """The row of `update --json`."""
+        return {"source": self.source, "tag": self.tag, "reason": self.reason}
+
+
+@dataclass(frozen=True)
+class Note:
+    """Something about a source that is no error, but most likely not what its configuration is meant to say."""
+
+    source: str
+    text: str
+
+    def as_json(self) -> dict[str, str]:
+        """The row of `update --json`."""
+        return {"source": self.source, "note": self.text}
+
+
+@dataclass
+class UpdateReport:
+    """What `update` planned and did; `early` says why it stopped before everything was done, if it did."""
+
+    planned: list[Row] = field(default_factory=list)
+    published: list[Row] = field(default_factory=list)
+    skipped: list[Row] = field(default_factory=list)
+    failed: list[Row] = field(default_factory=list)
+    passed_over: list[PassedOver] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
+    sources: list[str] = field(default_factory=list)
+    """The sources that were planned, in the order of the configuration."""
+    retried: list[Again] = field(default_factory=list)
+    """What failed at first and was tried again, the most frequent first."""
+    early: str = ""
+    interrupted: bool = False
+    bug: Exception | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """The JSON document of `update --json`."""
+        lists: dict[str, Sequence[Row | PassedOver | Note | Again]] = {
+            "planned": self.planned,
+            "published": self.published,
+            "skipped": self.skipped,
+            "failed": self.failed,
+            "passedOver": self.passed_over,
+            "notes": self.notes,
+            "retried": self.retried,
+        }
+        return {name: [row.as_json() for row in rows] for name, rows in lists.items()}
+
+    @property
+    def waiting(self) -> list[Row]:
+        """What was planned, and neither published nor failed."""
+        done = {(row.source, row.version) for row in (*self.published, *self.failed)}
+        return [row for row in self.planned if (row.source, row.version) not in done]
+
+    @property
+    def exit_code(self) -> int:
+        """0 all done; 130 interrupted; 3 stopped early, another run goes on; 1 some failed."""
+        if self.interrupted:
+            return 130
+        if self.early:
+            return RateLimitError.exit_code
+        return ChartReleaserError.exit_code if self.failed else 0
+
+    def sort(self, items: Sequence[Item]) -> None:
+        """Put what was published and what failed into the order of `items`, whatever was done first."""
+        _sort(items, self.published, self.failed)
+
+    def fail(self, row: Row, error: Exception) -> str:
+        """Record that `row` failed and return the message: source and version in front, one line."""
+        self.failed.append(replace(row, error=describe(error)))
+        if not isinstance(error, ChartReleaserError):
+            self.bug = self.bug or error
+        return f"{row.title}: {describe(error)}"
+
+
+def item_row(item: Item, *, url: str = "", digest: str = "") -> Row:
+    """Return the row of a release."""
+    return Row(item.source.name, item.release.tag, item.version, url, digest)
+
+
+def describe(error: Exception) -> str:
+    """Return an error's text in one line, with what to do; one that is not ours is a bug, and is called so."""
+    if isinstance(error, ChartReleaserError):
+        return error.advised
+    return f"internal error: {type(error).__name__}: {' '.join(str(error).split())}"
+
+
+@dataclass(frozen=True)
+class FailureGroup:
+    """Releases of one source that failed for one reason, newest first, or sources that failed for one before that."""
+
+    rows: tuple[Row, ...]
+
+    @property
+    def title(self) -> str:
+        """`provider-azure v1.62.1`, or `provider-hcloud: 72 releases, v0.6.42 to v0.1.0`."""
+        first, last = self.rows[0], self.rows[-1]
+        if len(self.rows) == 1:
+            return first.title
+        if self.sources[1:]:
+            return f"{len(self.sources)} sources: {', '.join(self.sources)}"
+        return f"{first.source}: {len(self.rows)} releases, {first.version} to {last.version}"
+
+    @property
+    def sources(self) -> list[str]:
+        """The names of the sources, in order of first appearance."""
+        return list(dict.fromkeys(row.source for row in self.rows))
+
+    @property
+    def versions(self) -> str:
+        """`v1.62.1`, or `v0.6.42 to v0.1.0 (72 releases)`; nothing for several sources."""
+        first, last = self.rows[0], self.rows[-1]
+        if self.sources[1:]:
+            return ""
+        return (
+            first.version if len(self.rows) == 1 else f"{first.version} to {last.version} ({len(self.rows)} releases)"
+        )
+
+    @property
+    def error(self) -> str:
+        """The reason and the remedy, as the newest release has them."""
+        return self.rows[0].error
+
+
+def failure_groups(rows: Sequence[Row]) -> list[FailureGroup]:
+    """Return `rows` by source and reason, in order of first appearance; versions in a reason tell nothing apart.
+
+    Sources of one repository that could not be asked failed for the same reason, word for word, and are one group.
+    """
+    groups: dict[tuple[str, str], list[Row]] = {}
+    for row in rows:
+        reason = row.error
+        for version in filter(None, (row.version, row.chart)):
+            reason = re.sub(rf"(?<![\w.]){re.escape(version)}(?![\w+-])", "…", reason)
+        groups.setdefault((row.source if row.chart else "", reason), []).append(row)
+    return [FailureGroup(tuple(group)) for group in groups.values()]
+
+
+@dataclass
+class ExportReport:
+    """What `export` wrote."""
+
+    written: list[Row] = field(default_factory=list)
+    unchanged: list[Row] = field(default_factory=list)
+    failures: UpdateReport = field(default_factory=UpdateReport)
+
+    def sort(self, items: Sequence[Item]) -> None:
+        """See `UpdateReport.sort`."""
+        _sort(items, self.written, self.unchanged, self.failures.failed)
+
+
+def _sort(items: Sequence[Item], *lists: list[Row]) -> None:
+    order = {(item.source.name, item.release.tag): at for at, item in enumerate(items)}
+    for rows in lists:
+        rows.sort(key=lambda row: order.get((row.source, row.version), -1))
+
+
+@dataclass(frozen=True)
+class Bump:
+    """A source's version in the configuration and the newest upstream."""
+
+    source: str
+    old: str
+    new: str
+
+    @property
+    def changed(self) -> bool:
+        """Whether there is something to write."""
+        return self.old != self.new
+
+
+def table(rows: Sequence[Sequence[str]], width: int | None = None) -> list[str]:
+    """Return rows as lines with aligned columns, the last one as long as it is.
+
+    Where lines can be no longer than `width` the last column goes on in further lines, below itself; words stay whole.
+    """
+    if not rows:
+        return []
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]) - 1)]
+    lines = []
+    for row in rows:
+        before = "".join(f"{cell.ljust(size)}  " for cell, size in zip(row[:-1], widths, strict=True))
+        text = f"{before}{row[-1]}".rstrip()
+        if width is None or len(text) <= width:
+            lines.append(text)
+        else:
+            lines += wrapped(row[-1], width, before, " " * min(len(before), width // 2))
+    return lines
+
+
+def wrapped(text: str, width: int | None, first: str = "", others: str = "") -> list[str]:
+    """Return `text` in lines of at most `width` that begin with `first` and `others`; words stay whole."""
+    if width is None:
+        return [first + text]
+    return textwrap.wrap(
+        text, width, initial_indent=first, subsequent_indent=others, break_long_words=False, break_on_hyphens=False
+    )

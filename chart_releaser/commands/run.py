@@ -1,0 +1,184 @@
+"""What every command works with: sources, the way to their repositories, who is told, and what was not done."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from chart_releaser.commands.build import Built, Job, build_all
+from chart_releaser.commands.report import Row, UpdateReport
+from chart_releaser.commands.threads import Calls
+from chart_releaser.errors import RateLimitError
+from chart_releaser.upstream.repositories import Repositories, web_url
+
+if TYPE_CHECKING:
+    from chart_releaser.charts.chart import Chart
+    from chart_releaser.charts.provenance import Signer
+    from chart_releaser.config.parse import Source
+    from chart_releaser.git.snapshot import Snapshot
+    from chart_releaser.location import Location
+    from chart_releaser.upstream.plan import Item
+
+T = TypeVar("T")
+
+
+class Reporter(Protocol):
+    """Who is told how a run goes. Called from several threads."""
+
+    def step(self, text: str) -> None:
+        """Something was begun or done."""
+
+    def detail(self, text: str) -> None:
+        """Something for those who ask for more."""
+
+    def failure(self, text: str) -> None:
+        """One source or release failed."""
+
+    def progress(self, what: str, done: int, total: int) -> None:
+        """So much is done; `what` is being done now, and for which source."""
+
+
+@dataclass
+class Run:
+    """What every command needs: the sources to work on, the way to their repositories, and who is told.
+
+    `threads` repositories are worked on at a time. `stop` is set when the user wants an end: what is under way is
+    finished, and nothing new begun.
+    """
+
+    sources: Sequence[Source]
+    repositories: Repositories
+    reporter: Reporter
+    threads: int
+    stop: threading.Event = field(default_factory=threading.Event)
+    signer: Signer | None = None
+    """Who signs what is published; None where nobody does."""
+    marks_latest: Source | None = None
+    """The source whose newest version GitHub shall call the latest release, if any."""
+
+
+class _Waiting:
+    """Tells which source is being waited for: of several that are asked at once, the one that takes longest."""
+
+    def __init__(self, reporter: Reporter, total: int) -> None:
+        self._reporter = reporter
+        self._total = total
+        self._names: list[str] = []
+        self._done = 0
+        self._lock = threading.Lock()
+
+    def begin(self, name: str) -> None:
+        with self._lock:
+            self._names.append(name)
+            self._tell()
+
+    def end(self, name: str) -> None:
+        with self._lock:
+            self._names.remove(name)
+            self._done += 1
+            self._tell()
+
+    def _tell(self) -> None:
+        whom = f" {self._names[0]}" if self._names else ""
+        self._reporter.progress(f"asking{whom}", self._done, self._total)
+
+
+Answers = Callable[[], Iterator[tuple["Source", T | Exception]]]
+"""Waits for what was asked, and yields each source, in order, with the outcome."""
+
+
+@contextlib.contextmanager
+def asking(run: Run, sources: Sequence[Source], ask: Callable[[Location, Sequence[Source]], T]) -> Iterator[Answers[T]]:
+    """Ask once for each distinct repository of `sources` while the body runs, which gets the answers by a call.
+
+    Where the body ends without them nothing more is asked.
+    """
+    groups: dict[Location, list[Source]] = {}
+    for source in sources:
+        groups.setdefault(run.repositories.locate(source), []).append(source)
+    waiting = _Waiting(run.reporter, len(groups))
+
+    def ask_one(location: Location, group: Sequence[Source]) -> T:
+        name = group[0].name
+        waiting.begin(name)
+        try:
+            return ask(location, group)
+        finally:
+            waiting.end(name)
+
+    calls = Calls([partial(ask_one, location, group) for location, group in groups.items()], run.threads, run.stop)
+
+    def answers() -> Iterator[tuple[Source, T | Exception]]:
+        by_location = dict(zip(groups, calls.outcomes(), strict=True))
+        for source in sources:
+            yield source, by_location[run.repositories.locate(source)]
+
+    try:
+        yield answers
+    except Exception:
+        calls.abandon()
+        raise
+
+
+def ask_each(
+    run: Run, sources: Sequence[Source], ask: Callable[[Location, Sequence[Source]], T]
+) -> Iterator[tuple[Source, T | Exception]]:
+    """Ask once for each distinct repository of `sources`; yield each source, in order, with the outcome."""
+    with asking(run, sources, ask) as answers:
+        outcomes = list(answers())
+    yield from outcomes
+
+
+def not_done(run: Run, report: UpdateReport, row: Row, error: Exception) -> None:
+    """Record why a source or a release was not done: put off by a rate limit, or failed."""
+    if isinstance(error, RateLimitError):
+        report.early = report.early or str(error)
+        run.reporter.detail(f"{row.title}: put off until another run")
+    else:
+        run.reporter.failure(report.fail(row, error))
+
+
+def build_each(
+    run: Run,
+    items: Sequence[Item],
+    make: Callable[[Item, Chart, Snapshot], T],
+    doing: str,
+    on_idle: Callable[[float], None] = lambda _seconds: None,
+) -> Generator[Built[T], None, None]:
+    """Build the charts of `items`, and yield what became of each; see `build_all`, for `on_idle` too.
+
+    The progress tells what is being built, and meanwhile what the caller is `doing` with what was yielded.
+    """
+    left = dict.fromkeys(item.title for item in items)
+    total = len(items)
+    builds = build_all(_jobs(run, items), make, threads=run.threads, stop=run.stop, on_idle=on_idle)
+    run.reporter.progress(f"building {next(iter(left), '')}", 0, total)
+    try:
+        for done, built in enumerate(builds, 1):
+            run.reporter.progress(f"{doing} {built.item.title}", done - 1, total)
+            left.pop(built.item.title, None)
+            yield built
+            run.reporter.progress(f"building {next(iter(left), '')}", done, total)
+    finally:
+        run.reporter.progress(doing, total, total)
+        builds.close()
+
+
+def _jobs(run: Run, items: Sequence[Item]) -> list[Job]:
+    """Return what is to be built of each repository, in order of first appearance."""
+    groups: dict[Location, list[Item]] = {}
+    for item in items:
+        groups.setdefault(run.repositories.locate(item.source), []).append(item)
+    return [
+        Job(
+            items=tuple(group),
+            web_url=web_url(location),
+            open=partial(run.repositories.open, location),
+            upstream=partial(run.repositories.upstream, location),
+        )
+        for location, group in groups.items()
+    ]

@@ -1,0 +1,197 @@
+"""The story of `verify`: index and packages read, compared, and put right."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Collection, Hashable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from chart_releaser.charts.chart import Chart
+from chart_releaser.commands.threads import in_threads, until
+from chart_releaser.destinations.audit import ADOPT_ALL, Audit, Content, index_findings
+from chart_releaser.destinations.findings import Finding, Repair, Stored, repaired
+from chart_releaser.destinations.listed import is_strict, listing, unmeasured
+from chart_releaser.errors import BrokenIndexError, ChartError, ChartReleaserError, DestinationError
+from chart_releaser.helm.archive import Allowance, unpack
+from chart_releaser.helm.chart_rules import check_name
+from chart_releaser.helm.yaml import as_string
+from chart_releaser.index.index import Index, entry
+
+if TYPE_CHECKING:
+    import threading
+
+    from chart_releaser.attempts import Again
+    from chart_releaser.destinations import Auditable
+
+K = TypeVar("K", bound=Hashable)
+T = TypeVar("T")
+
+_NAMED = 20  # charts that are named before they are only counted
+
+
+@dataclass
+class VerifyReport:
+    """What `verify` found and what it put right; `entries` and `packages` say how much was looked at."""
+
+    entries: int = 0
+    packages: int = 0
+    findings: list[Finding] = field(default_factory=list)
+    retried: list[Again] = field(default_factory=list)
+    """What failed at first and was tried again."""
+
+    @property
+    def repaired(self) -> list[Finding]:
+        """The findings that were put right."""
+        return [finding for finding in self.findings if finding.repaired]
+
+    @property
+    def exit_code(self) -> int:
+        """1 where something is left that was not put right."""
+        return 0 if all(finding.repaired for finding in self.findings) else ChartReleaserError.exit_code
+
+    def as_json(self) -> dict[str, Any]:
+        """The JSON document of `verify --json`."""
+        return {
+            "entries": self.entries,
+            "packages": self.packages,
+            "findings": [finding.as_json() for finding in self.findings],
+            "retried": [one.as_json() for one in self.retried],
+        }
+
+
+@dataclass(frozen=True)
+class _Workers:
+    """Threads that read several things at a time."""
+
+    threads: int
+    stop: threading.Event
+
+    def each(self, calls: Mapping[K, Callable[[], T]]) -> dict[K, T | ChartReleaserError]:
+        """Return the outcome of each call, an expected failure as a value."""
+        found: dict[K, T | ChartReleaserError] = {}
+        for key, outcome in zip(calls, in_threads(list(calls.values()), self.threads, self.stop), strict=True):
+            if isinstance(outcome, Exception) and not isinstance(outcome, ChartReleaserError):
+                raise outcome
+            found[key] = outcome
+        return found
+
+
+def verify(
+    destination: Auditable,
+    *,
+    repair: bool,
+    threads: int,
+    stop: threading.Event,
+    names: Collection[str] = (),
+    adopt: Collection[str] = (),
+    only: Collection[str] = (),
+) -> VerifyReport:
+    """Compare what the index lists with what is there; with `repair`, put right what can be without changing a package.
+
+    `names` are the charts that this configuration publishes. Packages and leftovers of others are left alone, unless
+    the index lists the chart already or `adopt` has its name, or `*`. With `only`, no other charts are reported. Raises
+    DestinationError where the destination can't be read; what could not be repaired is in the report.
+    """
+    workers = _Workers(threads, stop)
+    index, unreadable = until(stop, partial(_open, destination))
+    stored = until(stop, destination.stored)
+    listed = listing(index, stored, destination.locate)
+    report = VerifyReport(len(listed), sum(item.state == "published" for item in stored))
+
+    digests = workers.each({url: partial(_digest, destination, url, at) for url, at in unmeasured(listed).items()})
+    audit = Audit(listed, stored, digests)
+    contents = workers.each({item.url: partial(_content, destination, item) for item in audit.unread()})
+    found = [item for item in audit.findings(contents, names, adopt) if not only or item.chart in only]
+
+    report.findings = [*_whole(index, unreadable, found), *found]
+    if repair:
+        _repair(destination, report, stop)
+    return report
+
+
+def _open(destination: Auditable) -> tuple[Index, str]:
+    """Return the index, and why there is none that can be read."""
+    try:
+        index = destination.open_index()
+    except BrokenIndexError as error:
+        return Index.parse(None), str(error)
+    return index, "" if index.text else "there is no index.yaml, so Helm can't add this repository"
+
+
+def _whole(index: Index, unreadable: str, found: list[Finding]) -> list[Finding]:
+    """Return the findings about the index itself."""
+    if not unreadable:
+        return index_findings(index)
+    left = sorted({one.chart for one in found if one.kind == "unlisted" and one.repair is None})
+    adopt = " ".join(f"--adopt {name}" for name in left[:_NAMED])
+    all_of_them = f", or --adopt '{ADOPT_ALL}' for all {len(left)} charts" if len(left) > 1 else ""
+    if any(finding.repair is not None and finding.repair.add is not None for finding in found):
+        remedy = "correct it by hand, or --repair makes it anew from the packages that are here"
+        if left:
+            remedy += f", but lists charts that are not configured only with {adopt}{all_of_them}"
+        return [Finding("unreadable", "", "", unreadable, remedy, Repair())]
+    remedy = "there are no packages here to make it anew from: correct it by hand, or run update to publish some"
+    if left:
+        remedy = f"no package here is of a configured chart: correct it by hand, or give --repair {adopt}{all_of_them}"
+    return [Finding("unreadable", "", "", unreadable, remedy)]
+
+
+def _digest(destination: Auditable, url: str, stored: Stored | None) -> str | None:
+    data = destination.fetch(url, stored)
+    return None if data is None else hashlib.sha256(data).hexdigest()
+
+
+def _content(destination: Auditable, stored: Stored) -> Content:
+    """Return the entry of a package, made from the package itself, or why it is none to be listed."""
+    data = destination.fetch(stored.url, stored)
+    if data is None:
+        raise DestinationError("it has gone meanwhile")
+    digest = hashlib.sha256(data).hexdigest()
+    if stored.digest is not None and stored.digest != digest:
+        raise DestinationError(f"it arrived with digest {digest} instead of {stored.digest}")
+    try:
+        chart_yaml = unpack(data, stored.filename, Allowance()).get("Chart.yaml")
+        if chart_yaml is None:
+            return "it has no Chart.yaml"
+        metadata = Chart(path=stored.filename, chart_yaml=chart_yaml.decode("utf-8-sig")).metadata
+        check_name(as_string(metadata.get("name")), where="its Chart.yaml")
+        made = entry(metadata, digest=digest, url=stored.url, created=stored.created or datetime.now(UTC))
+    except (ChartError, UnicodeDecodeError) as error:
+        return f"{error}" if isinstance(error, ChartError) else "its Chart.yaml is not UTF-8"
+    name, version = as_string(metadata.get("name")), as_string(metadata.get("version"))
+    if f"{name}-{version}" != stored.label:
+        return f"by its Chart.yaml it is {name} {version}"
+    if not is_strict(version):
+        return f"its version {version} is no strict semantic version"
+    return made
+
+
+def _repair(destination: Auditable, report: VerifyReport, stop: threading.Event) -> None:
+    """Put right what can be, the index first and in one write; `stop` ends it between two writes."""
+    to_index = [at for at, finding in enumerate(report.findings) if finding.repair and not finding.repair.discard]
+    if to_index:
+        now = datetime.now(UTC)
+        repairs = [one for at in to_index if (one := report.findings[at].repair) is not None]
+        message = f"Put the index right: {len(to_index)} finding{'s' if len(to_index) > 1 else ''}"
+        _attempt(report, to_index, lambda: destination.rewrite(lambda index: repaired(index, repairs, now), message))
+    for at, finding in enumerate(report.findings):
+        if finding.repair is not None and finding.repair.discard is not None:
+            if stop.is_set():
+                raise KeyboardInterrupt
+            _attempt(report, [at], partial(destination.discard, finding.repair.discard))
+
+
+def _attempt(report: VerifyReport, findings: list[int], repair: Callable[[], None]) -> None:
+    """Try a repair, and note with its findings what came of it."""
+    try:
+        repair()
+    except ChartReleaserError as error:
+        for at in findings:
+            remedy = f"it could not be repaired: {error}"
+            report.findings[at] = replace(report.findings[at], remedy=remedy)
+    else:
+        for at in findings:
+            report.findings[at] = replace(report.findings[at], repaired=True)

@@ -1,0 +1,1 @@
+"""The configuration: YAML text to validated models, and back to edited text."""

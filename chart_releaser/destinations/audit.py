@@ -1,0 +1,272 @@
+"""A published repository against itself: what in its entries, packages and leftovers does not go together."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any
+
+from chart_releaser.destinations.findings import Finding, Repair, Stored
+from chart_releaser.destinations.listed import Listed, is_strict
+from chart_releaser.errors import ChartReleaserError
+from chart_releaser.index.entry import is_digest, known_part
+from chart_releaser.index.index import Index
+from chart_releaser.versions import helm_order
+
+Digest = str | None | ChartReleaserError
+"""What was found at an address: the package's SHA-256, None if it is definitely not there, or why nobody can tell."""
+Content = Mapping[str, Any] | str | ChartReleaserError
+"""What was found in a package: its index entry, why it can't be listed, or why nobody can tell."""
+ADOPT_ALL = "*"
+"""What stands for every chart that has a package."""
+
+
+class Audit:
+    """What is wrong, found from what was listed, stored and measured; asks for nothing."""
+
+    def __init__(self, listed: Sequence[Listed], stored: Sequence[Stored], digests: Mapping[str, Digest]) -> None:
+        """`digests` are those of `unmeasured(listed)`."""
+        self._listed = listed
+        self._stored = stored
+        self._digests = digests
+        self._kept = self._keepers()
+        self._owners: dict[str, Listed] = {}
+        """For each address the first entry that the package there is right for."""
+        for keeper in self._kept.values():
+            self._owners.setdefault(keeper.place, keeper)
+        self._known: frozenset[str] = frozenset()
+        self._contents: Mapping[str, Content] = {}
+        self._by_label: dict[str, list[Stored]] = {}
+        for item in stored:
+            self._by_label.setdefault(item.label, []).append(item)
+
+    def unread(self) -> list[Stored]:
+        """Return the packages that have to be read: those that no entry names which is going to stay."""
+        named = {
+            id(item.stored)
+            for item in self._listed
+            if not item.problems and self._kept.get((item.chart, item.version), item) is item
+        }
+        known = {item.label: self._digest(item) for item in self._kept.values()}
+        return [
+            item
+            for item in self._stored
+            if item.state == "published"
+            and item.label
+            and id(item) not in named
+            and not (item.digest and known.get(item.label) == item.digest)  # the same package at a second address
+        ]
+
+    def findings(
+        self, contents: Mapping[str, Content], names: Collection[str], adopt: Collection[str]
+    ) -> list[Finding]:
+        """Return everything that is wrong, in the order of the index.
+
+        `contents` are those of `unread()` by their address; `names` the charts that are configured, `adopt` those
+        that are not and belong to the repository all the same, `*` for all that have a package. Only of these, and of
+        charts with an entry that fits its package, new packages are listed and drafts deleted: a package alone says
+        nothing about who put it there, and neither does a broken entry.
+        """
+        self._contents = contents
+        packed = {str(content["name"]) for content in contents.values() if isinstance(content, Mapping)}
+        adopted = packed if ADOPT_ALL in adopt else adopt
+        self._known = frozenset((*names, *(chart for chart, _ in self._kept), *adopted))
+        found: list[Finding] = []
+        stays: dict[tuple[str, str], str] = {}
+        for item in self._listed:
+            own = list(self._check(item))
+            repairs = [finding.repair for finding in own if finding.repair is not None]
+            if not any(repair.drop for repair in repairs):
+                stays.setdefault((item.chart, item.version), str(_field(item, "digest")))
+            for entry in filter(None, (repair.add for repair in repairs)):
+                stays.setdefault((entry["name"], entry["version"]), entry["digest"])
+            found += own
+        found += self._unlisted(stays)
+        found += [_leftover(item, self._known) for item in self._stored if item.state != "published"]
+        return found
+
+    def _digest(self, item: Listed) -> Digest:
+        if item.stored is not None and item.stored.digest:
+            return item.stored.digest
+        return self._digests.get(item.url)
+
+    def _keepers(self) -> dict[tuple[str, str], Listed]:
+        """Return for each chart and version the first entry that is as it should be."""
+        found: dict[tuple[str, str], Listed] = {}
+        for item in self._listed:
+            digest = self._digest(item)
+            if not item.problems and isinstance(digest, str) and digest == _field(item, "digest"):
+                found.setdefault((item.chart, item.version), item)
+        return found
+
+    def _check(self, item: Listed) -> Iterator[Finding]:
+        keeper = self._kept.get((item.chart, item.version))
+        if item.problems:
+            yield self._malformed(item, keeper)
+            return
+        if keeper is not None and keeper is not item:
+            # Dropped by what it says; where both say the same that takes the first one, too, so it is listed again.
+            repair = Repair(drop=(item.chart, item.item), add=known_part(keeper.item))
+            what = "it is listed twice"
+            yield _finding("malformed", item, what, "--repair keeps the entry that fits its package", repair)
+            return
+        if item.unknown and self._digest(item) is not None:
+            fields = f"unknown field{'s' if len(item.unknown) > 1 else ''} {', '.join(item.unknown)}"
+            what = f"its entry has the {fields}, for which Helm refuses the whole index"
+            repair = Repair(drop=(item.chart, item.item), add=known_part(item.item))
+            yield _finding("malformed", item, what, "--repair takes what is unknown out", repair)
+        if not is_strict(item.version):
+            yield _not_strict(item)
+        owner = self._owners.get(item.place, item)
+        if (owner.chart, owner.version) != (item.chart, item.version):
+            yield _namesake(item, owner)
+        elif keeper is None:
+            yield self._unfit(item)
+
+    def _unfit(self, item: Listed) -> Finding:
+        """Say why an entry is none that could be kept: no package, another one, or nobody can tell."""
+        digest = self._digest(item)
+        if isinstance(digest, ChartReleaserError):
+            remedy = "nothing was concluded from that, run verify again"
+            return _finding("unchecked", item, f"{item.url} could not be checked: {digest}", remedy)
+        if digest is None:
+            what = f"the index lists {item.url}, where there is no package"
+            content = self._content_of(item)
+            if content is not None and self._may_list(content, item):
+                remedy = f"--repair lists {content['urls'][0]} in its place"
+                return _finding("missing", item, what, remedy, Repair((item.chart, item.item), content))
+            remedy = "--repair takes the entry out; the next update publishes the version again if it is tracked"
+            return _finding("missing", item, what, remedy, Repair((item.chart, item.item)))
+        what = f"the index lists digest {_field(item, 'digest')}, the package at {item.url} has {digest}"
+        remedy = (
+            "put the package with the listed digest back; if the one that is there is right, take the entry out of the "
+            "index and run verify --repair, which lists it as it is"
+        )
+        return _finding("digest", item, what, remedy)
+
+    def _malformed(self, item: Listed, keeper: Listed | None) -> Finding:
+        what = f"its entry is malformed: {', '.join(item.problems)}"
+        drop = (item.chart, item.item)
+        content = self._content_of(item)
+        if content is not None and self._may_list(content, item):
+            created = _field(item, "created")
+            same = content["version"] == item.version and type(created) is str and created[:4].isdigit()
+            content = {**content, "created": created} if same else content
+            remedy = "--repair writes it anew from its package"
+            return _finding("malformed", item, what, remedy, Repair(drop, content))
+        if keeper is not None or any(other.label == item.label for other in self._kept.values()):
+            remedy = "the version has a good entry, too: --repair takes this one out"
+            return _finding("malformed", item, what, remedy, Repair(drop))
+        if not item.url or self._digest(item) is None:
+            remedy = "there is no package for it: --repair takes it out"
+            return _finding("malformed", item, what, remedy, Repair(drop))
+        if content is not None:
+            name = str(content["name"])
+            what = f"{what}; its package is that of {name}, which is neither configured nor listed otherwise"
+            return _finding("malformed", item, what, f"take it out by hand if it is not yours; {_adoption(name)}")
+        digest = self._digest(item)
+        has = f"; the package at {item.url} has digest {digest}" if isinstance(digest, str) else ""
+        remedy = f"there is no package here to write it anew from, so correct it by hand{has}"
+        return _finding("malformed", item, what, remedy)
+
+    def _content_of(self, item: Listed) -> Mapping[str, Any] | None:
+        """Return the entry of the package that `item` means, if that was read and can be listed."""
+        own = [item.stored] if item.stored is not None else []
+        labels = (item.label, f"{item.chart}-{item.version}")
+        for stored in [*own, *(one for label in labels for one in self._by_label.get(label, ()))]:
+            content = self._contents.get(stored.url)
+            if stored.state == "published" and isinstance(content, Mapping):
+                return content
+        return None
+
+    def _may_list(self, content: Mapping[str, Any], item: Listed) -> bool:
+        """Whether a package may be listed in place of `item`: it is of a known chart, or the very one listed."""
+        if content["name"] in self._known:
+            return True
+        digest = _field(item, "digest")
+        if item.version != content["version"] or content["name"] not in (item.chart, _field(item, "name")):
+            return False
+        is_named = item.stored is not None and item.stored.url == content["urls"][0]
+        return digest == content["digest"] or (is_named and not is_digest(digest))
+
+    def _unlisted(self, stays: dict[tuple[str, str], str]) -> Iterator[Finding]:
+        """Look at the packages that no good entry names; `stays` are versions and digests of the repaired index."""
+        for item in self._stored:
+            content = self._contents.get(item.url)
+            if item.state != "published" or content is None:
+                continue
+            if isinstance(content, ChartReleaserError):
+                what = f"{item.what_it_is} is not in the index and could not be read: {content}"
+                yield Finding("unchecked", "", "", what, "run verify again")
+                continue
+            if isinstance(content, str):
+                what = f"{item.what_it_is} is not in the index, and can't be: {content}"
+                yield Finding("broken", "", "", what, f"delete or correct {item.place} by hand")
+                continue
+            key = str(content["name"]), str(content["version"])
+            listed = stays.get(key)
+            if listed is None and key[0] not in self._known:
+                what = f"{item.what_it_is} is not in the index, and {key[0]} is neither configured nor listed"
+                yield Finding("unlisted", *key, what, f"delete it if it is not yours; {_adoption(key[0])}")
+            elif listed is None:
+                stays[key] = str(content["digest"])
+                what = f"{item.what_it_is} is not in the index"
+                yield Finding("unlisted", *key, what, "--repair lists it", Repair(add=content))
+            elif listed != content["digest"]:
+                what = f"{item.what_it_is} has digest {content['digest']}, the index lists this version with {listed}"
+                yield Finding("conflict", *key, what, "compare both, and delete the one that is wrong by hand")
+
+
+def index_findings(index: Index) -> list[Finding]:
+    """Return what is wrong with the index as a whole, its entries apart."""
+    remedy = "--repair writes the index without that"
+    repair = Repair(tidy=True)
+    return [
+        Finding("malformed", "", "", f"{fault}, for which Helm refuses the index", remedy, repair)
+        for fault in index.faults
+    ]
+
+
+def _field(item: Listed, key: str) -> Any:
+    return item.item.get(key) if isinstance(item.item, dict) else None
+
+
+def _finding(kind: Any, item: Listed, what: str, remedy: str, repair: Repair | None = None) -> Finding:
+    return Finding(kind, item.chart, item.version, what, remedy, repair)
+
+
+def _adoption(name: str) -> str:
+    return f"--repair --adopt {name} lists it, and so does --repair once a source has that name"
+
+
+def _namesake(item: Listed, owner: Listed) -> Finding:
+    what = f"its package {item.url} is that of {owner.chart} {owner.version}, which is listed, too"
+    remedy = (
+        "two charts can't share a package: take the entry of the wrong one out by hand, and rename its source or leave "
+        "the version out with versions:"
+    )
+    return _finding("conflict", item, what, remedy)
+
+
+def _not_strict(item: Listed) -> Finding:
+    if helm_order(item.version) < helm_order(""):
+        means = f"which Helm reads as {item.version.removeprefix('v')}, but finds only as it is written"
+    else:
+        means = "which Helm can't read: it passes the entry over"
+    remedy = "a published version can't be changed; leave it, or take its entry out by hand"
+    return _finding("version", item, f"its version is no strict semantic version, {means}", remedy)
+
+
+def _leftover(item: Stored, names: Collection[str]) -> Finding:
+    name = next(
+        (n for n in sorted(names) if item.label.startswith(f"{n}-") and is_strict(item.label[len(n) + 1 :])), ""
+    )
+    version = item.label[len(name) + 1 :] if name else ""
+    if item.state != "draft":
+        remedy = "the next update mends it if its version is tracked, else delete it by hand"
+        return Finding("broken", name, version, f"{item.place} {item.what or 'has no package'}", item.remedy or remedy)
+    what = f"{item.place} is a draft that an interrupted run left"
+    if not name:
+        remedy = "no chart of that name is known here, so delete it by hand if nobody needs it"
+        return Finding("draft", "", "", what, remedy)
+    remedy = "--repair deletes it, the next update makes it anew if its version is tracked"
+    return Finding("draft", name, version, what, remedy, Repair(discard=item))

@@ -1,0 +1,58 @@
+"""Charts that would have one package name: `a` 1.0.0-b-2.0.0 and `a-1.0.0-b` 2.0.0 are both `a-1.0.0-b-2.0.0`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from chart_releaser.charts.chart import Chart
+from chart_releaser.errors import ChartError, ConflictError
+from chart_releaser.helm.archive import Allowance, unpack
+from chart_releaser.helm.yaml import as_string
+
+if TYPE_CHECKING:
+    from chart_releaser.destinations import Listing
+
+
+class PackageNames:
+    """Which package names are taken: by what an index lists, and by what was claimed since."""
+
+    def __init__(self, listing: Listing | None = None) -> None:
+        self._listing = listing
+        self._claimed: dict[str, tuple[str, str]] = {}
+
+    def claim(self, name: str, version: str) -> None:
+        """Take the package name of a chart. Raises ConflictError if another chart has it."""
+        other = self._claimed.setdefault(f"{name}-{version}", (name, version))
+        if other == (name, version) and self._listing is not None:
+            other = namesake(self._listing, name, version) or other
+        if other != (name, version):
+            raise clash((name, version), other)
+
+
+def namesake(listing: Listing, name: str, version: str) -> tuple[str, str] | None:
+    """Return name and version of another chart in `listing` whose package is called `<name>-<version>`, too."""
+    stem = f"{name}-{version}"
+    for at, character in enumerate(stem):
+        other = stem[:at], stem[at + 1 :]
+        if character == "-" and at != len(name) and listing.entry(*other) is not None:
+            return other
+    return None
+
+
+def clash(own: tuple[str, str], other: tuple[str, str], where: str = "") -> ConflictError:
+    """Return the error for a chart whose package name another one has; `where` says where that one's package is."""
+    which = f"{where} holds the package of {' '.join(other)}" if where else f"{' '.join(other)} has it"
+    return ConflictError(
+        f"the package of {' '.join(own)} would be called {'-'.join(own)}.tgz, and {which}; "
+        "rename one of the two sources, or leave this version out with versions:"
+    )
+
+
+def chart_in(data: bytes, filename: str) -> tuple[str, str] | None:
+    """Return name and version of the chart in a package, by its Chart.yaml; None if it can't be read."""
+    try:
+        text = unpack(data, filename, Allowance()).get("Chart.yaml", b"").decode("utf-8-sig")
+        metadata = Chart(path=filename, chart_yaml=text).metadata
+    except (ChartError, UnicodeDecodeError):
+        return None
+    return as_string(metadata.get("name")), as_string(metadata.get("version"))

@@ -1,0 +1,1 @@
+"""Git: trees at tags, the cache, one branch to publish from."""

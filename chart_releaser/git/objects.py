@@ -1,0 +1,167 @@
+"""Read checked objects from a git object database through one lasting `cat-file` process."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import re
+import select
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from chart_releaser.errors import UpstreamError
+from chart_releaser.git.objectformat import MissingObjectError, ObjectTooLargeError
+from chart_releaser.git.run import Drain, Git, bare_view, reason, stop
+
+_HEADER = re.compile(rb"([0-9a-f]+) (blob|tree|commit|tag) ([0-9]+)\n")
+_OID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
+_CHUNK = 1 << 20
+_PIPE = 1 << 16  # what a pipe holds at most, unless it is told otherwise
+_LINE = 200
+# So many questions at a time fit into a pipe's buffer: git can always take them all before anyone reads the answers.
+_BATCH = 50
+_ANSWER_SECONDS = 60.0
+"""git reads from this machine alone: what it has not begun to say by then, or stops saying for so long, never comes."""
+
+
+class DamagedError(UpstreamError):
+    """An object is there but is not what its name promises, or git can't read the database at all."""
+
+
+class Objects:
+    """The objects of one repository. Not for several threads."""
+
+    def __init__(self, git: Git, title: str) -> None:
+        self._process: Any = git.start("cat-file", "--batch-command")
+        self._questions, self._answers = self._process.stdin, _Answers(self._process.stdout.fileno())
+        self._stderr = Drain(self._process.stderr, 1 << 14)
+        self._title = title
+
+    def close(self) -> None:
+        stop(self._process)
+
+    def __call__(self, oid: str, limit: int, /) -> tuple[str, bytes]:
+        """Return type and content of the object `oid`, whose hash was checked.
+
+        Raises MissingObjectError, ObjectTooLargeError for more than `limit` bytes, DamagedError.
+        """
+        self._ask([oid])
+        kind, size, data = self._answer(oid, limit)
+        if size > limit:
+            raise ObjectTooLargeError(oid, size, limit)
+        return kind, data
+
+    def missing(self, oids: Iterable[str]) -> list[str]:
+        """Return which of these objects are not there; those that are there are checked whole. Raises DamagedError."""
+        absent: list[str] = []
+        waiting = sorted(oids)
+        for start in range(0, len(waiting), _BATCH):
+            batch = waiting[start : start + _BATCH]
+            self._ask(batch)
+            for oid in batch:
+                try:
+                    self._answer(oid, 0)
+                except MissingObjectError:
+                    absent.append(oid)
+        return absent
+
+    def _ask(self, oids: list[str]) -> None:
+        if not all(_OID.fullmatch(oid) for oid in oids):
+            raise DamagedError(f"{self._title}: malformed object name")
+        try:
+            self._questions.write("".join(f"contents {oid}\n" for oid in oids).encode())
+            self._questions.flush()
+        except (OSError, ValueError) as error:
+            raise self._damaged() from error
+
+    def _answer(self, oid: str, limit: int) -> tuple[str, int, bytes]:
+        """Read one answer to its end, keeping content up to `limit` bytes."""
+        try:
+            return self._read_answer(oid, limit)
+        except TimeoutError as error:
+            stop(self._process)
+            raise DamagedError(
+                f"{self._title}: git could not read object {oid} within {_ANSWER_SECONDS:g} seconds; "
+                "check the file system that it is on, then run again"
+            ) from error
+
+    def _read_answer(self, oid: str, limit: int) -> tuple[str, int, bytes]:
+        line = self._answers.line()
+        if line == f"{oid} missing\n".encode():
+            raise MissingObjectError(oid)
+        header = _HEADER.fullmatch(line)
+        if header is None or header[1].decode() != oid:
+            raise self._damaged()
+        size = int(header[3])
+        check = (hashlib.sha1 if len(oid) == 40 else hashlib.sha256)(usedforsecurity=False)
+        check.update(header[2] + b" " + header[3] + b"\0")
+        kept: list[bytes] = []
+        left = size
+        while left:
+            chunk = self._answers.read(min(left, _CHUNK))
+            if not chunk:
+                raise self._damaged()
+            check.update(chunk)
+            left -= len(chunk)
+            if size <= limit:
+                kept.append(chunk)
+        if self._answers.read(1) != b"\n":
+            raise self._damaged()
+        if check.hexdigest() != oid:
+            raise DamagedError(f"{self._title}: object {oid} does not have the content that its name stands for")
+        return header[2].decode(), size, b"".join(kept)
+
+    def _damaged(self) -> DamagedError:
+        stop(self._process)
+        self._stderr.join(5)
+        why = reason(self._stderr.data.decode("utf-8", "replace"))
+        return DamagedError(f"{self._title}: its objects can't be read: {why}")
+
+
+class _Answers:
+    """Reads from a pipe, and raises TimeoutError where nothing comes for too long."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._poll = select.poll()
+        self._poll.register(descriptor, select.POLLIN)
+        self._waiting, self._at = b"", 0
+
+    def line(self) -> bytes:
+        """Return the next line, or what there is of one that is too long for an answer's first."""
+        while True:
+            end = self._waiting.find(b"\n", self._at, self._at + _LINE) + 1
+            if end or len(self._waiting) - self._at >= _LINE or not self._more():
+                return self._take(end - self._at if end else _LINE)
+
+    def read(self, size: int) -> bytes:
+        """Return at most `size` bytes, none at the end."""
+        if self._at == len(self._waiting):
+            self._more()
+        return self._take(size)
+
+    def _take(self, size: int) -> bytes:
+        taken = self._waiting[self._at : self._at + size]
+        self._at += len(taken)
+        return taken
+
+    def _more(self) -> bool:
+        if not self._poll.poll(_ANSWER_SECONDS * 1000):
+            raise TimeoutError
+        data = os.read(self._descriptor, _PIPE)
+        self._waiting = self._waiting[self._at :] + data
+        self._at = 0
+        return bool(data)
+
+
+@contextlib.contextmanager
+def open_objects(directory: Path, oid_size: int, title: str) -> Iterator[Objects]:
+    """Open the object database in `directory`; `title` names the repository in errors."""
+    with bare_view(directory, oid_size) as git:
+        objects = Objects(git, title)
+        try:
+            yield objects
+        finally:
+            objects.close()

@@ -1,0 +1,1 @@
+"""GitHub's API: requests, limits, answers kept between runs."""

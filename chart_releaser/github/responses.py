@@ -1,0 +1,138 @@
+"""Answers of GitHub's API kept between runs with their ETags: what has not changed costs no limit and few bytes."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import hmac
+import json
+import os
+import re
+import secrets
+import stat
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from chart_releaser.errors import MachineError
+from chart_releaser.files import open_regular, read_regular, remove, write_private
+from chart_releaser.git.cachedir import make_part
+
+_KEPT_SECONDS = 60 * 24 * 3600
+_STAGED_SECONDS = 24 * 3600
+_MAX_BYTES = 20 * 1024 * 1024
+_KEY_BYTES = 32
+_KEY = "key"
+_ANSWER = re.compile(r"answer-[0-9a-f]{64}\.json")
+# What a killed run left behind, and what earlier versions wrote: their names depended on the token.
+_STAGED = re.compile(r"(?:answer-[0-9a-f]{64}\.json|key)\.[0-9a-f]{16}\.new")
+_FORMER = re.compile(r"[0-9a-f]{64}\.json(?:\.[0-9a-f]{16}\.new)?")
+# What of an answer's headers is used: https://docs.github.com/rest/using-the-rest-api/using-pagination-in-the-rest-api
+_HEADERS = ("link",)
+_opening = threading.Lock()  # threads that begin at the same time make one key
+
+
+@dataclass(frozen=True)
+class Response:
+    """An answer as it was given: its validator, the headers that are used, the JSON value."""
+
+    etag: str
+    headers: Mapping[str, str]
+    value: Any
+
+
+class Responses:
+    """A directory of answers. Whatever can't be read or written there is as if it had never been kept.
+
+    Every use asks the server whether the answer is still the same, so a kept one is never older than the question, and
+    given only to those whom the server gives the same:
+    https://docs.github.com/rest/using-the-rest-api/best-practices-for-using-the-rest-api#use-conditional-requests-if-appropriate
+
+    Each answer is authenticated by a key that only this user can read: what somebody else wrote counts as absent.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        """`directory` is a part of the cache; nothing is read or made yet."""
+        self._directory = directory
+        self._key: bytes | None = None
+
+    def find(self, question: str) -> Response | None:
+        """Return the kept answer to `question`, which names server, path and parameters; None if there is none."""
+        key = self._open(make=False)
+        if key is None:
+            return None
+        path = self._path(question)
+        try:
+            code, _, text = read_regular(path, _MAX_BYTES).partition(b"\n")
+            if not hmac.compare_digest(code, _code(key, question, text)):
+                return None
+            kept = json.loads(text)
+            os.utime(path, follow_symlinks=False)
+            return Response(str(kept["etag"]), dict(kept["headers"]), kept["value"])
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+            return None
+
+    def keep(self, question: str, headers: Mapping[str, Any], value: Any) -> None:
+        """Keep the answer to `question` for the next run, in place of an earlier one, if it has an ETag."""
+        etag = str(headers.get("etag") or "")
+        if not etag:
+            return
+        used = {name: str(headers[name]) for name in _HEADERS if headers.get(name)}
+        text = json.dumps({"etag": etag, "headers": used, "value": value}).encode()
+        key = self._open(make=True) if len(text) < _MAX_BYTES - 100 else None
+        if key is not None:
+            with contextlib.suppress(OSError):
+                write_private(self._path(question), _code(key, question, text) + b"\n" + text)
+
+    def _path(self, question: str) -> Path:
+        return self._directory / f"answer-{hashlib.sha256(question.encode()).hexdigest()}.json"
+
+    def _open(self, *, make: bool) -> bytes | None:
+        """Return the key, made now if need be and `make` allows it; None where nothing is kept or can be."""
+        with _opening:
+            if self._key is None and (make or os.path.lexists(self._directory)):
+                with contextlib.suppress(OSError, MachineError):
+                    make_part(self._directory)
+                    self._key = self._read_key()
+                    self._prune(everything=self._key is None)
+                    if self._key is None and make:
+                        write_private(self._directory / _KEY, secrets.token_bytes(_KEY_BYTES))
+                        self._key = self._read_key()
+        return self._key
+
+    def _read_key(self) -> bytes | None:
+        """Return the key if it can be nobody else's."""
+        path = self._directory / _KEY
+        try:
+            with open_regular(path) as file:
+                found = os.fstat(file.fileno())
+                key = file.read(_KEY_BYTES + 1)
+        except OSError:
+            return None
+        is_ours = found.st_uid == os.geteuid() and stat.S_IMODE(found.st_mode) == 0o600
+        return key if is_ours and len(key) == _KEY_BYTES else None
+
+    def _prune(self, *, everything: bool) -> None:
+        """Remove answers that nobody asked for in two months; with `everything` all of them, and the key."""
+        now = time.time()
+        if everything:
+            with contextlib.suppress(OSError):
+                remove(self._directory / _KEY)
+        for path in list(self._directory.iterdir()):
+            with contextlib.suppress(OSError):  # what another thread was writing has its own name by now
+                age = now - path.lstat().st_mtime
+                if (
+                    _FORMER.fullmatch(path.name)
+                    or (_ANSWER.fullmatch(path.name) and (everything or age > _KEPT_SECONDS))
+                    or (_STAGED.fullmatch(path.name) and age > _STAGED_SECONDS)
+                ):
+                    path.unlink(missing_ok=True)
+
+
+def _code(key: bytes, question: str, text: bytes) -> bytes:
+    """Return what authenticates `text` as the answer to `question`: RFC 2104, of both, kept apart by their lengths."""
+    what = question.encode()
+    return hmac.new(key, b"%d\n%b%b" % (len(what), what, text), "sha256").hexdigest().encode()

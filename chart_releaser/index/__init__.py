@@ -1,0 +1,1 @@
+"""index.yaml: read, merged, written."""

@@ -1,0 +1,89 @@
+"""Room in an index: what a release, a chart and all of them may take up, so that none makes it unreadable for all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from chart_releaser import yamlio
+from chart_releaser.errors import BudgetError, ChartError
+from chart_releaser.index.entry import entry
+
+MAX_ENTRY = 256 * 1024
+"""Characters of one entry. Everybody who uses the repository reads all of them."""
+MAX_INDEX = 95_000_000
+"""Characters of an index that is added to. GitHub takes no file above 100 MiB, and this program reads twice as much."""
+_INDENT = 2
+_ANY_TIME = datetime(2000, 1, 1, 0, 0, 0, 1, tzinfo=UTC)
+
+
+class Sizes(Protocol):
+    """The sizes of what an index lists."""
+
+    @property
+    def size(self) -> int:
+        """Characters of the whole text."""
+
+    def size_of(self, name: str) -> int:
+        """Characters of the entries of the chart `name`."""
+
+
+class Package(Protocol):
+    """What has to be known of a package."""
+
+    @property
+    def name(self) -> str:
+        """The chart's name."""
+
+    @property
+    def filename(self) -> str:
+        """The package's file name."""
+
+    @property
+    def digest(self) -> str:
+        """The SHA-256 of the package."""
+
+    @property
+    def metadata(self) -> Mapping[str, Any]:
+        """Chart.yaml as Helm reads it."""
+
+
+class Room:
+    """What is left of the room in an index as a run adds entries to it."""
+
+    def __init__(self, index: Sizes) -> None:
+        self._index = index
+        self._taken: dict[str, int] = {}
+
+    def take(self, package: Package, index_size: int) -> None:
+        """Reserve the room for a package's entry; its chart may have `index_size` characters in all.
+
+        Raises ChartError for an entry that is too large by itself, BudgetError for one that does not fit any more.
+        """
+        listed = entry(package.metadata, digest=package.digest, url=package.filename, created=_ANY_TIME)
+        text = yamlio.dump([listed])
+        size = len(text) + _INDENT * text.count("\n")
+        if size > MAX_ENTRY:
+            raise ChartError(
+                f"its entry in the index would have {size / 1024:,.0f} KiB, mostly what its Chart.yaml says; "
+                f"it may have {MAX_ENTRY // 1024}"
+            )
+        name = package.name
+        own = self._index.size_of(name) + self._taken.get(name, 0) + size
+        if own > index_size:
+            raise BudgetError(
+                f"with this version the entries of {name} would take up {_mib(own)} MiB of the index, more than "
+                f"{_mib(index_size)}; leave versions out, or allow more under limits: indexSize"
+            )
+        total = self._index.size + sum(self._taken.values()) + size
+        if total > MAX_INDEX:
+            raise BudgetError(
+                f"with this version the index would have {total:,} characters; {MAX_INDEX:,} is the most that this "
+                "program writes: take charts out of the index that nobody needs, or publish some to another destination"
+            )
+        self._taken[name] = self._taken.get(name, 0) + size
+
+
+def _mib(characters: int) -> str:
+    return f"{characters / (1 << 20):.1f}"

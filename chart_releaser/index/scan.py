@@ -1,0 +1,111 @@
+"""The excerpt of an index without parsing it: for the layout that Helm and this program write, and for no other.
+
+A YAML parser makes an event of every scalar; a run with nothing to publish needs one in ten of a long index. So the
+text is held against that layout, entry by entry. One that has it from the first byte to the last can mean only one
+thing to any reader, and what is needed has been met on the way. Every other text is for the parser.
+"""
+
+from __future__ import annotations
+
+import re
+
+from chart_releaser.index.excerpt import Excerpt
+from chart_releaser.index.text import MAX_CHARACTERS
+
+
+def _all(pattern: bytes, least: bytes = b"*") -> bytes:
+    """All of what matches in a row, of which nothing is given back, so that no text takes more than linear time."""
+    # Not `(?:...)*+`, which Python 3.11.4 and before match wrongly where the pattern backtracks: python/cpython#106052
+    return rb"(?>(?:" + pattern + rb")" + least + rb")"
+
+
+_KEY = rb"[A-Za-z][\w./-]*+:"
+# A line of a plain scalar: it begins with no indicator, and has no `: ` or ` #` in it.
+# https://yaml.org/spec/1.1/#id906890
+_PLAIN = rb"[\w/.(<^~$+\x80-\xff][^\n:#]*+" + _all(rb"(?::(?=[^ \n])|(?<! )#)[^\n:#]*+")
+
+
+def _scalar(indent: int) -> bytes:
+    """A scalar to its line's end. As older Helms write it, it may go on in further lines, which begin at `indent`."""
+    more = rb"\n\n*+" + b" " * indent
+    double = rb"\"" + _all(rb"[^\"\\\n]|\\[\"\\/nt]|\\?" + more) + rb"\""
+    single = rb"'" + _all(rb"[^'\n]|''|" + more) + rb"'"
+    plain = _PLAIN + _all(more + _PLAIN)
+    return rb"(?:(?:" + double + rb"|" + single + rb"|\[\]|\{\}|" + plain + rb")\n)"
+
+
+def _value(indent: int) -> bytes:
+    """What follows a key: a scalar, or a text in lines of its own that begin at `indent`."""
+    margin = b" " * indent
+    lines = margin + rb"[^ \n][^\n]*+\n" + _all(margin + rb"[^\n]*+\n|\n")
+    return rb" (?:" + _scalar(indent) + rb"|[|>][-+]?\n" + lines + rb")"
+
+
+_MEMBER = _KEY + rb"(?:" + _value(8) + rb"|\n" + _all(rb"      - " + _scalar(8), b"+") + rb")"
+_ITEMS = _all(rb"    - (?:" + _MEMBER + _all(rb"      " + _MEMBER) + rb"|" + _scalar(6) + rb")", b"+")
+_PAIRS = _all(rb"      " + _KEY + _value(8), b"+")
+_OTHER = rb"(?!version:|digest:|urls:)" + _KEY + rb"(?:" + _value(6) + rb"|\n(?:" + _ITEMS + rb"|" + _PAIRS + rb"))"
+# Those of the wanted fields that some reader could take for something else than text are for the parser, too.
+_URL = rb"[A-Za-z0-9][\w.%+~/:-]*\.tgz"
+_SEMVER = rb"v?[0-9]+\.[0-9]+\.[0-9]+(?:[-+][0-9A-Za-z.+-]*)?"
+
+
+def _field(number: int) -> bytes:
+    """A field of an entry, the wanted ones as groups whose names end in `number`."""
+    pattern = (
+        rb"(?:version: (?P<q#>[\"']?)(?P<version#>" + _SEMVER + rb")(?P=q#)\n"
+        rb"|digest: (?P<r#>[\"']?)(?P<digest#>[0-9a-f]{64})(?P=r#)\n"
+        rb"|urls:\n    - (?P<url#>" + _URL + rb")\n(?:    - " + _URL + rb"\n)*"
+    )
+    return pattern.replace(b"#", b"%d" % number) + rb"|" + _OTHER + rb")"
+
+
+_HEAD = re.compile(rb"apiVersion: v1\nentries:\n")
+_CHART = re.compile(rb"  ([A-Za-z][\w.-]*):\n(?=  - )", re.ASCII)
+_ENTRY = re.compile(rb"  - " + _field(1) + rb"(?:    " + _field(2) + rb")*", re.ASCII)
+_WANTED = ("version2", "version1", "digest2", "digest1", "url2", "url1")
+_TAIL = re.compile(rb"(?:generated: \"[0-9TZ:.+-]*\"\n)?")
+
+_USUAL = bytes(range(0x20, 0x7F)) + b"\n"
+# Line ends that look like none, and characters that a YAML reader refuses.
+_ODD = re.compile(rb"[\x00-\x7f]|\xc2[\x80-\x9f]|\xe2\x80[\xa8\xa9]|\xef\xbb\xbf|\xef\xbf[\xbe\xbf]")
+
+
+def scan(data: bytes) -> Excerpt | None:
+    """Return what `Excerpt.of(Index.parse(text))` is for the bytes of a text, None where the parser has to tell."""
+    head = _HEAD.match(data)
+    if head is None or len(data) > MAX_CHARACTERS or not _is_utf8(data) or _is_odd(data):
+        return None
+    charts: dict[str, dict[str, tuple[str, str]]] = {}
+    sizes: dict[str, int] = {}  # in bytes, which are as many as characters or a few more
+    at = head.end()
+    while (chart := _CHART.match(data, at)) is not None:
+        name = chart[1].decode()
+        if name in charts:
+            return None
+        versions = charts[name] = {}
+        at = chart.end()
+        while (entry := _ENTRY.match(data, at)) is not None:
+            # As readers take it: the last one of a doubled key.
+            version, version1, digest, digest1, url, url1 = entry.group(*_WANTED)
+            if version := version or version1:
+                found = (digest or digest1 or b"").decode(), (url or url1 or b"").decode()
+                versions.setdefault(version.decode(), found)
+            at = entry.end()
+        sizes[name] = at - chart.start()
+    return Excerpt(charts, len(data), sizes) if charts and _TAIL.fullmatch(data, at) else None
+
+
+def _is_utf8(data: bytes) -> bool:
+    if data.isascii():
+        return True
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _is_odd(data: bytes) -> bool:
+    # In UTF-8 no character begins inside another one, so what is usual can be taken out before the search.
+    return _ODD.search(data.translate(None, _USUAL)) is not None

@@ -1,0 +1,1 @@
+"""index.html for people."""

@@ -1,0 +1,1 @@
+"""Where charts come from: releases, repositories, what is tracked and missing."""

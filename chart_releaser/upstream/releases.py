@@ -1,0 +1,221 @@
+"""What releases a repository has: their tags, notes and assets, from GitHub or from plain git."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+from urllib.parse import quote
+
+from semver import Version
+
+from chart_releaser.errors import GitHubError, UpstreamError
+from chart_releaser.github.api import GitHubApi
+from chart_releaser.location import GitHubRepository
+from chart_releaser.versions import parse_tag
+
+_MAX_ASSET_BYTES = 5 * 1024 * 1024
+_MAX_NOTES = 100_000_000
+"""Characters in one listing; a thousand releases with the longest notes that GitHub takes. They are kept in memory."""
+_SUGGESTED = 3  # tags at the most
+_VERSION_LIKE = re.compile(
+    r"(?P<before>.*?)v?(?P<major>[0-9]{1,9})(?:\.(?P<minor>[0-9]{1,9}))?(?:\.(?P<patch>[0-9]{1,9}))?(?:[-+].*)?",
+    re.DOTALL,
+)
+
+
+@dataclass(frozen=True)
+class Asset:
+    """A file of a release: its name, API address, size in bytes, and digest (`sha256:…`) where GitHub tells one."""
+
+    name: str
+    url: str
+    size: int
+    digest: str | None
+
+
+@dataclass(frozen=True)
+class Release:
+    """A published release. `notes` is None where they are in the tag itself, which the snapshot has."""
+
+    tag: str
+    notes: str | None = None
+    prerelease: bool = False
+    assets: tuple[Asset, ...] = ()
+
+
+Enough = Callable[[Sequence[Release]], bool]
+
+
+class Upstream(Protocol):
+    """One upstream repository."""
+
+    from_cache: bool
+    """Whether what `releases` returned last is, in part at least, what an earlier run kept."""
+
+    def releases(self, enough: Enough, *, fresh: bool = False) -> list[Release]:
+        """Return the published releases, newest created first, read until `enough` of them are there.
+
+        With `fresh` nothing of that comes from an earlier run.
+        """
+
+    def release(self, tags: Sequence[str]) -> Release:
+        """Return the release of the first of `tags` that has one."""
+
+    def read_asset(self, asset: Asset, seconds: float) -> bytes:
+        """Return the bytes of an asset, checked against its digest; each attempt may take `seconds`."""
+
+
+class GitHubUpstream:
+    """A repository on GitHub or an Enterprise Server."""
+
+    def __init__(self, repository: GitHubRepository, api: GitHubApi) -> None:
+        self._repository = repository
+        self._api = api
+        self.from_cache = False
+
+    def releases(self, enough: Enough, *, fresh: bool = False) -> list[Release]:
+        """See `Upstream`. Drafts are left out. https://docs.github.com/rest/releases/releases#list-releases"""
+        found: list[Release] = []
+        unchanged = self._api.unchanged
+        try:
+            for page in self._api.pages(f"/repos/{self._repository.slug}/releases", fresh=fresh):
+                found += [release for item in page if (release := _release(item)) is not None]
+                if sum(len(release.notes or "") for release in found) > _MAX_NOTES:
+                    raise UpstreamError(
+                        f"the notes of the releases of {self._repository.slug} have more than {_MAX_NOTES:,} "
+                        "characters, too many to keep; take the source out, or ask upstream to shorten them"
+                    )
+                if enough(found):
+                    break
+        except GitHubError as error:
+            raise self._failed(error) from error
+        self.from_cache = self._api.unchanged > unchanged
+        return found
+
+    def release(self, tags: Sequence[str]) -> Release:
+        """See `Upstream`. Raises UpstreamError naming tags that look like the wanted one, if none has a release."""
+        for tag in tags:
+            try:
+                _, item = self._api.get(f"/repos/{self._repository.slug}/releases/tags/{quote(tag)}")
+            except GitHubError as error:
+                if error.status != 404:
+                    raise self._failed(error) from error
+                continue
+            if (release := _release(item)) is not None:
+                return release
+        known = [release.tag for release in self.releases(lambda _: True)]  # a page of them is enough for a hint
+        raise UpstreamError(f"{self._repository.slug} has no release {tags[0]}{near(tags[0], known)}")
+
+    def read_asset(self, asset: Asset, seconds: float) -> bytes:
+        """See `Upstream`. Raises UpstreamError for one that is too large, or that differs from its digest."""
+        name = f"the asset {asset.name}"
+        if asset.size > _MAX_ASSET_BYTES:
+            raise UpstreamError(f"{name} has {asset.size:,} bytes; at most {_MAX_ASSET_BYTES:,} are read")
+        try:
+            data = self._api.download(asset.url, limit=_MAX_ASSET_BYTES, seconds=seconds)
+        except GitHubError as error:
+            raise UpstreamError(f"{name} can't be read: {error}") from error
+        if asset.digest is not None and asset.digest != f"sha256:{hashlib.sha256(data).hexdigest()}":
+            raise UpstreamError(f"{name} was downloaded with another digest than {asset.digest}; run again")
+        return data
+
+    def _failed(self, error: GitHubError) -> UpstreamError:
+        api = self._repository.server.unusual_api
+        if error.status != 404:
+            also = f", and check {api}" if api and error.status == 0 else ""
+            return UpstreamError(f"the releases of {self._repository.slug} can't be read: {error.advised}{also}")
+        advice = "and whether the token may read it" if self._api.has_token else "or set GITHUB_TOKEN if it is private"
+        also = f"; check {api}, too" if api else ""
+        return UpstreamError(f"{self._repository.web_url} was not found; check owner and name, {advice}{also}")
+
+
+def _release(item: Any) -> Release | None:
+    """Return the release in an answer of GitHub's, None for a draft. Raises UpstreamError for what is neither."""
+    try:
+        if item.get("draft"):
+            return None
+        if not isinstance(item["tag_name"], str):
+            raise TypeError
+        return Release(
+            tag=item["tag_name"],
+            notes=str(item.get("body") or ""),
+            prerelease=bool(item.get("prerelease")),
+            assets=tuple(
+                Asset(str(asset["name"]), str(asset["url"]), int(asset.get("size") or 0), asset.get("digest") or None)
+                for asset in item.get("assets") or ()
+                if asset.get("state", "uploaded") == "uploaded"
+            ),
+        )
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise UpstreamError("the answer has something that is no release; check GITHUB_API_URL") from error
+
+
+class GitUpstream:
+    """A plain git repository: its tags are its releases, their messages the notes."""
+
+    from_cache = False
+
+    def __init__(self, title: str, list_tags: Callable[[], Sequence[str]]) -> None:
+        self._title = title
+        self._list_tags = list_tags
+
+    def releases(self, enough: Enough, *, fresh: bool = False) -> list[Release]:  # noqa: ARG002 - one request lists all
+        """See `Upstream`: every tag, in no particular order."""
+        return [Release(tag) for tag in self._list_tags()]
+
+    def release(self, tags: Sequence[str]) -> Release:
+        """See `Upstream`. Raises UpstreamError naming tags that look like the wanted one."""
+        known = self._list_tags()
+        for tag in tags:
+            if tag in known:
+                return Release(tag)
+        raise UpstreamError(f"{self._title} has no tag {tags[0]}{near(tags[0], known)}")
+
+    def read_asset(self, asset: Asset, seconds: float) -> bytes:  # noqa: ARG002
+        """Not possible: a git repository has no assets."""
+        raise UpstreamError(f"{self._title} has no asset {asset.name}: it is a git repository")
+
+
+def near(wanted: str, known: Sequence[str]) -> str:
+    """Return the end of a sentence that names the tags most like `wanted`: as versions, else by their letters."""
+    close = _near_versions(wanted, known) or difflib.get_close_matches(wanted, known, n=_SUGGESTED, cutoff=0.6)
+    if not close:
+        newest = max(_stable([(version, tag) for tag in known if (version := parse_tag(tag))]), default=None)
+        return "; check the version" + (f", the newest is {newest[1]}" if newest is not None else "")
+    *others, last = close
+    return f"; did you mean {', '.join(others)}{' or ' if others else ''}{last}?"
+
+
+def _stable(found: list[tuple[Version, str]]) -> list[tuple[Version, str]]:
+    """Return the stable ones, or all where there are none."""
+    return [one for one in found if one[0].prerelease is None] or found
+
+
+def _near_versions(wanted: str, known: Sequence[str]) -> list[str]:
+    """Return the tags of the nearest versions with the same words before the number, nearest first.
+
+    Of the minor that `wanted` names the nearest patches; where it has none the newest patch of the nearest minors.
+    """
+    begun = _VERSION_LIKE.fullmatch(wanted)
+    if begun is None:
+        return []
+    major, minor, patch = (int(begun[part] or 0) for part in ("major", "minor", "patch"))
+    found = [
+        (version, tag)
+        for tag in known
+        if (version := parse_tag(tag, begun["before"])) is not None and version.major == major
+    ]
+    same = [one for one in found if one[0].minor == minor]
+    if same:
+        same.sort(key=lambda one: (abs(one[0].patch - patch), one[0].prerelease is not None, -one[0].patch))
+        return [tag for _, tag in same[:_SUGGESTED]]
+    newest: dict[int, tuple[Version, str]] = {}
+    for one in _stable(found):
+        if one[0].minor not in newest or one[0] > newest[one[0].minor][0]:
+            newest[one[0].minor] = one
+    nearest = sorted(newest.values(), key=lambda one: (abs(one[0].minor - minor), -one[0].minor))
+    return [tag for _, tag in nearest[:_SUGGESTED]]

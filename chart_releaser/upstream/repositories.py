@@ -1,0 +1,104 @@
+"""Opens what the sources of a configuration name: releases through an upstream, trees through a repository."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from chart_releaser.attempts import Attempts
+from chart_releaser.git.snapshot import Repository, open_repository
+from chart_releaser.github.pacing import Pacing
+from chart_releaser.location import GitHubRepository, GitRepository, LocalRepository, Location, Server, locate
+from chart_releaser.upstream.releases import GitHubUpstream, GitUpstream, Upstream
+
+if TYPE_CHECKING:
+    from chart_releaser.config.parse import Source
+    from chart_releaser.github.api import GitHubApi
+
+LISTING_SECONDS = 60.0
+"""For the names of a repository's tags: every source waits for the answers of all."""
+_SCP = re.compile(r"(?:[^@/:]+@)?(?P<host>\[[^\]]+\]|[^@/:]+):(?!//)(?P<path>.+)")
+_SSH = re.compile(r"ssh://(?:[^@/]+@)?(?P<host>\[[^\]]+\]|[^@/:]+)(?::\d+)?/(?P<path>.+)")
+
+
+@dataclass
+class Repositories:
+    """What is needed to reach upstream repositories.
+
+    `token` is for `server` and goes to no other. `cache` is where fetched repositories are kept, `base` the directory
+    that relative paths start from; `on_wait` gets a message when another run holds a cached repository.
+    """
+
+    server: Server
+    token: str | None
+    cache: Path
+    base: Path
+    on_wait: Callable[[str], None]
+    pacing: Pacing = field(default_factory=Pacing)
+    attempts: Attempts = field(default_factory=Attempts)
+    """What of the run had to be tried again."""
+    _local: threading.local = field(default_factory=threading.local)
+
+    def locate(self, source: Source) -> Location:
+        """Return where the source's repository is; the configuration has been checked, so it is somewhere."""
+        return locate(source.repo, base=self.base, server=self.server)
+
+    def upstream(self, location: Location) -> Upstream:
+        """Return what tells the releases at `location`; for use in this thread."""
+        if isinstance(location, GitHubRepository):
+            return GitHubUpstream(location, self.api(location.server))
+        return GitUpstream(str(location), lambda: self.open(location, LISTING_SECONDS).tags())
+
+    def open(self, location: Location, seconds: float) -> Repository:
+        """Return the repository at `location`, for use in this thread; fetching may take `seconds`.
+
+        Raises UpstreamError.
+        """
+        return open_repository(
+            location,
+            cache=self.cache,
+            seconds=seconds,
+            token=self._token_for(location),
+            on_wait=self.on_wait,
+            attempts=self.attempts,
+        )
+
+    def _token_for(self, location: Location) -> str | None:
+        ours = isinstance(location, GitHubRepository) and location.server == self.server
+        return self.token if ours else None
+
+    def api(self, server: Server, *, keeps: bool = True) -> GitHubApi:
+        """Return this thread's client for `server`: PyGithub's keeps the state of a request in the client.
+
+        With `keeps` it keeps answers for the next run, and asks only whether those of earlier runs are still the same.
+        """
+        from chart_releaser.github.api import GitHubApi
+        from chart_releaser.github.responses import Responses
+
+        clients: dict[tuple[Server, bool], GitHubApi] = self._local.__dict__.setdefault("clients", {})
+        if (server, keeps) not in clients:
+            token = self.token if server == self.server else None
+            responses = Responses(self.cache / "api") if keeps else None
+            clients[server, keeps] = GitHubApi(server, token, self.pacing, responses, self.attempts)
+        return clients[server, keeps]
+
+
+def web_url(location: Location) -> str | None:
+    """Return the address of a repository for people and for Renovate; None for a path, which says nothing elsewhere."""
+    if isinstance(location, GitHubRepository):
+        return location.web_url
+    if isinstance(location, LocalRepository):
+        return None
+    return _web_url_of_git(location)
+
+
+def _web_url_of_git(repository: GitRepository) -> str:
+    url = repository.url.removesuffix("/").removesuffix(".git")
+    ssh = _SSH.fullmatch(url) or _SCP.fullmatch(url)
+    if ssh is not None:
+        return f"https://{ssh['host']}/{ssh['path'].lstrip('/')}"
+    return url

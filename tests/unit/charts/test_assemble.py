@@ -1,0 +1,315 @@
+"""From upstream's charts to the published one: what changes, and that nothing else does."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+import yaml
+
+from chart_releaser.charts.chart import Chart
+from chart_releaser.errors import ChartError
+from tests.memorytree import ORIGIN, below, chart, published
+from tests.unit.charts.test_registration import SHAPES
+
+REVISION = f"annotations:\n  org.opencontainers.image.revision: {'c' * 40}\n"
+
+
+def dependencies(finished: Chart) -> Any:
+    return yaml.safe_load(finished.chart_yaml).get("dependencies")
+
+
+def test_a_chart_keeps_all_that_need_not_change() -> None:
+    upstream = (
+        "# licence\napiVersion: v1  # old\nname: 'c'\ndescription: |\n  long\n\n  text\n\n# the version\n"
+        'version: 0.1.0 # x\nappVersion: "1.10"\nown: [1,  2]\nkeywords: [a]\nsources:\n- https://example.org # s\n'
+        "\n# people\nmaintainers:\n  - name: me\n"
+    )
+    finished = published(below("c", {"Chart.yaml": upstream, "values.yaml": "a:  1   # one\n", "x.txt": b"\x00\xff"}))
+    assert finished.chart_yaml == (
+        "# licence\napiVersion: v2  # old\nname: product\ndescription: |\n  long\n\n  text\n\n# the version\n"
+        'version: 1.2.3 # x\nappVersion: "1.10"\nown: [1,  2]\nkeywords: [a]\nsources:\n- https://example.org # s\n'
+        "- https://github.com/o/up\n\n# people\nmaintainers:\n  - name: me\n" + REVISION
+    )
+    assert finished.values == "a:  1   # one\n"
+    assert finished.files == {"x.txt": b"\x00\xff", "RELEASE.md": b"What is new\n"}
+
+
+def test_provenance_is_added_where_it_is_missing() -> None:
+    finished = published(below("c", {"Chart.yaml": "name: c\n"}))
+    assert finished.metadata == {
+        "name": "product",
+        "apiVersion": "v2",
+        "version": "1.2.3",
+        "appVersion": "v1.2.3",
+        "sources": ["https://github.com/o/up"],
+        "annotations": {"org.opencontainers.image.revision": "c" * 40},
+    }
+
+
+def test_provenance_that_is_there_is_not_doubled() -> None:
+    text = "name: c\nappVersion: 2\nsources: [https://github.com/o/up]\nannotations:\n  # mine\n  a: b\n"
+    finished = published(below("c", {"Chart.yaml": text}))
+    assert finished.metadata["sources"] == ["https://github.com/o/up"]
+    assert finished.metadata["appVersion"] == "2"  # what Helm sees in it; as a number `helm lint` refuses it
+    assert 'appVersion: "2"\n' in finished.chart_yaml
+    assert finished.metadata["annotations"] == {"a": "b", "org.opencontainers.image.revision": "c" * 40}
+    assert "  # mine\n  a: b\n" in finished.chart_yaml
+    local = published(below("c", {"Chart.yaml": "name: c\n"}), origin=dataclasses.replace(ORIGIN, repository=None))
+    assert "sources" not in local.metadata
+
+
+def test_notes_that_json_let_through_are_written() -> None:
+    finished = published(below("c", {"Chart.yaml": "name: c\n"}), origin=dataclasses.replace(ORIGIN, notes="a\ud83d é"))
+    assert finished.files["RELEASE.md"].decode() == "a? é"
+
+
+def test_anchors_in_chart_yaml_lose_comments_and_nothing_else() -> None:
+    text = "# c\nname: c\nversion: &v 0.1.0\nappVersion: *v\nkeywords: &k [a]\nown: *k\n"
+    finished = published(below("c", {"Chart.yaml": text}))
+    assert finished.metadata["appVersion"] == "0.1.0"
+    assert (finished.metadata["keywords"], finished.metadata["own"]) == (["a"], ["a"])
+    assert (finished.metadata["version"], finished.metadata["name"]) == ("1.2.3", "product")
+
+
+def test_every_sub_chart_gets_the_version_and_undeclared_ones_a_switch() -> None:
+    values = "# top\nb:\n  # kept\n  n: 1\n\nc2: {enabled: true}\n"
+    files = {
+        **chart("c", values=values),
+        **below("charts/dir", chart("a")),
+        **below("charts/b", {**chart("b", values="x: 1\n"), **below("charts/deep", chart("deep"))}),
+        **below("charts/c2", chart("c2")),
+        **below("charts/helper", {"Chart.yaml": "name: helper\n", "templates/_x.tpl": ""}),
+    }
+    finished = published(below("c", files))
+    assert dependencies(finished) == [
+        {"name": name, "condition": f"{name}.enabled", "repository": ""} for name in ("a", "b", "c2", "helper")
+    ]
+    assert finished.values == (
+        "# top\nb:\n  enabled: false\n  # kept\n  n: 1\n\nc2: {enabled: true}\na:\n  enabled: false\n"
+        "helper:\n  enabled: true\n"
+    )
+    b = finished.subcharts[1]
+    assert b.values == "x: 1\ndeep:\n  enabled: false\n"
+    assert dependencies(b) == [{"name": "deep", "condition": "deep.enabled", "repository": ""}]
+    for each in (*finished.subcharts, *b.subcharts):
+        assert (each.metadata["version"], each.metadata["apiVersion"]) == ("1.2.3", "v2")
+        assert "annotations" not in each.metadata
+        assert "RELEASE.md" not in each.files
+
+
+def test_declared_dependencies_keep_all_but_the_version() -> None:
+    declared = (
+        "# needed\ndependencies:\n# the one\n- name: one # 1\n  version: '~0.1' # any\n  repository: https://example.org\n"
+        "  condition: one.install\n  tags:\n  - x\n- {name: two, alias: second, import-values: [x], enabled: false}\n"
+        "# after\nkeywords: [k]\n"
+    )
+    files = {**chart("c", more=declared, values="one: {}\n"), "Chart.lock": "generated: x\n"}
+    for name in ("one", "two", "three"):
+        files |= {path: str(text) for path, text in below(f"charts/{name}", chart(name)).items()}
+    finished = published(below("c", files))
+    assert (
+        declared.replace("'~0.1'", "1.2.3").replace(
+            "enabled: false}\n", 'enabled: false}\n- name: three\n  condition: three.enabled\n  repository: ""\n'
+        )
+        in finished.chart_yaml
+    )
+    assert finished.values == "one: {}\nthree:\n  enabled: false\n"
+    assert "Chart.lock" not in finished.files
+
+
+def test_requirements_move_into_chart_yaml() -> None:
+    requirements = (
+        "dependencies:\n- name: one\n  version: 0.1.0\n  condition: a.b,c\n  tags: [x]\n- name: two\n  alias: other\n"
+    )
+    files = {
+        "Chart.yaml": "apiVersion: v1\nname: c\nversion: 1.0.0\n",
+        "requirements.yaml": requirements,
+        "requirements.lock": "x",
+        **below("charts/one", chart("one")),
+        **below("charts/two", chart("two")),
+    }
+    finished = published(below("c", files))
+    assert dependencies(finished) == [
+        {"name": "one", "version": "1.2.3", "condition": "a.b,c", "tags": ["x"]},
+        {"name": "two", "alias": "other"},
+    ]
+    assert set(finished.files) == {"RELEASE.md"}
+    assert finished.values is None
+
+
+def test_requirements_of_a_v2_chart_win_over_chart_yaml_as_in_helm() -> None:
+    files = {
+        **chart("c", more="dependencies: [{name: gone}]\n"),
+        "requirements.yaml": "dependencies: [{name: one}]\n",
+        **below("charts/one", chart("one")),
+    }
+    assert dependencies(published(below("c", files))) == [{"name": "one"}]
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ({"Chart.yaml": "name: c\ndependencies: [{name: x, version: 1.0.0, repository: 'https://e.org'}]\n"},
+         r"^c depends on x 1\.0\.0 \(https://e\.org\), which is not in its charts directory at this tag; upst"),
+        ({"Chart.yaml": "name: c\ndependencies: [{name: x, repository: 'file://../x'}]\n"},
+         r"^c depends on x without a version \(file://\.\./x\), which is not in its charts directory"),
+        ({"charts/s/Chart.yaml": "name: s\n", "charts/s/requirements.yaml": "dependencies: [{name: x}]\n"},
+         r"^c/charts/s depends on x without a version \(no repository\)"),
+        ({"requirements.yaml": "a: [\n"}, r"^c/requirements\.yaml can't be read: c/requirements\.yaml:2:1: malformed"),
+        ({"requirements.yaml": "dependencies: {}\n"}, r"^c/requirements\.yaml: dependencies must be a list of"),
+        ({"values.yaml": "- a\n", "charts/s/Chart.yaml": "name: s\n"}, r"^c/values\.yaml is no mapping"),
+        ({"values.yaml": "a: [\n"}, r"^c/values\.yaml:2:1: malformed YAML"),
+        ({"values.yaml": "a: 1\n---\nb: 1\n"}, r"^c/values\.yaml:3: a second YAML document begins here"),
+        ({"values.yaml": "s: text\n", "charts/s/Chart.yaml": "name: s\n"},
+         r"^c/values\.yaml:1: s is no mapping, so s\.enabled can't be set$"),
+        ({"values.yaml": "tag: \"l\\x61test\"\n"}, r"^c/values\.yaml:1: tag: latest is written in a way"),
+        ({"values.yaml": "b: &b {s: {a: 1}}\n<<: *b\n", "charts/s/Chart.yaml": "name: s\n"},
+         r"^c/values\.yaml is written in a way in which the image tag and the switches can't be set safely$"),
+    ],
+)  # fmt: skip
+def test_what_can_not_be_published_whole(more: Mapping[str, str], message: str) -> None:
+    with pytest.raises(ChartError, match=message):
+        published(below("c", {"Chart.yaml": "name: c\n", **more}))
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ("image: {tag: latest}\n", "image: {tag: v1.2.3}\n"),
+        ("a:\r\n- image:\r\n    tag: 'latest' # c\r\n", "a:\r\n- image:\r\n    tag: 'v1.2.3' # c\r\n"),
+        ('{"image": {"tag": "latest"}}', '{"image": {"tag": "v1.2.3"}}'),
+        ("t: &t latest\na: {tag: *t}\nb: *t\n", "t: &t v1.2.3\na: {tag: *t}\nb: *t\n"),
+        ("d: &d {tag: latest}\na: {<<: *d}\n", "d: &d {tag: v1.2.3}\na: {<<: *d}\n"),
+        ("tag: latest\ntag: latest\n", "tag: v1.2.3\ntag: v1.2.3\n"),
+        ("# tag: latest\nimageTag: latest\ntag: latest-x\n", None),
+        ("tag: {latest: 1}\n", None),
+    ],
+)
+def test_the_image_tag(values: str, expected: str | None) -> None:
+    files = {**chart("c", values=values), **below("charts/s", chart("s", values=values))}
+    files["values.yaml"] = values
+    finished = published(below("c", {**files, "values.yaml": values}) | {"c/charts/s/requirements.yaml": ""})
+    assert finished.subcharts[0].values == (values if expected is None else expected)
+    assert (finished.values or "").replace('"s": {"enabled": false}, ', "").replace(
+        "s:\n  enabled: false\n", ""
+    ).replace("s:\r\n  enabled: false\r\n", "") == (values if expected is None else expected)
+
+
+@pytest.mark.parametrize("tag", ["v1.2.3", "1.2.3", "1.2.3-1e5", "etcd-v3.5.0"])
+def test_the_tag_is_upstreams_tag_as_it_is_and_stays_a_text(tag: str) -> None:
+    origin = dataclasses.replace(ORIGIN, tag=tag)
+    finished = published(below("c", chart("c", values="image:\n  tag: latest\n")), origin=origin)
+    assert yaml.safe_load(finished.values or "") == {"image": {"tag": tag}}
+    assert finished.metadata["version"] == "1.2.3"
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (None, "s:\n  enabled: false\n"),
+        ("", "s:\n  enabled: false\n"),
+        ("# only this\n", "# only this\ns:\n  enabled: false\n"),
+        ("{}\n", '{"s": {"enabled": false}}\n'),
+        ("~\n", "s:\n  enabled: false\n"),
+        ("---\n# x\n", "# x\ns:\n  enabled: false\n"),
+        ("s:\n", 's: {"enabled": false}\n'),
+        ("s:\n    a: 1\n", "s:\n    enabled: false\n    a: 1\n"),
+        ("s:\n  enabled: true # on\n", None),
+        ("s: {enabled: 'yes'}\n", None),
+        ("s: {enabled: ~}\n", "s: {enabled: false}\n"),
+        ("b: &b {x: 1}\ns: *b\n", 'b: &b {x: 1}\ns: {<<: *b, "enabled": false}\n'),
+        ("b: &b {enabled: true}\ns:\n  <<: *b\n", None),
+        ("a: 1", "a: 1\ns:\n  enabled: false\n"),
+        ("a:\r\n  b: 1\r\n", "a:\r\n  b: 1\r\ns:\r\n  enabled: false\r\n"),
+        ("a: 1\n# end\n...\n", "a: 1\n# end\ns:\n  enabled: false\n...\n"),
+        ("  a: 1\n", "  a: 1\n  s:\n    enabled: false\n"),
+    ],
+)
+def test_the_switch_of_a_sub_chart(values: str | None, expected: str | None) -> None:
+    finished = published(below("c", {**chart("c", values=values), **below("charts/s", chart("s"))}))
+    assert finished.values == (values if expected is None else expected)
+
+
+def test_a_dot_in_a_name_leads_where_helm_looks_for_the_switch() -> None:
+    finished = published(below("c", {**chart("c"), **below("charts/s", chart("a.b"))}))
+    assert yaml.safe_load(finished.values or "") == {"a": {"b": {"enabled": False}}}
+
+
+def test_an_umbrella() -> None:
+    files = {
+        **below("x/app", chart("application", values="image: {tag: latest}\n")),
+        **below("x/run", chart("runtime")),
+    }
+    finished = published(files, "controller-registration", "x/app", "x/run", registration=SHAPES["v1"])
+    assert finished.metadata["description"] == "A helmchart for product"
+    assert finished.metadata["appVersion"] == "v1.2.3"
+    assert [subchart.name for subchart in finished.subcharts] == ["controller", "application", "runtime"]
+    assert yaml.safe_load(finished.values or "") == {
+        name: {"enabled": False} for name in ("controller", "application", "runtime")
+    }
+    controller = finished.subcharts[0]
+    assert controller.metadata["description"] == "Helmchart for controllerregistration of product"
+    assert controller.metadata["version"] == "1.2.3"
+    assert finished.subcharts[1].values == "image: {tag: v1.2.3}\n"
+    assert finished.files["RELEASE.md"] == b"What is new\n"
+    assert "controller.enabled" in finished.files["templates/NOTES.txt"].decode()
+
+
+def test_one_registration_is_an_umbrella_and_one_path_is_none() -> None:
+    alone = published({}, "controller-registration", registration=SHAPES["v1"])
+    assert [subchart.name for subchart in alone.subcharts] == ["controller"]
+    assert published(below("c", chart("c")), "c").subcharts == ()
+    two = published({**below("a", chart("a")), **below("b", chart("b"))}, "a", "b")
+    assert [subchart.name for subchart in two.subcharts] == ["a", "b"]
+
+
+def test_two_charts_of_one_name_can_not_be_in_one_umbrella() -> None:
+    files = {**below("a", chart("same")), **below("b", chart("same"))}
+    with pytest.raises(ChartError, match=r"^a and b are both called same$"):
+        published(files, "a", "b")
+
+
+STRICT = '{"type": "object", "properties": {"a": {}}, "additionalProperties": false}'
+
+
+def test_a_schema_that_forbids_the_switches_is_an_error() -> None:
+    of_parent = f'{{"properties": {{"s": {STRICT}}}}}'
+    files = {**chart("c"), "values.schema.json": of_parent, **below("charts/s", chart("s"))}
+    with pytest.raises(
+        ChartError, match=r"^c/values\.schema\.json does not allow .*: \$\.s: .*\('enabled' was unexpected"
+    ):
+        published(below("c", files))
+    files = {**chart("c"), **below("charts/s", {**chart("s"), "values.schema.json": STRICT})}
+    with pytest.raises(
+        ChartError, match=r"^c/charts/s/values\.schema\.json does not allow .* \('enabled' was unexpected"
+    ):
+        published(below("c", files))
+
+
+def test_a_schema_that_fails_for_upstream_too_is_no_fault() -> None:
+    # Helm puts an empty section for every sub-chart into the values, which this schema has never allowed.
+    files = {**chart("c"), "values.schema.json": STRICT, **below("charts/s", chart("s"))}
+    assert published(below("c", files)).values == "s:\n  enabled: false\n"
+
+
+def test_helmignore_stays_unless_helm_would_lose_something_by_it() -> None:
+    files = {**chart("c", values=""), **below("charts/old", chart("foo"))}
+    for rules in ("*.bak\nold-*\n", "RELEASE.md\n*.md\n", "/foo\nfoo.yaml\n"):
+        kept = published(below("c", {**files, ".helmignore": rules}))
+        assert kept.files[".helmignore"] == rules.encode()
+    for rules in ("foo", "charts/foo/", "# x\n*.bak\n/charts/f??\n", "charts/foo/templates/all.yaml"):
+        finished = published(below("c", {**files, ".helmignore": rules}))
+        assert ".helmignore" not in finished.files
+        assert finished.subcharts[0].files["templates/all.yaml"]
+    ignored = published(below("c", {**files, ".helmignore": "values.yaml"}))
+    assert ".helmignore" not in ignored.files
+    assert ignored.values == "foo:\n  enabled: false\n"
+
+
+def test_helmignore_that_takes_a_template_out_still_does() -> None:
+    files = {**chart("c"), ".helmignore": "foo\nsecret.yaml\n", "templates/secret.yaml": "x", "docs/foo/x": "y"}
+    finished = published(below("c", {**files, **below("charts/old", chart("foo"))}))
+    assert sorted(finished.files) == ["RELEASE.md", "templates/all.yaml"]

@@ -1,0 +1,221 @@
+"""Charts out of a tree, as Helm's loader reads them, and the errors where it would not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+
+from chart_releaser.budget import Budget
+from chart_releaser.charts.chart import Chart, read_chart
+from chart_releaser.errors import BudgetError, ChartError
+from tests.memorytree import MemoryTree, below, chart, tgz
+
+
+def read(files: Mapping[str, str | bytes], path: str = "c") -> Chart:
+    return read_chart(MemoryTree(files), path, Budget())
+
+
+def test_a_chart_and_its_sub_charts() -> None:
+    files = below("c", {
+        **chart("top", values="a: 1\n"),
+        "README.md": "text",
+        "crds/x.yaml": "x",
+        **below("charts/directory", {**chart("two"), **below("charts/deep", chart("deep"))}),
+        "charts/one-1.2.tgz": tgz("any", {**chart("one", values="b: 1\n"), "charts/in.tgz": tgz("in", chart("in"))}),
+    })  # fmt: skip
+    found = read(files)
+    assert (found.name, found.path, found.values) == ("top", "c", "a: 1\n")
+    assert sorted(found.files) == ["README.md", "crds/x.yaml", "templates/all.yaml"]
+    assert [(sub.name, sub.path) for sub in found.subcharts] == [
+        ("one", "c/charts/one-1.2.tgz"),
+        ("two", "c/charts/directory"),
+    ]
+    one, two = found.subcharts
+    assert (one.values, one.subcharts[0].path) == ("b: 1\n", "c/charts/one-1.2.tgz/charts/in.tgz")
+    assert two.subcharts[0].name == "deep"
+
+
+def test_what_helm_passes_over_below_charts() -> None:
+    files = {
+        **chart("c"),
+        "charts/.gitkeep": "",
+        "charts/_x/y": "",
+        "charts/a.tgz.prov": "",
+        **below("charts/.z", chart("z")),
+    }
+    assert read(below("c", files)).subcharts == ()
+
+
+def test_byte_order_marks_are_taken_off() -> None:
+    marked = {path: f"\ufeff{text}" for path, text in chart("top", values="a: 1\n").items()}
+    found = read(
+        below(
+            "c",
+            {
+                **marked,
+                **below("charts/s", marked),
+                "charts/t.tgz": tgz("t", {**marked, "Chart.yaml": "\ufeffname: t\n"}),
+            },
+        )
+    )
+    for each in (found, *found.subcharts):
+        assert not each.chart_yaml.startswith("\ufeff")
+        assert each.values == "a: 1\n"
+        assert not each.files["templates/all.yaml"].startswith(b"\xef")
+
+
+def test_ignored_files_are_left_out_of_sub_charts_too() -> None:
+    files = {
+        **chart("c"), ".helmignore": "*.bak\nignored/\n", "a.bak": "", "templates/.swp": "", "ignored/x": "",
+        **below("charts/s", {**chart("s"), "b.bak": "", ".helmignore": "templates\n"}),
+        **below("charts/ignored", {"x": ""}),
+    }  # fmt: skip
+    found = read(below("c", files))
+    assert sorted(found.files) == [".helmignore", "templates/all.yaml"]
+    assert sorted(found.subcharts[0].files) == [".helmignore", "templates/all.yaml"]
+
+
+AZURE = "charts/gardener-extension-admission-azure"
+DROPPED = "if upstream dropped it, limit it with versions:"
+MOVED = {
+    **below(f"{AZURE}/charts/application", chart("application")),
+    **below(f"{AZURE}/charts/runtime", chart("runtime")),
+    "charts/other/Chart.yaml": "name: other\n",
+}
+
+
+@pytest.mark.parametrize(
+    ("files", "path", "message"),
+    [
+        (
+            MOVED,
+            AZURE,
+            f"{AZURE} has no Chart.yaml; charts were found in {AZURE}/charts/application and .../charts/runtime",
+        ),
+        (below("a/b", chart("b")), "a", "a has no Chart.yaml; charts were found in a/b"),
+        (
+            MOVED,
+            "charts/othr",
+            f"charts/othr does not exist at this tag; charts that look like it: charts/other; {DROPPED}",
+        ),
+        (
+            MOVED,
+            "x/runtime",
+            f"x/runtime does not exist at this tag; charts that look like it: {AZURE}/charts/runtime; {DROPPED}",
+        ),
+        (
+            {"a": ""},
+            "c",
+            "c does not exist at this tag, and no chart looks like it; leave the release out with versions:",
+        ),
+        ({"c/a": ""}, "c", "c has no Chart.yaml, and no chart looks like it; leave the release out with versions:"),
+        ({"c": ""}, "c", "c is a file; a chart is a directory with a Chart.yaml"),
+    ],
+)
+def test_a_path_without_a_chart_names_those_that_are_there(
+    files: Mapping[str, str | bytes], path: str, message: str
+) -> None:
+    with pytest.raises(ChartError) as caught:
+        read(files, path)
+    assert str(caught.value) == message
+
+
+def quine(levels: int) -> bytes:
+    data = tgz("s", chart("s"))
+    for _ in range(levels):
+        data = tgz("s", {**chart("s"), "charts/s.tgz": data})
+    return data
+
+
+DEEP = {"charts/s/" * level + "Chart.yaml": "name: s\n" for level in range(30)}
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ({"Chart.yaml": "a: [\n"}, r"^c/Chart\.yaml:2:1: malformed YAML"),
+        ({"Chart.yaml": "- a\n"}, r"^c/Chart\.yaml is no mapping of keys and values$"),
+        ({"Chart.yaml": ""}, r"^c/Chart\.yaml is no mapping of keys and values$"),
+        ({"Chart.yaml": "version: 1.0.0\n"}, r"^c/Chart\.yaml: '' is no name that Helm takes for a chart$"),
+        ({"Chart.yaml": "name: a/b\n"}, r"^c/Chart\.yaml: 'a/b' is no name that Helm takes"),
+        ({"Chart.yaml": "name: ..\n"}, r"^c/Chart\.yaml: '\.\.' is no name that Helm takes"),
+        ({"Chart.yaml": b"name: \xff\n"}, r"^c/Chart\.yaml is not UTF-8: invalid start byte at byte 6$"),
+        ({"values.yaml": b"\xff"}, r"^c/values\.yaml is not UTF-8"),
+        ({"charts/README.md": ""}, r"^c/charts/README\.md is a file; below charts Helm loads"),
+        ({"charts/a/x": ""}, r"^c/charts/a has no Chart\.yaml, so Helm would not load it$"),
+        ({"charts/a.tgz/Chart.yaml": ""}, r"^c/charts/a\.tgz is a directory with the name of an archive"),
+        ({"charts/a.tgz": "x"}, r"^c/charts/a\.tgz is no chart archive: "),
+        ({"charts/a.tgz": tgz("a", {"x": ""})}, r"^c/charts/a\.tgz has no Chart\.yaml"),
+        ({"charts/a/Chart.yaml": "name: x\n", "charts/b/Chart.yaml": "name: x\n"},
+         r"^c/charts/a and c/charts/b are both called x$"),
+        ({"charts/a/Chart.yaml": "name: _a\n"}, r"^c/charts/a/Chart\.yaml: a sub-chart called _a can't be packaged"),
+        ({"charts/a/Chart.yaml": "name: a.tgz\n"}, "a sub-chart called a.tgz can't be packaged"),
+        ({"charts/s.tgz": quine(25)}, "is a sub-chart more than 20 levels deep$"),
+        (DEEP, "is a sub-chart more than 20 levels deep$"),
+        ({".helmignore": "Chart.yaml"}, r"^c has no Chart\.yaml, so Helm would not load it$"),
+        ({".helmignore": "a/**"}, r"^c/\.helmignore:1: double-star"),
+    ],
+)  # fmt: skip
+def test_what_helm_would_not_load(more: Mapping[str, str | bytes], message: str) -> None:
+    with pytest.raises(ChartError, match=message):
+        read(below("c", {**chart("c"), **more}))
+
+
+@pytest.mark.parametrize(
+    ("files", "helper"),
+    [
+        ({"templates/_a.tpl": ""}, True),
+        ({}, True),
+        ({"templates/NOTES.txt": "", "templates/sub/_b.yaml": ""}, True),
+        ({"templates/a.yaml": ""}, False),
+        ({"templates/sub/a.tpl": ""}, False),
+        ({"crds/a.yaml": ""}, False),
+        ({"charts/s/Chart.yaml": "name: s\n"}, True),
+        ({"charts/s/Chart.yaml": "name: s\n", "charts/s/templates/x.yaml": ""}, False),
+        ({"Chart.yaml": "name: c\ntype: library\n", "templates/a.yaml": ""}, True),
+        ({"Chart.yaml": "name: c\ntype: application\n", "templates/a.yaml": ""}, False),
+    ],
+)
+def test_charts_that_render_nothing_by_themselves(files: Mapping[str, str], *, helper: bool) -> None:
+    filled = {path: text or "kind: ConfigMap\n" for path, text in files.items()}
+    assert read(below("c", {"Chart.yaml": "name: c\n", **filled})).is_helper is helper
+
+
+@pytest.mark.parametrize(
+    ("template", "is_helper"),
+    [
+        ("", True),
+        ('{{/* a comment }} in it */}}\n{{- define "x" -}}\n{{ if .a }}b{{ else }}c{{ end }}\n{{- end }}\n', True),
+        ('{{ define "x" }}{{ range .y }}{{ with . }}z{{ end }}{{ end }}{{ end }}\n\n{{define "w"}}{{end}}', True),
+        ('{{ define "x" }}y{{ end }}\nkind: ConfigMap\n', False),
+        ('{{ define "x" }}y{{ end }}{{ include "x" . }}', False),
+        ("{{ if .Values.on }}kind: ConfigMap{{ end }}", False),
+        ('{{ define "x" }}never ended', False),
+        ("kind: ConfigMap", False),
+    ],
+)
+def test_a_helper_is_known_by_what_it_renders_whatever_its_files_are_called(template: str, is_helper: bool) -> None:
+    chart = Chart(path="c", chart_yaml="name: c\n", files={"templates/helpers.yaml": template.encode()})
+    assert chart.is_helper is is_helper
+
+
+ALIASES = "a0: &a0 [x,x]\n" + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 6))
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        (chart("x", more=f"home: {'x' * (256 << 10)}\n"), r"^c/Chart\.yaml has 256 KiB, too much for an index"),
+        (chart("x", values="a: 1\n" * 300_000), r"^c/values\.yaml: building this release takes more than 512 MiB"),
+        (
+            {f"{'charts/s/' * level}{path}": text for level in range(10)
+             for path, text in chart("s", values=ALIASES).items()},
+            r"^c/charts/s/.*values\.yaml: building this release takes more than 512 MiB of memory",
+        ),
+    ],
+    ids=["Chart.yaml", "values.yaml", "aliases"],
+)  # fmt: skip
+def test_what_would_take_too_long_is_not_begun(files: Mapping[str, str | bytes], message: str) -> None:
+    with pytest.raises((ChartError, BudgetError), match=message):
+        read(below("c", files))

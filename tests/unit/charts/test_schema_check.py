@@ -1,0 +1,132 @@
+"""Which complaints of values.schema.json are new, and so ours."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+
+import pytest
+
+from chart_releaser.charts import schema_check
+from chart_releaser.charts.chart import Chart
+from chart_releaser.charts.schema_check import new_schema_errors
+from chart_releaser.errors import ChartError
+
+
+def made(values: str, schema: object, *subcharts: Chart, name: str = "c") -> Chart:
+    text = schema if isinstance(schema, str) else json.dumps(schema)
+    files = {} if schema is None else {"values.schema.json": text.encode()}
+    return Chart(path=name, chart_yaml=f"name: {name}\n", values=values, files=files, subcharts=subcharts)
+
+
+def errors(before: str, after: str, schema: object) -> list[str]:
+    chart = made(before, schema)
+    return [error for _, error in new_schema_errors(chart, dataclasses.replace(chart, values=after))]
+
+
+CLOSED = {"additionalProperties": False, "properties": {"a": {"type": "string"}}}
+
+
+def test_what_the_switch_breaks_is_new() -> None:
+    assert errors("a: x\n", "a: x\ns: {enabled: false}\n", CLOSED) == [
+        "$: Additional properties are not allowed ('s' was unexpected)"
+    ]
+    assert errors("s: {}\n", "s: {enabled: false}\n", {"properties": {"s": CLOSED}}) != []
+    assert errors("a: latest\n", "a: v1\n", {"properties": {"a": {"enum": ["latest"]}}}) != []
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"required": ["must"]},
+        {"minProperties": 5},
+        {"oneOf": [{"required": ["x"]}, {"required": ["y"]}]},
+        {"properties": {"a": {"type": "integer"}}},
+        {"type": "array"},
+    ],
+)
+def test_what_failed_before_is_no_fault_although_its_message_quotes_the_new_values(schema: object) -> None:
+    assert errors("a: x\n", "a: x\ns: {enabled: false}\n", schema) == []
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"properties": {"s": {"$ref": "https://example.org/schema.json"}}},
+        {"properties": {"s": {"$ref": "file:///etc/passwd"}}},
+        {"properties": {"s": {"$ref": "other.json"}}},
+        {"properties": {"s": {"$ref": "#/definitions/none"}}},
+        {"$schema": "https://json-schema.org/draft/2020-12/schema", "$dynamicRef": "https://example.org/schema.json"},
+        {
+            "$schema": "https://json-schema.org/draft/2020-12/schema",
+            "unevaluatedProperties": False,
+            "$ref": "other.json",
+        },
+        {"patternProperties": {"(?P<": {}}},
+        {"patternProperties": {"\\pL": {}}, "additionalProperties": False},
+        {"properties": {"a": {"pattern": r"^[\w-\.]+$"}}},
+        {"properties": {"a": {"type": "number", "minimum": 1, "exclusiveMinimum": True}}},
+        True,
+    ],
+)
+def test_what_can_not_be_followed_hinders_nothing(schema: object) -> None:
+    assert errors("a: x\n", "a: x\ns: {enabled: false}\n", schema) == []
+
+
+def test_a_schema_that_is_no_json_is_an_error() -> None:
+    for text in ("{", "[" * 100_000):
+        with pytest.raises(ChartError, match=r"^c/values\.schema\.json is no JSON that can be read: .*; upstream has"):
+            errors("", "", text)
+
+
+def test_what_can_be_followed_is_asked_all_the_same() -> None:
+    for more in ({"pattern": "\\pL"}, {"$ref": "other.json"}, {"allOf": [{"$ref": "https://example.org/s.json"}]}):
+        schema = {"properties": {"a": {"allOf": [more, {"enum": ["x"]}]}}}
+        assert errors("a: x\n", "a: z\n", schema) == ["$.a: 'z' is not one of ['x']"]
+
+
+@pytest.mark.parametrize(
+    ("schema", "why"),
+    [
+        ({"$ref": "#"}, "it leads back to itself, or goes too deep"),
+        ({"type": "nonsense"}, r"it is no valid schema \(UnknownType: .*\)"),
+        ({"properties": []}, r"it is no valid schema \(AttributeError: .*\)"),
+        (["no schema"], r"it is no valid schema \(.*\)"),
+        ({"properties": {"big": {"pattern": "(a+)+$"}}}, "it takes more than 2 seconds"),
+    ],
+)
+def test_a_check_that_does_not_come_to_an_end_is_no_pass(schema: object, why: str) -> None:
+    big = f"big: {'a' * 40}!\n"
+    chart = made(big, schema)
+    with pytest.raises(ChartError) as caught:
+        list(new_schema_errors(chart, dataclasses.replace(chart, values=f"{big}s: {{enabled: false}}\n"), 2))
+    where = "c/values.schema.json can't be checked against the switches of sub-charts"
+    advice = "upstream has to put it right, or leave the release out with versions:"
+    assert re.fullmatch(f"{re.escape(where)}: {why}; {re.escape(advice)}", str(caught.value))
+
+
+def test_the_schema_that_took_too_long_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    slow = made(f"big: {'a' * 40}!\n", {"properties": {"big": {"pattern": "(a+)+$"}}}, name="slow")
+    before = made("a: x\n", CLOSED | {"additionalProperties": True}, slow)
+    after = dataclasses.replace(before, values="a: x\nslow: {enabled: false}\n")
+    monkeypatch.setattr(schema_check, "_SECONDS", 2)
+    with pytest.raises(
+        ChartError, match=r"^slow/values\.schema\.json can't be checked .*: it takes more than 2 seconds;"
+    ):
+        list(new_schema_errors(before, after))
+
+
+def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(schema_check, "_MEMORY", 100 << 20)
+    schema = {"properties": {"a": {"enum": ["x"]}}, "description": "long " * 20_000_000}
+    with pytest.raises(ChartError, match=r"can't be checked .*: it takes too much memory;"):
+        errors("a: x\n", "a: y\n", schema)
+
+
+def test_a_sub_chart_is_asked_with_its_parents_values_for_it() -> None:
+    sub = made("a: x\n", CLOSED, name="s")
+    before = made("s: {a: y}\nglobal: {g: 1}\n", None, sub)
+    after = dataclasses.replace(before, values="s: {enabled: true, a: y}\nglobal: {g: 1}\n")
+    found = list(new_schema_errors(before, after))
+    assert [where for where, _ in found] == ["s/values.schema.json"]

@@ -1,0 +1,139 @@
+"""What a run did, as values."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from chart_releaser.commands.report import (
+    Bump,
+    Note,
+    PassedOver,
+    Row,
+    UpdateReport,
+    describe,
+    failure_groups,
+    table,
+    wrapped,
+)
+from chart_releaser.errors import ChartError, RateLimitError, UsageError
+
+ADVICE = "leave the release out with versions:, or have it mended upstream"
+
+
+def test_a_failure_is_a_row_and_one_line() -> None:
+    report = UpdateReport()
+    assert report.fail(Row("a", "v1", "1"), ChartError("no\n  chart\there")) == f"a v1: no chart here; {ADVICE}"
+    assert report.fail(Row("b"), ChartError("gone")) == f"b: gone; {ADVICE}"
+    assert report.failed == [
+        Row("a", "v1", "1", error=f"no chart here; {ADVICE}"),
+        Row("b", error=f"gone; {ADVICE}"),
+    ]
+    assert report.bug is None
+
+
+def test_the_first_unexpected_error_is_kept_as_a_bug() -> None:
+    report = UpdateReport()
+    first = KeyError("x")
+    assert report.fail(Row("a", "v1"), first) == "a v1: internal error: KeyError: 'x'"
+    report.fail(Row("a", "v2"), ValueError("y"))
+    assert report.bug is first
+
+
+@pytest.mark.parametrize(
+    ("interrupted", "early", "failed", "code"),
+    [
+        (False, "", False, 0),
+        (False, "", True, 1),
+        (False, "limit", False, 3),
+        (False, "limit", True, 3),
+        (True, "limit", True, 130),
+        (True, "", False, 130),
+    ],
+)
+def test_exit_codes(interrupted: bool, early: str, failed: bool, code: int) -> None:
+    rows = [Row("a")] if failed else []
+    assert UpdateReport(failed=rows, early=early, interrupted=interrupted).exit_code == code
+
+
+def test_json_has_the_four_lists_and_only_what_is_known() -> None:
+    report = UpdateReport(
+        planned=[Row("a", "v1", "1")],
+        published=[Row("a", "v1", "1", "a-1.tgz", "00")],
+        failed=[Row("b", error="\x1b gone")],
+        passed_over=[PassedOver("a", "v0", "prerelease")],
+        notes=[Note("c", "nothing")],
+    )
+    document = report.as_json()
+    assert list(document) == ["planned", "published", "skipped", "failed", "passedOver", "notes", "retried"]
+    assert document["passedOver"] == [{"source": "a", "tag": "v0", "reason": "prerelease"}]
+    assert document["notes"] == [{"source": "c", "note": "nothing"}]
+    assert document["planned"] == [{"source": "a", "version": "1", "chart": "a", "tag": "v1"}]
+    package = {"url": "a-1.tgz", "digest": "00"}
+    assert document["published"] == [{"source": "a", "version": "1", "chart": "a", "tag": "v1", **package}]
+    assert document["failed"] == [{"source": "b", "version": "", "chart": "b", "error": "\x1b gone"}]
+    assert "\x1b" not in json.dumps(document)
+
+
+def test_errors_of_ours_speak_for_themselves() -> None:
+    assert describe(RateLimitError("wait; come back")) == "wait; come back"
+    assert describe(RateLimitError("wait")) == "wait; run again later, it goes on where this run stopped"
+    assert describe(UsageError("a\nb")) == "a b"
+
+
+def test_a_table_is_aligned_and_never_cut() -> None:
+    assert table([]) == []
+    assert table([("a", "bb", "x" * 300), ("ccc", "d", "")]) == [f"a    bb  {'x' * 300}", "ccc  d"]
+    assert table([("one",)]) == ["one"]
+
+
+def test_a_table_on_a_terminal_goes_on_below_its_last_column() -> None:
+    rows = [("not tracked", "a", "3 prerelease: v1.0.0-rc.1, v1.0.0-rc.2"), ("publish", "a", "v1.0.0")]
+    assert table(rows, 40) == [
+        "not tracked  a  3 prerelease:",
+        "                v1.0.0-rc.1, v1.0.0-rc.2",
+        "publish      a  v1.0.0",
+    ]
+    assert table([("a", "https://example.org/" + "x" * 60)], 40)[-1].strip().endswith("x" * 60)
+
+
+def test_text_is_wrapped_for_terminals_only() -> None:
+    assert wrapped("one two three", None, "- ", "  ") == ["- one two three"]
+    assert wrapped("one two three", 10, "- ", "  ") == ["- one two", "  three"]
+
+
+def test_failures_are_grouped_by_source_and_reason_whatever_version_it_names() -> None:
+    rows = [Row("a", f"v1.{n}.0", f"1.{n}.0", error=f"no tag v1.{n}.0; look") for n in (12, 2, 1)]
+    rows += [Row("b", "v1.1.0", "1.1.0", error="no tag v1.1.0; look"), Row("a", "v1.0.0", "1.0.0", error="other")]
+    rows.append(Row("c", error="gone"))
+    assert [(group.title, group.error) for group in failure_groups(rows)] == [
+        ("a: 3 releases, v1.12.0 to v1.1.0", "no tag v1.12.0; look"),
+        ("b v1.1.0", "no tag v1.1.0; look"),
+        ("a v1.0.0", "other"),
+        ("c", "gone"),
+    ]
+
+
+def test_sources_that_failed_before_any_release_are_grouped_by_reason() -> None:
+    rows = [
+        Row("a", "v1", error="o/r was not found; look"),
+        Row("b", error="other"),
+        Row("c", error="o/r was not found; look"),
+    ]
+    groups = failure_groups(rows)
+    assert [(group.title, group.sources, group.versions, group.error) for group in groups] == [
+        ("2 sources: a, c", ["a", "c"], "", "o/r was not found; look"),
+        ("b", ["b"], "", "other"),
+    ]
+
+
+def test_what_was_planned_and_not_done_waits() -> None:
+    one, two, three = (Row("a", f"v{n}") for n in (1, 2, 3))
+    report = UpdateReport(planned=[one, two, three], published=[Row("a", "v1", "1", "url")], failed=[two])
+    assert report.waiting == [three]
+
+
+def test_a_bump_changes_where_the_text_differs() -> None:
+    assert Bump("a", "v1", "v2").changed
+    assert not Bump("a", "v1", "v1").changed

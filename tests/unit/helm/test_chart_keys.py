@@ -1,0 +1,44 @@
+"""Keys of a Chart.yaml in another letter case are those that Helm takes them for."""
+
+from __future__ import annotations
+
+import pytest
+
+from chart_releaser.budget import Budget
+from chart_releaser.charts.chart import read_chart
+from chart_releaser.errors import ChartError
+from chart_releaser.helm.chart_keys import with_known_keys
+from tests.memorytree import MemoryTree, below, chart, published
+
+
+def test_other_letter_case_is_put_right_and_nothing_else() -> None:
+    text = "# Name: x\nName: c\n'appversion': 1.10  # as it is\nother: {NAME: y}\nmaintainers:\n- NAME: n\n"
+    assert with_known_keys(text, where="w") == (
+        "# Name: x\nname: c\n'appVersion': 1.10  # as it is\nother: {NAME: y}\nmaintainers:\n- name: n\n"
+    )
+    right = "name: c\nversion: 1.0.0\nDependenciess: []\ndependencies:\n- name: a\n  Other: b\n"
+    assert with_known_keys(right, where="w") == right
+    assert with_known_keys("", where="w") == ""
+    assert with_known_keys("Dependencies: [{Alias: &a b, IMPORT-VALUES: [{Child: *a}]}]", where="w") == (
+        "dependencies: [{alias: &a b, import-values: [{Child: *a}]}]"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("name: c\nName: d\n", r"^w:2: the key name is there as Name, too; keep one$"),
+        ("maintainers:\n- {Email: a, EMAIL: b}\n", r"^w:2: the key Email is there as EMAIL, too; keep one$"),
+        ("\n&a Name: c\n", r"^w:2: the key Name is not written as Helm has it$"),
+        ("{", r"^w:2:1: malformed YAML"),
+    ],
+)
+def test_what_can_not_be_put_right(text: str, message: str) -> None:
+    with pytest.raises(ChartError, match=message):
+        with_known_keys(text, where="w")
+
+
+def test_a_published_chart_has_one_app_version() -> None:
+    files = below("c", chart("c", more="AppVersion: '7'\n"))
+    assert read_chart(MemoryTree(files), "c", Budget()).metadata["appVersion"] == "7"
+    assert "AppVersion" not in published(files).chart_yaml
