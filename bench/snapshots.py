@@ -10,8 +10,9 @@ from pathlib import Path
 from bench import synthetic
 from bench.results import Goal, Part, mb, ratio
 from bench.serving import Site, Traffic, site
-from chart_releaser.git.snapshot import Snapshot, open_repository
+from chart_releaser.git.snapshot import Snapshot
 from chart_releaser.location import GitHubRepository, Server
+from chart_releaser.upstream.repositories import open_repository
 from tests.hub.gitdir import environment
 
 SLUG = "bench/large"

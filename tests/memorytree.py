@@ -18,7 +18,7 @@ ORIGIN = Origin(
 
 
 class MemoryTree:
-    """Implements chart_releaser.chart.Tree on a mapping of paths to contents."""
+    """Implements charts.chart.Tree on a mapping of paths to contents."""
 
     def __init__(self, files: Mapping[str, str | bytes]) -> None:
         self.files = {path: text.encode() if isinstance(text, str) else text for path, text in files.items()}

@@ -8,7 +8,6 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from chart_releaser.charts.chart import Chart
-from chart_releaser.destinations.namesakes import PackageNames
 from chart_releaser.charts.package import chart_files, package
 from chart_releaser.commands.build import Built
 from chart_releaser.commands.exporting import ExportDirectory
@@ -16,13 +15,14 @@ from chart_releaser.commands.publishing import publish_all
 from chart_releaser.commands.report import Bump, ExportReport, Note, PassedOver, Row, UpdateReport, item_row
 from chart_releaser.commands.run import Run, ask_each, asking, build_each, not_done
 from chart_releaser.commands.threads import until
+from chart_releaser.destinations.namesakes import PackageNames
 from chart_releaser.errors import (
     ChartReleaserError,
     ConflictError,
     RateLimitError,
     UpstreamError,
 )
-from chart_releaser.index.excerpt import digest_and_url
+from chart_releaser.index.entry import digest_and_url
 from chart_releaser.upstream.plan import (
     Item,
     SourcePlan,

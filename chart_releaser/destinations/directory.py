@@ -16,8 +16,8 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from chart_releaser.destinations.namesakes import chart_in, clash
 from chart_releaser.destinations import Package, Page, Published
+from chart_releaser.destinations.namesakes import chart_in, clash
 from chart_releaser.errors import (
     BrokenIndexError,
     ConflictError,

@@ -5,17 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from chart_releaser.budget import SOURCE_SECONDS
 from chart_releaser.errors import SnapshotError
 from chart_releaser.git.objectformat import Entry, ObjectReader, parse_commit, parse_tag
 from chart_releaser.git.tree import Kind, Tree
 
 if TYPE_CHECKING:
-    from chart_releaser.attempts import Attempts
-    from chart_releaser.location import Location
+    pass
 
 _METADATA_LIMIT = 4 << 20
 _TAGS_ON_TAGS = 10
@@ -70,38 +67,6 @@ class Repository(Protocol):
         is there only as far as links in `paths` lead to it. Raises UpstreamError if the repository can't be read,
         BudgetError if that takes too long.
         """
-
-
-def open_repository(
-    location: Location,
-    *,
-    cache: Path,
-    seconds: float = SOURCE_SECONDS,
-    token: str | None = None,
-    on_wait: Callable[[str], None] = lambda _message: None,
-    attempts: Attempts | None = None,
-) -> Repository:
-    """Return the repository at `location`; nothing is asked or read yet.
-
-    `cache` is the directory below which fetched repositories are kept; all that is asked and fetched may take
-    `seconds`. `token` is for the server of a GitHubRepository and is used for no other kind: the caller passes it only
-    with a location on the server that it belongs to. `on_wait` gets a message when another run holds the cache,
-    `attempts` what is tried again. Raises UpstreamError if git is missing or too old.
-    """
-    from chart_releaser.git.cache import CachedRepository
-    from chart_releaser.git.local import WorkingRepository
-    from chart_releaser.git.run import Login, require_git
-    from chart_releaser.location import GitHubRepository, LocalRepository
-
-    require_git()
-    if isinstance(location, LocalRepository):
-        return WorkingRepository(location.path)
-    if isinstance(location, GitHubRepository):
-        login = Login(location.server.url, token) if token else None
-        return CachedRepository(
-            location.clone_url, cache=cache, seconds=seconds, login=login, on_wait=on_wait, attempts=attempts
-        )
-    return CachedRepository(location.url, cache=cache, seconds=seconds, on_wait=on_wait, attempts=attempts)
 
 
 def read_snapshot(tag: str, oid: str, read_object: ObjectReader, cache: dict[str, dict[bytes, Entry]]) -> Snapshot:

@@ -189,3 +189,9 @@ def known_part(entry: Mapping[str, Any]) -> Entry:
                 for item in items
             ]
     return found
+
+
+def digest_and_url(entry: Mapping[str, Any]) -> tuple[str, str]:
+    """Return the digest and the first address of an entry, whatever shape they have; empty where there is none."""
+    urls = entry.get("urls")
+    return str(entry.get("digest") or ""), str(urls[0]) if isinstance(urls, list) and urls else ""

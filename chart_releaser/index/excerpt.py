@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from chart_releaser.index.entry import digest_and_url
 from chart_releaser.index.index import Index
 
 
@@ -43,9 +44,3 @@ class Excerpt:
         """See `Index.entry`; of the entry only `digest` and the first of `urls`."""
         found = self.charts.get(name, {}).get(version)
         return None if found is None else {"digest": found[0], "urls": [found[1]]}
-
-
-def digest_and_url(entry: Mapping[str, Any]) -> tuple[str, str]:
-    """Return the digest and the first address of an entry, whatever shape they have; empty where there is none."""
-    urls = entry.get("urls")
-    return str(entry.get("digest") or ""), str(urls[0]) if isinstance(urls, list) and urls else ""

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from chart_releaser.attempts import Attempts
-from chart_releaser.git.snapshot import Repository, open_repository
+from chart_releaser.budget import SOURCE_SECONDS
+from chart_releaser.git.snapshot import Repository
 from chart_releaser.github.pacing import Pacing
 from chart_releaser.location import GitHubRepository, GitRepository, LocalRepository, Location, Server, locate
 from chart_releaser.upstream.releases import GitHubUpstream, GitUpstream, Upstream
@@ -85,6 +86,37 @@ class Repositories:
             responses = Responses(self.cache / "api") if keeps else None
             clients[server, keeps] = GitHubApi(server, token, self.pacing, responses, self.attempts)
         return clients[server, keeps]
+
+
+def open_repository(
+    location: Location,
+    *,
+    cache: Path,
+    seconds: float = SOURCE_SECONDS,
+    token: str | None = None,
+    on_wait: Callable[[str], None] = lambda _message: None,
+    attempts: Attempts | None = None,
+) -> Repository:
+    """Return the repository at `location`; nothing is asked or read yet.
+
+    `cache` is the directory below which fetched repositories are kept; all that is asked and fetched may take
+    `seconds`. `token` is for the server of a GitHubRepository and is used for no other kind: the caller passes it only
+    with a location on the server that it belongs to. `on_wait` gets a message when another run holds the cache,
+    `attempts` what is tried again. Raises UpstreamError if git is missing or too old.
+    """
+    from chart_releaser.git.cache import CachedRepository
+    from chart_releaser.git.local import WorkingRepository
+    from chart_releaser.git.run import Login, require_git
+
+    require_git()
+    if isinstance(location, LocalRepository):
+        return WorkingRepository(location.path)
+    if isinstance(location, GitHubRepository):
+        login = Login(location.server.url, token) if token else None
+        return CachedRepository(
+            location.clone_url, cache=cache, seconds=seconds, login=login, on_wait=on_wait, attempts=attempts
+        )
+    return CachedRepository(location.url, cache=cache, seconds=seconds, on_wait=on_wait, attempts=attempts)
 
 
 def web_url(location: Location) -> str | None:

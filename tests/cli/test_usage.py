@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -173,3 +174,12 @@ def test_a_source_that_nothing_resembles_gets_the_first_of_many(tmp_path: Path) 
     config(tmp_path, *(source(f"chart-{number}", "./weather.git") for number in range(1, 14)))
     ran = run("update", "-s", "zzz", cwd=tmp_path)
     assert ran.errors[0].endswith("chart-9, chart-10 and 3 more")
+
+
+def test_it_runs_as_a_module(tmp_path: Path) -> None:
+    """The current directory, which Python puts first, is no place to look for libraries."""
+    (tmp_path / "typer.py").write_text("raise SystemExit(99)\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "chart_releaser", "--version"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"chart-releaser {__version__}\n", "")

@@ -14,8 +14,8 @@ from chart_releaser.git.cachelock import CacheLock
 
 KILLED = """
 import os, pathlib, signal, sys, threading, time
-from chart_releaser.cachelock import CacheLock
-from chart_releaser.gitrun import Git
+from chart_releaser.git.cachelock import CacheLock
+from chart_releaser.git.run import Git
 
 directory = pathlib.Path(sys.argv[1])
 lock = CacheLock(directory, "a", print)

@@ -21,9 +21,10 @@ from chart_releaser.charts.chart import Chart, read_chart
 from chart_releaser.charts.package import package
 from chart_releaser.charts.registration import registration_chart
 from chart_releaser.errors import ChartError
-from chart_releaser.git.snapshot import Snapshot, open_repository
+from chart_releaser.git.snapshot import Snapshot
 from chart_releaser.helm import yaml as helmyaml
 from chart_releaser.location import LocalRepository
+from chart_releaser.upstream.repositories import open_repository
 from tests.gitrepo import Content, GitRepo, Link
 from tests.helm import Helm
 from tests.memorytree import ORIGIN, MemoryTree, below, chart, export, published, tgz, write

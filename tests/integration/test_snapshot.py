@@ -23,8 +23,9 @@ from chart_releaser.git import cache as gitcache
 from chart_releaser.git import remote as gitremote
 from chart_releaser.git import run as gitrun
 from chart_releaser.git.run import Login, reason, require_git
-from chart_releaser.git.snapshot import Repository, Snapshot, open_repository
+from chart_releaser.git.snapshot import Repository, Snapshot
 from chart_releaser.location import GitHubRepository, GitRepository, LocalRepository, Location, Server
+from chart_releaser.upstream.repositories import open_repository
 from tests.gitrepo import FIRST, GitRepo, Link, Submodule, run_git
 from tests.hub import git_http
 from tests.hub.faults import Fault, on
@@ -721,7 +722,7 @@ class TestOtherRuns:
         script = (
             "import sys, pathlib\n"
             "from chart_releaser.location import GitRepository\n"
-            "from chart_releaser.git.snapshot import open_repository\n"
+            "from chart_releaser.upstream.repositories import open_repository\n"
             "repository = open_repository(GitRepository(sys.argv[1]), cache=pathlib.Path(sys.argv[2]))\n"
             "with repository.snapshots(sys.argv[3:], ['charts/app']) as found:\n"
             "    print([list(item.walk('charts/app', lambda *_: False)) for item in found.values()])\n"
@@ -748,7 +749,7 @@ class TestOtherRuns:
         """The whole process group dies while the server answers its nth request."""
         script = (
             "import sys, pathlib\n"
-            "from chart_releaser.gitcache import CachedRepository\n"
+            "from chart_releaser.git.cache import CachedRepository\n"
             "repository = CachedRepository(sys.argv[1], cache=pathlib.Path(sys.argv[2]))\n"
             "with repository.snapshots(sys.argv[3:], ['charts/app']):\n"
             "    pass\n"

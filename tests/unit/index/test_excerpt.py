@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from chart_releaser.index.excerpt import Excerpt, digest_and_url
+from chart_releaser.index.entry import digest_and_url
+from chart_releaser.index.excerpt import Excerpt
 from chart_releaser.index.index import Index
 
 TEXT = """apiVersion: v1
