@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -56,6 +57,14 @@ def test_the_wheel_has_the_package_and_nothing_else(built: list[dict[str, Path]]
     with zipfile.ZipFile(built[0][".whl"]) as wheel:
         names = wheel.namelist()
     assert "chart_releaser/py.typed" in names
-    assert "chart_releaser/templates/page.html.j2" in names
-    assert {name.partition("/")[0].partition("-")[0] for name in names} == {"chart_releaser"}
+    assert "chart_releaser/page/templates/page.html.j2" in names
+    assert {name.partition("/")[0].removeprefix("gardener_").partition("-")[0] for name in names} == {"chart_releaser"}
     assert any(name.endswith(".dist-info/licenses/LICENSE") for name in names)
+
+
+@pytest.mark.parametrize("kind", [".whl", ".gz"])
+def test_it_has_a_name_of_its_own(built: list[dict[str, Path]], kind: str) -> None:
+    """`chart-releaser` is somebody else's package on PyPI: it would be installed in place of this one."""
+    assert built[0][kind].name.startswith("gardener_chart_releaser-")
+    text = "".join(path.read_text() for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))))
+    assert re.findall(r"(?:pip|pipx|uv tool) install ([a-z][\w-]+)", text) == ["gardener-chart-releaser"]
