@@ -35,6 +35,8 @@ _KEPT = re.compile("|".join((_ANY, _DESKTOP, _GPG, _NETWORK, _GIT, _OURS)))
 _FOR_GPG = re.compile("|".join((_ANY, _DESKTOP, _GPG)))
 # What git writes there can hold the header with the token.
 _NEVER = re.compile(r"GIT_TRACE\w*|GIT_CURL_VERBOSE|SSLKEYLOGFILE")
+NO_TRACES = ("GIT_TRACE2", "GIT_TRACE2_EVENT", "GIT_TRACE2_PERF")
+"""With the value 0 they turn off what the user's configuration has git write down (trace2.eventTarget and so on)."""
 _SEARCHED = ("PATH", "LD_LIBRARY_PATH", "GIT_EXEC_PATH")
 """Lists of directories that are searched for programs and libraries. An empty entry is the current directory."""
 _PATHS = re.compile(
@@ -87,6 +89,7 @@ def close(environ: MutableMapping[str, str]) -> Secrets:
             with contextlib.suppress(OSError):  # the current directory may be gone
                 environ[name] = str(Path(environ[name]).absolute())
     environ.setdefault("PATH", os.defpath)
+    environ.update(dict.fromkeys(NO_TRACES, "0"))
     return secrets
 
 

@@ -139,6 +139,9 @@ def _is_empty(node: yaml.Node | None) -> bool:
 _ALIAS = re.compile(r"\*[0-9A-Za-z_-]")
 # Where a collection in brackets can begin; elsewhere a bracket is part of a word.
 _OPENINGS = re.compile(r"(?<![^\s\[{,:?\-'\"\ufeff])[\[{]")
+# Directives, such as %TAG. libyaml compares each with all before it, and lets no other thread run meanwhile.
+_DIRECTIVE = re.compile("(?:^|[\n\r\x85\u2028\u2029])%")
+MAX_DIRECTIVES = 50
 # Each level of a block needs a further column of these, at a line's beginning; YAML 1.1 has more line ends than "\n".
 _INDENTATION = re.compile(rf"[ \t?:-]{{{MAX_DEPTH // 4}}}")
 
@@ -146,11 +149,18 @@ _INDENTATION = re.compile(rf"[ \t?:-]{{{MAX_DEPTH // 4}}}")
 def _check_text(text: str, where: str, max_characters: int) -> None:
     if len(text) > max_characters:
         raise YamlError(f"{where}: {len(text):,} characters of YAML; at most {max_characters:,} are read")
+    check_directives(text, where)
     # libyaml's bindings build trees by recursion in C, where too deep a text ends the process and raises nothing. Most
     # texts are shown to be shallow by their brackets and indentation, and small by their length; the others pay for a
     # look at their events, which takes no memory.
     if len(text) > MAX_NODES // 4 or _INDENTATION.search(text) or len(_OPENINGS.findall(text)) > MAX_DEPTH // 4:
         _check_events(text, where)
+
+
+def check_directives(text: str, where: str) -> None:
+    """Raise YamlError for a text with so many directives that libyaml would take for ever; it has to be asked first."""
+    if text.count("%") > MAX_DIRECTIVES and len(_DIRECTIVE.findall(text)) > MAX_DIRECTIVES:
+        raise YamlError(f"{where}: more than {MAX_DIRECTIVES} lines that begin with %, as YAML directives do")
 
 
 def _check_events(text: str, where: str) -> int:

@@ -61,7 +61,7 @@ def assemble(
     else:
         chart = read_chart(tree, paths[0], budget)
     finished = _with_provenance(_finish(chart, origin, budget, is_top=True), name, origin)
-    finished = _without_harmful_rules(finished)
+    finished = _without_harmful_rules(finished, budget)
     check_names(finished)
     return finished
 
@@ -175,7 +175,7 @@ def _declared_dependencies(chart: Chart) -> tuple[list[dict[str, Value]], bool]:
     return _tables(own), True
 
 
-def _without_harmful_rules(chart: Chart) -> Chart:
+def _without_harmful_rules(chart: Chart, budget: Budget) -> Chart:
     """Return `chart` without its `.helmignore` if Helm would leave out anything of the chart by it.
 
     The rules were made for upstream's layout, and applied when the chart was read. Here sub-charts are in directories
@@ -187,8 +187,20 @@ def _without_harmful_rules(chart: Chart) -> Chart:
         return chart
     ignore = HelmIgnore.parse(rules, where=f"{chart.path}/{IGNORE_FILE}")
     files = {path for path, _ in chart_files(chart)} - {NOTES_FILE}
-    folders = {path[:at] for path in files for at, character in enumerate(path) if character == "/"}
-    if any(ignore.ignores(path, False) for path in files) or any(ignore.ignores(path, True) for path in folders):
+    folders: set[str] = set()
+    for path in files:
+        folder = path.rpartition("/")[0]
+        while folder and folder not in folders:
+            folders.add(folder)
+            folder = folder.rpartition("/")[0]
+
+    def is_hidden(path: str, *, is_directory: bool) -> bool:
+        budget.check_time(chart.path)
+        return ignore.ignores(path, is_directory)
+
+    if any(is_hidden(path, is_directory=False) for path in files) or any(
+        is_hidden(path, is_directory=True) for path in folders
+    ):
         return replace(chart, files={path: data for path, data in chart.files.items() if path != IGNORE_FILE})
     return chart
 

@@ -194,6 +194,9 @@ def _from_files(files: Mapping[str, bytes], path: str, allowance: Allowance, dep
             below.setdefault(entry, {})[rest] = data
     subcharts = [_subchart(content, f"{path}/charts/{entry}", allowance, depth + 1) for entry, content in below.items()]
     where = f"{path}/Chart.yaml"
+    if len(own["Chart.yaml"]) > _MAX_METADATA:  # before it is read
+        size = len(own["Chart.yaml"]) / 1024
+        raise ChartError(f"{where} has {size:,.0f} KiB, too much for an index; it may have {_MAX_METADATA // 1024}")
     chart = Chart(
         path=path,
         chart_yaml=with_known_keys(_text(own.pop("Chart.yaml"), where), where=where),
@@ -210,9 +213,6 @@ def _from_files(files: Mapping[str, bytes], path: str, allowance: Allowance, dep
 def _check_yaml(chart: Chart, budget: Budget) -> None:
     """Raise ChartError or BudgetError for more YAML than may be read and edited, before any of it is."""
     where = f"{chart.path}/Chart.yaml"
-    if len(chart.chart_yaml) > _MAX_METADATA:
-        size = len(chart.chart_yaml) / 1024
-        raise ChartError(f"{where} has {size:,.0f} KiB, too much for an index; it may have {_MAX_METADATA // 1024}")
     texts = {where: chart.chart_yaml, f"{chart.path}/values.yaml": chart.values or ""}
     texts[f"{chart.path}/requirements.yaml"] = chart.files.get("requirements.yaml", b"").decode(errors="replace")
     for place, text in texts.items():

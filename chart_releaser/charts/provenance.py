@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
@@ -77,11 +78,14 @@ class Signer:
         with self._first:
             if not self._knows_agent:
                 self._knows_agent = True
-                _end_new_agent_with_run()
+                _end_new_agent_with_run(forgets=bool(self.passphrase))
 
 
-def _end_new_agent_with_run() -> None:
-    """Have gpg-agent ended when the run is over, unless one is running already that somebody else may use."""
+def _end_new_agent_with_run(*, forgets: bool) -> None:
+    """Have gpg-agent ended when the run is over, unless one is running already that somebody else may use.
+
+    With `forgets` it keeps no passphrase from one signature to the next: each comes with it.
+    """
     env = environment.for_gpg(os.environ)
     connect, conf = shutil.which("gpg-connect-agent"), shutil.which("gpgconf")
     if connect is None or conf is None:
@@ -91,6 +95,11 @@ def _end_new_agent_with_run() -> None:
     except (OSError, subprocess.TimeoutExpired):
         return
     if b"OK" not in found.stdout.split():
+        if forgets and (agent := shutil.which("gpg-agent")) is not None:
+            # This run may be killed before it can end the agent, which then must not know the passphrase.
+            start = [agent, "--daemon", "--default-cache-ttl", "0", "--max-cache-ttl", "0"]
+            with contextlib.suppress(OSError, subprocess.TimeoutExpired):  # gpg starts one, too
+                subprocess.run(start, cwd="/", env=env, capture_output=True, check=False, timeout=_SECONDS)
         kill = [conf, "--kill", "gpg-agent"]
         children.at_end(lambda: subprocess.run(kill, cwd="/", env=env, capture_output=True, check=False, timeout=5))
 

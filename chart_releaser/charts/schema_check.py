@@ -23,6 +23,8 @@ from chart_releaser.helm import yaml as helmyaml
 
 _SCHEMA_FILE = "values.schema.json"
 _SECONDS = 10.0
+_MOST_BYTES = 64 << 20
+"""Of all questions about a chart; each holds a schema, and twice the values that it is about."""
 _MEMORY = 1 << 30
 _LONGEST = 500  # characters of an error, of which many quote the values
 # Isolated, Python looks neither at the current directory nor at its variables. What this process was told by those, to
@@ -56,17 +58,25 @@ def new_schema_errors(before: Chart, after: Chart, seconds: float = math.inf) ->
         _schema(chart)
     if all(old.values == new.values for old, new in zip(_charts(before), _charts(after), strict=True)):
         return
-    questions = list(_questions(before, after, {}, {}))
-    if not questions:
+    places: list[str] = []
+    given = bytearray()
+    for question in _questions(before, after, {}, {}):
+        places.append(question["where"])
+        given += json.dumps(question).encode() + b"\n"
+        if len(given) > _MOST_BYTES:
+            raise ChartError(
+                f"{places[-1]}: the schemas of this chart and the values that each sees have more than "
+                f"{_MOST_BYTES >> 20} MiB, too much to check"
+            )
+    if not places:
         return
-    for question, errors in zip(questions, _ask(questions, min(seconds, _SECONDS)), strict=True):
+    for where, errors in zip(places, _ask(places, bytes(given), min(seconds, _SECONDS)), strict=True):
         for error in errors:
-            yield question["where"], error
+            yield where, error
 
 
-def _ask(questions: list[dict[str, Any]], seconds: float) -> list[list[str]]:
-    """Return the new errors of each question. Raises ChartError if they can't be found out."""
-    given = "".join(f"{json.dumps(question)}\n" for question in questions).encode()
+def _ask(places: list[str], given: bytes, seconds: float) -> list[list[str]]:
+    """Return the new errors of each question, a line of `given`. Raises ChartError if they can't be found out."""
     why = "no answer came"
     try:
         told = [_paths(), _MEMORY, math.ceil(seconds) + 1]
@@ -80,14 +90,14 @@ def _ask(questions: list[dict[str, Any]], seconds: float) -> list[list[str]]:
     except OSError as error:
         written, why = b"", f"Python could not be started: {error.strerror}"
     answers: list[list[str]] = []
-    for question, line in zip(questions, [*written.split(b"\n"), *[b""] * len(questions)], strict=False):
+    for where, line in zip(places, [*written.split(b"\n"), *[b""] * len(places)], strict=False):
         try:
             found = json.loads(line)
         except ValueError:
             found = why
         if isinstance(found, str):
             raise ChartError(
-                f"{question['where']} can't be checked against the switches of sub-charts: {found}; upstream has to "
+                f"{where} can't be checked against the switches of sub-charts: {found}; upstream has to "
                 "put it right, or leave the release out with versions:"
             )
         answers.append(found)

@@ -62,11 +62,11 @@ def build_all(
 ) -> Generator[Built[T], None, None]:
     """Yield what became of every item: those of one repository in their order, repositories in turn as they get done.
 
-    Of several that have results the first in `jobs` is taken, so that a slow one holds up no other. `make` turns a
-    finished chart into what is wanted of it, in the building thread. At most `threads` repositories are worked on at a
-    time, apart from slow ones. `on_idle` is called now and then while there is no result, with the seconds for which
-    there has been none. Closing the iterator, or setting `stop`, ends it: what has not been built by then is
-    left.
+    Those that have results take turns, so that neither a slow one nor one with many releases holds up the others.
+    `make` turns a finished chart into what is wanted of it, in the building thread. At most `threads` repositories are
+    worked on at a time, apart from slow ones. `on_idle` is called now and then while there is no result, with the
+    seconds for which there has been none. Closing the iterator, or setting `stop`, ends it: what has not been built
+    by then is left.
     """
     closed = threading.Event()
     ready = threading.Semaphore(0)
@@ -80,10 +80,11 @@ def build_all(
             if not ready.acquire(timeout=_POLL_SECONDS):
                 on_idle(time.monotonic() - asked)
                 continue
-            lane, built = next((lane, lane.take()) for lane in lanes if lane.has_result)
-            if built is None:
-                lanes.remove(lane)
-            else:
+            lane = next(lane for lane in lanes if lane.has_result)
+            built = lane.take()
+            lanes.remove(lane)
+            if built is not None:
+                lanes.append(lane)  # behind the others: none of them waits for a source with many releases
                 yield built
             asked = time.monotonic()
     finally:

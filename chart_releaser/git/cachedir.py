@@ -37,7 +37,9 @@ def make_part(part: Path) -> None:
     """
     cache = part.parent
     try:
-        cache.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for directory in (*reversed(cache.parents), cache):
+            if not directory.exists():
+                directory.mkdir(exist_ok=True, mode=0o700)  # each by itself: the mode is not for parents
         check_cache(cache)
         part.mkdir(exist_ok=True, mode=0o700)
         found = part.lstat()

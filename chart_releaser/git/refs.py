@@ -12,6 +12,7 @@ from chart_releaser.git.snapshot import Snapshots
 
 # The rules of git-check-ref-format(1), for a name below refs/tags/.
 _BAD_TAG = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|/\.|\.lock(?:/|$)|\.$|/$|^[/.]|^$")
+_SECONDS = 30  # every other source waits for it
 _OID_THEN = rb"(?m)^([0-9a-f]{40}(?:[0-9a-f]{24})?)[ \t]"
 
 
@@ -35,7 +36,7 @@ def parse_refs(output: bytes, prefix: str) -> dict[str, str]:
 
 def list_refs(git: Git, prefix: str, title: str) -> dict[str, str]:
     """Return the references below `prefix` of a repository on this machine. Raises DamagedError."""
-    result = git.run("for-each-ref", "--format=%(objectname) %(refname)", prefix)
+    result = git.run("for-each-ref", "--format=%(objectname) %(refname)", prefix, timeout=_SECONDS)
     if result.status:
         raise DamagedError(f"{title}: its references can't be read: {reason(result.stderr)}")
     return parse_refs(result.stdout, prefix)

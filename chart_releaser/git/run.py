@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from chart_releaser import children
+from chart_releaser.environment import NO_TRACES
 from chart_releaser.errors import UpstreamError
 from chart_releaser.files import write_private
 from chart_releaser.git.cachelock import CacheLock
@@ -158,9 +159,7 @@ class Git:
             "GIT_TRACE_REDACT": "1",
             # The user's configuration can have git write down its configuration and environment (trace2.configParams,
             # trace2.envVars, trace2.eventTarget), and with it the token.
-            "GIT_TRACE2": "0",
-            "GIT_TRACE2_EVENT": "0",
-            "GIT_TRACE2_PERF": "0",
+            **dict.fromkeys(NO_TRACES, "0"),
             "GIT_ALLOW_PROTOCOL": self.protocols,
             "GIT_NO_LAZY_FETCH": "0" if self.protocols != "none" else "1",
         }

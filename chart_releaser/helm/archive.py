@@ -18,6 +18,9 @@ _MAX_FILES = 20_000
 # A tar of the largest chart, its headers and padding included.
 _MAX_PLAIN_BYTES = MAX_CHART_BYTES + _MAX_FILES * 1024
 _PIECE = 4096  # there can be many streams, and what is left of a piece is copied for each
+# As in upstream's own tree: git.tree.Limits.
+_DEEPEST_PATH = 64
+_LONGEST_PATH = 4096  # characters
 _DRIVE = re.compile(r"[a-zA-Z]:/")
 _MAX_GZIP_PIECES = 1000  # several in one file are legal, but each takes its time
 
@@ -96,6 +99,10 @@ def _name(name: str, path: str) -> str:
     below = below.replace(delimiter, "/")
     if top == "Chart.yaml":
         raise ChartError(f"{path}: Chart.yaml is not below a directory named after the chart")
+    if len(name) > _LONGEST_PATH or name.count(delimiter) > _DEEPEST_PATH:
+        raise ChartError(
+            f"{path}: {shown[:100]}… is nested deeper than {_DEEPEST_PATH} directories, or too long a path"
+        )
     clean = posixpath.normpath(below) if below else "."
     if clean == ".":
         raise ChartError(f"{path}: {shown} is not below a directory named after the chart")

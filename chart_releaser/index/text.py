@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 from chart_releaser import yamlio
-from chart_releaser.errors import BrokenIndexError
+from chart_releaser.errors import BrokenIndexError, YamlError
 
 MAX_CHARACTERS = 200_000_000
 MAX_DEPTH = 100
@@ -70,6 +70,10 @@ def read(text: str, *, where: str) -> Document:
     """
     if len(text) > MAX_CHARACTERS:
         raise BrokenIndexError(f"{where}: {len(text):,} characters; an index of at most {MAX_CHARACTERS:,} is read")
+    try:
+        yamlio.check_directives(text, where)
+    except YamlError as error:
+        raise BrokenIndexError(str(error)) from error
     try:
         with yamlio.no_collection():
             return _Reader(text, where).read()

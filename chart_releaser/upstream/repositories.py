@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from chart_releaser.attempts import Attempts
 from chart_releaser.budget import SOURCE_SECONDS
+from chart_releaser.errors import BudgetError, UpstreamError
 from chart_releaser.git.snapshot import Repository
 from chart_releaser.github.pacing import Pacing
 from chart_releaser.location import GitHubRepository, GitRepository, LocalRepository, Location, Server, locate
@@ -52,7 +53,16 @@ class Repositories:
         """Return what tells the releases at `location`; for use in this thread."""
         if isinstance(location, GitHubRepository):
             return GitHubUpstream(location, self.api(location.server))
-        return GitUpstream(str(location), lambda: self.open(location, LISTING_SECONDS).tags())
+        return GitUpstream(str(location), lambda: self._tags(location))
+
+    def _tags(self, location: Location) -> list[str]:
+        try:
+            return self.open(location, LISTING_SECONDS).tags()
+        except BudgetError as error:
+            raise UpstreamError(
+                f"{location} did not list its tags within {LISTING_SECONDS:.0f} seconds, for which all sources wait; "
+                "check the network and the server, then run again"
+            ) from error
 
     def open(self, location: Location, seconds: float) -> Repository:
         """Return the repository at `location`, for use in this thread; fetching may take `seconds`.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -179,7 +180,9 @@ def test_a_source_that_nothing_resembles_gets_the_first_of_many(tmp_path: Path) 
 def test_it_runs_as_a_module(tmp_path: Path) -> None:
     """The current directory, which Python puts first, is no place to look for libraries."""
     (tmp_path / "typer.py").write_text("raise SystemExit(99)\n")
-    done = subprocess.run(
-        [sys.executable, "-m", "chart_releaser", "--version"], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
-    assert (done.returncode, done.stdout, done.stderr) == (0, f"chart-releaser {__version__}\n", "")
+    expected = (0, f"chart-releaser {__version__}\n", "")
+    for command in ([sys.executable, "-m", "chart_releaser"], [str(SCRIPT)]):
+        for path in ("", ":", ".", f"{tmp_path}"):
+            env = {**os.environ, "PYTHONPATH": path}
+            done = subprocess.run([*command, "--version"], cwd=tmp_path, env=env, capture_output=True, check=False)
+            assert (done.returncode, done.stdout.decode(), done.stderr.decode()) == expected

@@ -107,6 +107,17 @@ def test_a_slow_repository_holds_up_no_other(repo: GitRepo) -> None:
     )
 
 
+def test_repositories_take_turns(repo: GitRepo) -> None:
+    """One with many releases keeps no other waiting."""
+    builds = build_all([job(repo, ALL), job(repo, ALL[:2])], version, threads=2, stop=threading.Event())
+    first = []
+    for _ in range(6):
+        time.sleep(0.1)  # as long as both have something
+        first.append(next(builds).item)
+    builds.close()
+    assert sum(item.version == "1.0.1" for item in first) == 2
+
+
 def test_slow_repositories_do_not_take_up_all_the_threads(repo: GitRepo, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(build, "_SLOW_SECONDS", 0.1)
     quick_done = threading.Event()

@@ -223,6 +223,16 @@ def test_a_cache_of_another_user_is_refused(update: Update, cache: Path, tmp_pat
     assert all(message in error for error in ran.errors)
 
 
+def test_directories_above_a_new_cache_are_private_too(tmp_path: Path, server: Server) -> None:
+    config(tmp_path, source("weather", "o/weather"))
+    before = os.umask(0)
+    try:
+        run("update", "--cache-dir", tmp_path / "x/y/z", cwd=tmp_path, env=server_env(server, TOKEN), ok=True)
+    finally:
+        os.umask(before)
+    assert [(tmp_path / name).stat().st_mode & 0o777 for name in ("x", "x/y", "x/y/z")] == [0o700] * 3
+
+
 @pytest.mark.parametrize("mask", [0o000, 0o002, 0o022, 0o077])
 def test_what_is_made_is_private_and_used_again_whatever_the_umask(update: Update, cache: Path, mask: int) -> None:
     before = os.umask(mask)

@@ -188,3 +188,14 @@ def test_dumping_is_plain_where_it_can_be() -> None:
     assert yamlio.dump({"b": 1, "a": 1}, sort_keys=False) == "b: 1\na: 1\n"
     shared = ["x"]
     assert yamlio.dump({"a": shared, "b": shared}) == "a:\n- x\nb:\n- x\n"
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r", "\x85", "\u2028", "\u2029"])
+def test_directives_without_end(end: str) -> None:
+    """libyaml compares each with all before it: 100,000 take it a minute, in which no other thread gets a turn."""
+    text = "".join(f"%TAG !a{number}! x{end}" for number in range(100_000)) + f"---{end}a: 1{end}"
+    for read in (yamlio.load, yamlio.compose, yamlio.compose_all):
+        with pytest.raises(YamlError, match=r"^w: more than 50 lines that begin with %"):
+            read(text, where="w")
+    few = "".join(f"%TAG !a{number}! x\n" for number in range(40)) + "---\na: '" + "%" * 100 + "'\n"
+    assert yamlio.load(few, where="w") == {"a": "%" * 100}

@@ -12,6 +12,7 @@ from chart_releaser.charts import schema_check
 from chart_releaser.charts.chart import Chart
 from chart_releaser.charts.schema_check import new_schema_errors
 from chart_releaser.errors import ChartError
+from tests.memorytree import published
 
 
 def made(values: str, schema: object, *subcharts: Chart, name: str = "c") -> Chart:
@@ -118,8 +119,8 @@ def test_the_schema_that_took_too_long_is_named(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(schema_check, "_MEMORY", 100 << 20)
-    schema = {"properties": {"a": {"enum": ["x"]}}, "description": "long " * 20_000_000}
+    monkeypatch.setattr(schema_check, "_MEMORY", 80 << 20)
+    schema = {"properties": {"a": {"enum": ["x"]}}, "description": "long " * 10_000_000}
     with pytest.raises(ChartError, match=r"can't be checked .*: it takes too much memory;"):
         errors("a: x\n", "a: y\n", schema)
 
@@ -130,3 +131,17 @@ def test_a_sub_chart_is_asked_with_its_parents_values_for_it() -> None:
     after = dataclasses.replace(before, values="s: {enabled: true, a: y}\nglobal: {g: 1}\n")
     found = list(new_schema_errors(before, after))
     assert [where for where, _ in found] == ["s/values.schema.json"]
+
+
+def test_what_has_to_be_asked_is_bounded() -> None:
+    """Each schema is asked with all that its chart sees, and everything global is seen by all."""
+    files = {
+        "c/Chart.yaml": "apiVersion: v2\nname: c\nversion: 0.1.0\n",
+        "c/values.yaml": f"global: {{x: {'y' * 10**6}}}\n",
+    }
+    for number in range(100):
+        files[f"c/charts/s{number}/Chart.yaml"] = f"apiVersion: v2\nname: s{number}\nversion: 0.1.0\n"
+        files[f"c/charts/s{number}/templates/x.yaml"] = "a: b\n"
+        files[f"c/charts/s{number}/values.schema.json"] = "{}"
+    with pytest.raises(ChartError, match=r"have more than 64 MiB, too much to check$"):
+        published(files)

@@ -198,3 +198,10 @@ def test_more_streams_than_any_tool_makes_are_refused_at_once() -> None:
     assert unpack(gzip.compress(b"", mtime=0) * 999 + end, "x.tgz", Allowance()) == {"a": b"1"}
     with pytest.raises(ChartError, match="more than 1000 gzip files"):
         unpack(gzip.compress(b"", mtime=0) * (MAX_FILE_BYTES // 20), "x.tgz", Allowance())
+
+
+@pytest.mark.parametrize("name", ["c/" + "a/" * 65 + "x", "c/" + "a" * 5000])
+def test_paths_without_end(name: str) -> None:
+    unpack(archive(("c/" + "a/" * 60 + "x", b"")), "x.tgz", Allowance())
+    with pytest.raises(ChartError, match="is nested deeper than 64 directories, or too long a path"):
+        unpack(archive((name, b"")), "x.tgz", Allowance())

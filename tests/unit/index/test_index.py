@@ -15,7 +15,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chart_releaser.errors import ChartError, DestinationError
+from chart_releaser.errors import BrokenIndexError, ChartError, DestinationError
 from chart_releaser.index import text as index_text
 from chart_releaser.index.index import Index, entry, merge, timestamp
 from chart_releaser.versions import helm_order
@@ -594,3 +594,8 @@ def test_a_field_for_which_helm_rejects_the_whole_index_is_a_problem(line: str) 
     key = line.partition(":")[0]
     text = "".join(f"{one}\n" for one in sound.splitlines() if not one.strip().startswith(f"{key}:")) + f"    {line}\n"
     assert [problem for problem in Index.parse(text).problems if f"a 1.0.0: {key} is " in problem]
+
+
+def test_directives_without_end() -> None:
+    with pytest.raises(BrokenIndexError, match="more than 50 lines that begin with %"):
+        Index.parse("".join(f"%TAG !a{number}! x\n" for number in range(60)) + "---\napiVersion: v1\nentries: {}\n")
