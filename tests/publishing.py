@@ -21,9 +21,9 @@ from unittest import mock
 
 import yaml
 
-from chart_releaser.commands import pipeline, publishing
-from chart_releaser.commands import run as run_module
-from chart_releaser.commands.build import Built, Job
+from chart_releaser.commands import update as update_module
+from chart_releaser.commands.build import Built
+from chart_releaser.commands.publishing import Ready
 from chart_releaser.commands.report import UpdateReport
 from chart_releaser.commands.run import Run
 from chart_releaser.config.parse import Source, parse_config
@@ -32,6 +32,7 @@ from chart_releaser.git import remote as gitremote
 from chart_releaser.github.api import GitHubApi
 from chart_releaser.github.pacing import Pacing
 from chart_releaser.location import GitHubRepository, Server
+from chart_releaser.upstream.plan import Item
 from chart_releaser.upstream.releases import Release
 from chart_releaser.upstream.repositories import Repositories
 from tests.hub import GitDir, Hub, create
@@ -161,18 +162,17 @@ def sources() -> Sequence[Source]:
 def update(url: str, cache: Path, text: str = "as built", *, pages: Any = None, stop: Any = None) -> UpdateReport:
     """Run `update` once; `text` tells apart what two runs build of the same release."""
 
-    def build(jobs: Sequence[Job], make: object, **_options: object) -> Generator[Built[Any], None, None]:
-        for job in jobs:
-            for item in job.items:
-                package = TestPackage(item.source.name, item.version, text)
-                yield Built(item, publishing._Ready(package, item.release.notes or ""))  # type: ignore[arg-type]
+    def build(_run: Run, items: Sequence[Item], *_others: object) -> Generator[Built[Ready], None, None]:
+        for item in items:
+            package = TestPackage(item.source.name, item.version, text)
+            yield Built(item, Ready(package, item.release.notes or ""))  # type: ignore[arg-type]
 
     server = Server(url, f"{url}/api/v3")
     repositories = _Repositories(server, TOKEN, cache, Path("/"), lambda _message: None, impatient())
     more = {"stop": stop} if stop is not None else {}
     run = Run(sources(), repositories, Silence(), threads=2, **more)
-    with quick(), mock.patch.object(run_module, "build_all", build):
-        return pipeline.update(run, pages or new_pages(url, cache))
+    with quick(), mock.patch.object(update_module, "build_all", build):
+        return update_module.update(run, pages or new_pages(url, cache))
 
 
 def in_process(url: str, cache: Path) -> multiprocessing.process.BaseProcess:

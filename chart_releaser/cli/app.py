@@ -6,7 +6,6 @@ import io
 import os
 import re
 import sys
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -96,7 +95,7 @@ def update(
 ) -> None:
     """Publish the releases that the destination lacks."""
     from chart_releaser.cli.results import show_update
-    from chart_releaser.commands import pipeline
+    from chart_releaser.commands.update import update as run_update
 
     console = _console(context, verbose, quiet)
     settings = load(config)
@@ -104,7 +103,7 @@ def update(
         run = run_of(settings, source, jobs, cache, console, context.obj, max_wait=seconds(max_wait))
         destination = destination_of(settings, config, run.repositories, writes=not dry_run)
         with finishing(run.stop), console.group(f"update {destination.title}"):
-            report = pipeline.update(run, destination, limit=limit, dry_run=dry_run)
+            report = run_update(run, destination, limit=limit, dry_run=dry_run)
     show_update(console, report, destination.title, as_json=json, dry_run=dry_run)
     _exit(report)
 
@@ -128,7 +127,7 @@ def export(
 ) -> None:
     """Write the charts at their configured version to ./charts."""
     from chart_releaser.cli.results import show_export
-    from chart_releaser.commands import pipeline
+    from chart_releaser.commands.export import export as run_export
     from chart_releaser.commands.exporting import ExportDirectory
 
     console = _console(context, verbose, quiet)
@@ -139,7 +138,7 @@ def export(
     with cache_of(cache_dir, keep=True) as cache:
         run = run_of(settings, source, jobs, cache, console, context.obj)
         with finishing(run.stop), console.group(f"export to {chosen}"):
-            report = pipeline.export(run, ExportDirectory(Path(chosen), force=force), packaged=packaged)
+            report = run_export(run, ExportDirectory(Path(chosen), force=force), packaged=packaged)
     show_export(console, report)
     _exit(report.failures)
 
@@ -159,30 +158,19 @@ def fetch_latest_versions(
 ) -> None:
     """Bump every version: in the configuration file."""
     from chart_releaser.cli.results import show_latest
-    from chart_releaser.commands import pipeline
-    from chart_releaser.commands.report import UpdateReport
-    from chart_releaser.config.edit import set_versions
-    from chart_releaser.config.file import change_config, read_config
+    from chart_releaser.commands.latest import latest
 
     console = _console(context, verbose, quiet)
     settings = load(config)
-    report = UpdateReport()
     writes = not (dry_run or check)
     with cache_of(cache_dir, keep=writes) as cache:
         run = run_of(settings, source, jobs, cache, console, context.obj)
         with finishing(run.stop), console.group("fetch latest versions"):
-            bumps = pipeline.latest(run, report)
-            changed = {bump.source: bump.new for bump in bumps if bump.changed}
-            change = partial(set_versions, new=changed, file=str(config))
-            if changed and writes:
-                change_config(config, change)
-            elif changed:
-                change(read_config(config))  # what stands in its way is told in a dry run, too
-        report.interrupted = run.stop.is_set()
-    show_latest(console, report, bumps, dry_run=dry_run)
-    if check and changed and not report.failed:
+            report = latest(run, config, writes=writes)
+    show_latest(console, report.failures, report.bumps, dry_run=dry_run)
+    if check and report.changed and not report.failures.failed:
         raise typer.Exit(ChartReleaserError.exit_code)
-    _exit(report)
+    _exit(report.failures)
 
 
 app.command("fetchLatestVersions", hidden=True)(fetch_latest_versions)

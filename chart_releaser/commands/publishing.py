@@ -1,18 +1,18 @@
-"""Build and publish what is missing, and list in the index what was published, however the run ended."""
+"""Finished packages to the destination one by one, and into its index, however the run ends."""
 
 from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from chart_releaser.charts.chart import Chart
 from chart_releaser.charts.package import Package, package
-from chart_releaser.commands.build import Built
+from chart_releaser.commands.build import Built, NotBuilt
 from chart_releaser.commands.report import Row, UpdateReport, describe, item_row
-from chart_releaser.commands.run import Run, build_each, not_done
+from chart_releaser.commands.run import Run, not_done
 from chart_releaser.errors import ConflictError, DestinationError, DestinationUnusableError, RateLimitError
 from chart_releaser.index.room import Room
 from chart_releaser.upstream.plan import Item, SourcePlan
@@ -28,28 +28,72 @@ _BETWEEN_SECONDS = 600.0
 
 
 @dataclass(frozen=True)
-class _Ready:
-    """A package with the notes that go with it."""
+class Ready:
+    """A package with the notes of its release."""
 
     package: Package
     notes: str
 
 
-class _Done:
-    """What was published, and has to be listed in the index."""
+class Publisher:
+    """Publishes what was built; what is published has yet to be listed in the index."""
 
-    def __init__(self, run: Run, destination: Destination, report: UpdateReport) -> None:
+    def __init__(
+        self,
+        run: Run,
+        destination: Destination,
+        index: Listing,
+        plans: Sequence[SourcePlan],
+        limit: int | None,
+        report: UpdateReport,
+    ) -> None:
         self._run = run
         self._destination = destination
         self._report = report
+        self._limit = limit
+        self._latest = _latest(run, plans)
+        self._room = Room(index)
+        self._waiting = sum(len(plan.missing) for plan in plans)
         self._unlisted: list[tuple[Item, Published]] = []
         self._next_time = 0.0
         self.count = 0
+        """How many releases were published."""
 
-    def add(self, item: Item, published: Published) -> None:
-        """Take what is to be listed."""
+    def pack(self, item: Item, chart: Chart, snapshot: Snapshot) -> Ready:
+        """Make of a finished chart what `take` publishes, in the thread that built it."""
+        notes = item.release.notes if item.release.notes is not None else snapshot.message
+        packed = package(chart, snapshot.time)
+        return Ready(packed if self._run.signer is None else self._run.signer.signed(packed), notes)
+
+    def take(self, outcome: Built[Ready] | NotBuilt) -> None:
+        """Publish what was built; one release's failure is in the report.
+
+        Raises RateLimitError and DestinationUnusableError: then no other release can be published either.
+        """
+        self._waiting -= 1
+        item = outcome.item
+        if isinstance(outcome, NotBuilt):
+            not_done(self._run, self._report, item_row(item), outcome.error)
+            return
+        ready = outcome.result
+        try:
+            self._room.take(ready.package, item.source.limits.index_size)
+            published = self._destination.publish(ready.package, ready.notes, latest=item is self._latest)
+        except (RateLimitError, DestinationUnusableError):
+            raise
+        except Exception as error:
+            not_done(self._run, self._report, item_row(item), error)
+            return
         self.count += 1
         self._unlisted.append((item, published))
+        self._run.reporter.step(f"published {item.source.name} {item.version}")
+        if self.limit_reached and self._waiting:
+            self._report.early = f"--limit {self._limit} is reached; {self._waiting} more wait for the next run"
+
+    @property
+    def limit_reached(self) -> bool:
+        """Whether the user wants no other release published in this run."""
+        return self._limit is not None and self.count >= self._limit
 
     def list_while_idle(self, seconds: float) -> None:
         """List what is published so far, if a slow upstream has kept it waiting for `seconds`.
@@ -81,51 +125,37 @@ class _Done:
         self._unlisted.clear()
 
 
-def publish_all(
+@contextlib.contextmanager
+def publishing(
     run: Run,
     destination: Destination,
     index: Listing,
     plans: Sequence[SourcePlan],
     limit: int | None,
     report: UpdateReport,
-) -> None:
-    """Build and publish what is missing, then list in the index what was published, however it ended.
+) -> Iterator[Publisher]:
+    """Give what publishes in the body; what was published is listed when the body is left, however that happens.
 
-    `index` is what the destination lists by now.
+    `index` is what the destination lists by now. A rate limit, an interrupt, and a destination that can't be used any
+    more end the body and are in the report. Raises ChartReleaserError before anything was published.
     """
     items = [item for plan in plans for item in plan.missing]
-    latest = _latest(run, plans)
-
-    def make(item: Item, chart: Chart, snapshot: Snapshot) -> _Ready:
-        notes = item.release.notes if item.release.notes is not None else snapshot.message
-        packed = package(chart, snapshot.time)
-        return _Ready(packed if run.signer is None else run.signer.signed(packed), notes)
-
-    if not items:
-        return
     if run.signer is not None:
         run.signer.check()
-    done = _Done(run, destination, report)
     destination.prepare([f"{item.source.name}-{item.version}" for item in items])
-    room = Room(index)
-    builds = build_each(run, items, make, "publishing", done.list_while_idle)
+    publisher = Publisher(run, destination, index, plans, limit, report)
     try:
-        for handled, built in enumerate(builds, 1):
-            _publish_one(run, destination, built, latest, room, done, report)
-            if limit is not None and done.count >= limit and handled < len(items):
-                report.early = f"--limit {limit} is reached; {len(items) - handled} more wait for the next run"
-                break
+        yield publisher
     except RateLimitError as error:
         report.early = report.early or str(error)
     except DestinationUnusableError as error:
-        if not done.count:
+        if not publisher.count:
             raise
         run.reporter.failure(report.fail(Row(destination.title), error))
     except KeyboardInterrupt:
         report.interrupted = True
     finally:
-        builds.close()
-        done.list_all()
+        publisher.list_all()
         report.sort(items)
     report.interrupted = report.interrupted or run.stop.is_set()
 
@@ -137,28 +167,3 @@ def _latest(run: Run, plans: Sequence[SourcePlan]) -> Item | None:
             newest_items = [*plan.missing[:1], *plan.present[:1]]
             return min(newest_items, key=lambda item: helm_order(item.version), default=None)
     return None
-
-
-def _publish_one(
-    run: Run,
-    destination: Destination,
-    built: Built[_Ready],
-    latest: Item | None,
-    room: Room,
-    done: _Done,
-    report: UpdateReport,
-) -> None:
-    item = built.item
-    if built.error is not None or built.result is None:
-        not_done(run, report, item_row(item), built.error or AssertionError("neither a package nor an error"))
-        return
-    try:
-        room.take(built.result.package, item.source.limits.index_size)
-        published = destination.publish(built.result.package, built.result.notes, latest=item is latest)
-    except (RateLimitError, DestinationUnusableError):
-        raise
-    except Exception as error:
-        not_done(run, report, item_row(item), error)
-        return
-    done.add(item, published)
-    run.reporter.step(f"published {item.source.name} {item.version}")

@@ -219,6 +219,19 @@ class Bump:
         return self.old != self.new
 
 
+@dataclass
+class LatestReport:
+    """What `fetch-latest-versions` found."""
+
+    bumps: list[Bump] = field(default_factory=list)
+    failures: UpdateReport = field(default_factory=UpdateReport)
+
+    @property
+    def changed(self) -> list[Bump]:
+        """The versions that are others in the file now, or would be."""
+        return [bump for bump in self.bumps if bump.changed]
+
+
 def table(rows: Sequence[Sequence[str]], width: int | None = None) -> list[str]:
     """Return rows as lines with aligned columns, the last one as long as it is.
 

@@ -4,24 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from chart_releaser.commands.build import Built, Job, build_all
 from chart_releaser.commands.report import Row, UpdateReport
 from chart_releaser.commands.threads import Calls
 from chart_releaser.errors import RateLimitError
-from chart_releaser.upstream.repositories import Repositories, web_url
+from chart_releaser.upstream.repositories import Repositories
 
 if TYPE_CHECKING:
-    from chart_releaser.charts.chart import Chart
     from chart_releaser.charts.provenance import Signer
     from chart_releaser.config.parse import Source
-    from chart_releaser.git.snapshot import Snapshot
     from chart_releaser.location import Location
-    from chart_releaser.upstream.plan import Item
 
 T = TypeVar("T")
 
@@ -140,45 +136,3 @@ def not_done(run: Run, report: UpdateReport, row: Row, error: Exception) -> None
         run.reporter.detail(f"{row.title}: put off until another run")
     else:
         run.reporter.failure(report.fail(row, error))
-
-
-def build_each(
-    run: Run,
-    items: Sequence[Item],
-    make: Callable[[Item, Chart, Snapshot], T],
-    doing: str,
-    on_idle: Callable[[float], None] = lambda _seconds: None,
-) -> Generator[Built[T], None, None]:
-    """Build the charts of `items`, and yield what became of each; see `build_all`, for `on_idle` too.
-
-    The progress tells what is being built, and meanwhile what the caller is `doing` with what was yielded.
-    """
-    left = dict.fromkeys(item.title for item in items)
-    total = len(items)
-    builds = build_all(_jobs(run, items), make, threads=run.threads, stop=run.stop, on_idle=on_idle)
-    run.reporter.progress(f"building {next(iter(left), '')}", 0, total)
-    try:
-        for done, built in enumerate(builds, 1):
-            run.reporter.progress(f"{doing} {built.item.title}", done - 1, total)
-            left.pop(built.item.title, None)
-            yield built
-            run.reporter.progress(f"building {next(iter(left), '')}", done, total)
-    finally:
-        run.reporter.progress(doing, total, total)
-        builds.close()
-
-
-def _jobs(run: Run, items: Sequence[Item]) -> list[Job]:
-    """Return what is to be built of each repository, in order of first appearance."""
-    groups: dict[Location, list[Item]] = {}
-    for item in items:
-        groups.setdefault(run.repositories.locate(item.source), []).append(item)
-    return [
-        Job(
-            items=tuple(group),
-            web_url=web_url(location),
-            open=partial(run.repositories.open, location),
-            upstream=partial(run.repositories.upstream, location),
-        )
-        for location, group in groups.items()
-    ]

@@ -17,7 +17,6 @@ import pytest
 import yaml
 
 from chart_releaser.charts import package
-from chart_releaser.commands import pipeline
 from tests.cli.runner import (
     SCRIPT,
     TOKEN,
@@ -241,7 +240,7 @@ def test_a_bug_gives_a_short_report_with_nothing_of_the_users(
     def broken(*_values: object, **_more: object) -> None:
         raise RuntimeError(f"no {tmp_path}/secret in {TOKEN}\nat https://me:pw@example.org/x\x1b[31m ~/x")
 
-    monkeypatch.setattr(pipeline, "update", broken)
+    monkeypatch.setattr("chart_releaser.commands.update.update", broken)
     ran = called("--config", str(tmp_path / "config.yaml"), "update", capsys=capsys)
     assert ran.code == 70
     assert ran.out == ""

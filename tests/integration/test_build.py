@@ -5,30 +5,35 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
 from chart_releaser.budget import Budget
 from chart_releaser.charts.chart import Chart
 from chart_releaser.commands import build
-from chart_releaser.commands.build import Job, build_all, find_registration
+from chart_releaser.commands.assembly import find_registration
+from chart_releaser.commands.build import Built, Make, NotBuilt
+from chart_releaser.commands.run import Run
 from chart_releaser.config.parse import Source, parse_config
 from chart_releaser.errors import ChartError, UpstreamError
 from chart_releaser.git.local import WorkingRepository
 from chart_releaser.git.snapshot import Snapshot, Snapshots
-from chart_releaser.location import Server
+from chart_releaser.location import Location, Server
 from chart_releaser.upstream.plan import Item, item_of
-from chart_releaser.upstream.releases import Asset, GitUpstream, Release
+from chart_releaser.upstream.releases import Asset, GitUpstream, Release, Upstream
+from chart_releaser.upstream.repositories import Repositories
 from tests.gitrepo import Content, GitRepo
 
+T = TypeVar("T")
 CHART: dict[str | bytes, Content | None] = {"c/Chart.yaml": "apiVersion: v2\nname: c\nversion: 0.0.1\n"}
 
 
-def source_of(charts: str = "c", name: str = "a", more: str = "") -> Source:
-    text = f"sources: [{{name: {name}, repo: ./x, charts: [{charts}]{more}}}]"
+def source_of(charts: str = "c", name: str = "a", more: str = "", repo: str = "./0") -> Source:
+    text = f"sources: [{{name: {name}, repo: {repo}, charts: [{charts}]{more}}}]"
     return parse_config(text, file="config.yaml", base=Path("/"), server=Server()).sources[0]
 
 
@@ -53,12 +58,69 @@ class Fake(WorkingRepository):
             Fake.opened -= 1
 
 
-def job(repo: GitRepo, tags: Sequence[str], *, error: Exception | None = None, charts: str = "c") -> Job:
-    return job_of(repo, [item_of(source_of(charts), Release(tag)) for tag in tags], error=error)
+@dataclass
+class Fakes(Repositories):
+    """Several repositories `/0`, `/1`, …, each of them `path`; those in `errors` can't be read."""
+
+    path: Path = Path()
+    errors: dict[str, Exception] = field(default_factory=dict)
+
+    def upstream(self, location: Location) -> Upstream:
+        return GitUpstream(str(location), list)
+
+    def open(self, location: Location, seconds: float) -> Fake:
+        return Fake(self.path, self.errors.get(str(location)))
 
 
-def job_of(repo: GitRepo, items: Sequence[Item], *, error: Exception | None = None) -> Job:
-    return Job(tuple(items), None, lambda _seconds: Fake(repo.path, error), lambda: GitUpstream("x", list))
+class Told:
+    """A reporter that keeps the progress."""
+
+    def __init__(self) -> None:
+        self.bars: list[tuple[str, int, int]] = []
+
+    def step(self, text: str) -> None:
+        """Not looked at."""
+
+    detail = failure = step
+
+    def progress(self, what: str, done: int, total: int) -> None:
+        self.bars.append((what, done, total))
+
+
+@dataclass
+class Builds:
+    """`build_all` on several repositories that are all the same one."""
+
+    repo: GitRepo
+    reporter: Told = field(default_factory=Told)
+    stop: threading.Event = field(default_factory=threading.Event)
+
+    def of(
+        self, groups: Sequence[Sequence[str]], make: Make[T], *, threads: int = 1, broken: Sequence[int] = ()
+    ) -> Generator[Built[T] | NotBuilt, None, None]:
+        """Build the tags of each group from a repository of its own."""
+        sources = [source_of(repo=f"./{number}") for number in range(len(groups))]
+        items = [item_of(source, Release(tag)) for source, tags in zip(sources, groups, strict=True) for tag in tags]
+        return self.of_items(items, make, threads=threads, broken=broken)
+
+    def of_items(
+        self, items: Sequence[Item], make: Make[T], *, threads: int = 1, broken: Sequence[int] = ()
+    ) -> Generator[Built[T] | NotBuilt, None, None]:
+        errors: dict[str, Exception] = {f"/{number}": UpstreamError("gone") for number in broken}
+        fakes = Fakes(Server(), None, Path(), Path("/"), lambda _text: None, path=self.repo.path, errors=errors)
+        run = Run((), fakes, self.reporter, threads, stop=self.stop)
+        return build.build_all(run, items, make, "taking")
+
+
+def result(outcome: Built[T] | NotBuilt) -> T:
+    assert isinstance(outcome, Built), outcome
+    return outcome.result
+
+
+@pytest.fixture
+def builds(repo: GitRepo) -> Builds:
+    """What builds from copies of the repository."""
+    return Builds(repo)
 
 
 @pytest.fixture
@@ -77,19 +139,38 @@ def version(item: Item, _chart: Chart, _snapshot: Snapshot) -> str:
     return item.version
 
 
-def test_each_repositorys_items_in_order(repo: GitRepo) -> None:
+def test_each_repositorys_items_in_order(builds: Builds) -> None:
     groups = [ALL[:3], ALL[3:5], ALL[5:9]]
     for threads in (1, 2, 8):
-        jobs = [job(repo, group) for group in groups]
-        built = [one.result for one in build_all(jobs, version, threads=threads, stop=threading.Event())]
-        assert sorted(map(str, built)) == sorted(tag.removeprefix("v") for tag in ALL[:9])
+        built = [result(one) for one in builds.of(groups, version, threads=threads)]
+        assert sorted(built) == sorted(tag.removeprefix("v") for tag in ALL[:9])
         for group in groups:
             own = [tag.removeprefix("v") for tag in group]
             assert [one for one in built if one in own] == own
     assert Fake.opened == 0
 
 
-def test_a_slow_repository_holds_up_no_other(repo: GitRepo) -> None:
+def test_the_progress_tells_what_is_built_and_what_is_taken(builds: Builds) -> None:
+    for _ in builds.of([ALL[:2]], version):
+        pass
+    assert builds.reporter.bars == [
+        ("building a v1.0.0", 0, 2),
+        ("taking a v1.0.0", 0, 2),
+        ("building a v1.0.1", 1, 2),
+        ("taking a v1.0.1", 1, 2),
+        ("building ", 2, 2),
+        ("taking", 2, 2),
+    ]
+
+
+def test_the_progress_ends_with_whoever_leaves_early(builds: Builds) -> None:
+    outcomes = builds.of([ALL], version)
+    next(outcomes)
+    outcomes.close()
+    assert builds.reporter.bars[-1] == ("taking", 20, 20)
+
+
+def test_a_slow_repository_holds_up_no_other(builds: Builds) -> None:
     others_done = threading.Event()
 
     def make(item: Item, _chart: Chart, _snapshot: Snapshot) -> str:
@@ -97,28 +178,24 @@ def test_a_slow_repository_holds_up_no_other(repo: GitRepo) -> None:
             assert others_done.wait(30)
         return item.version
 
-    jobs = [job(repo, ALL[:1]), job(repo, ALL[1:3]), job(repo, ALL[3:5])]
-    builds = build_all(jobs, make, threads=2, stop=threading.Event())
-    first = [next(builds).result for _ in range(4)]
+    outcomes = builds.of([ALL[:1], ALL[1:3], ALL[3:5]], make, threads=2)
+    first = [result(next(outcomes)) for _ in range(4)]
     others_done.set()
-    assert (sorted(map(str, first)), [one.result for one in builds]) == (
-        ["1.0.1", "1.0.2", "1.0.3", "1.0.4"],
-        ["1.0.0"],
-    )
+    assert (sorted(first), [result(one) for one in outcomes]) == (["1.0.1", "1.0.2", "1.0.3", "1.0.4"], ["1.0.0"])
 
 
-def test_repositories_take_turns(repo: GitRepo) -> None:
+def test_repositories_take_turns(builds: Builds) -> None:
     """One with many releases keeps no other waiting."""
-    builds = build_all([job(repo, ALL), job(repo, ALL[:2])], version, threads=2, stop=threading.Event())
+    outcomes = builds.of([ALL, ALL[:2]], version, threads=2)
     first = []
     for _ in range(6):
         time.sleep(0.1)  # as long as both have something
-        first.append(next(builds).item)
-    builds.close()
-    assert sum(item.version == "1.0.1" for item in first) == 2
+        first.append(result(next(outcomes)))
+    outcomes.close()
+    assert first.count("1.0.1") == 2
 
 
-def test_slow_repositories_do_not_take_up_all_the_threads(repo: GitRepo, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_slow_repositories_do_not_take_up_all_the_threads(builds: Builds, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(build, "_SLOW_SECONDS", 0.1)
     quick_done = threading.Event()
 
@@ -127,24 +204,23 @@ def test_slow_repositories_do_not_take_up_all_the_threads(repo: GitRepo, monkeyp
             assert quick_done.wait(30)
         return item.version
 
-    jobs = [job(repo, [tag]) for tag in (*ALL[:2], ALL[5])]
-    builds = build_all(jobs, make, threads=2, stop=threading.Event())
-    assert next(builds).result == "1.0.5"
+    outcomes = builds.of([[tag] for tag in (*ALL[:2], ALL[5])], make, threads=2)
+    assert result(next(outcomes)) == "1.0.5"
     quick_done.set()
-    assert sorted(str(one.result) for one in builds) == ["1.0.0", "1.0.1"]
+    assert sorted(result(one) for one in outcomes) == ["1.0.0", "1.0.1"]
 
 
-def test_a_source_that_has_used_up_its_time_fails_and_no_other_does(repo: GitRepo) -> None:
+def test_a_source_that_has_used_up_its_time_fails_and_no_other_does(builds: Builds) -> None:
     def make(item: Item, _chart: Chart, _snapshot: Snapshot) -> str:
         time.sleep(0.4)
         return item.version
 
     busy = source_of(more=", limits: {sourceTime: 1s}")
     items = (*(item_of(busy, Release(tag)) for tag in ALL[:6]), item_of(source_of(name="b"), Release(ALL[6])))
-    built = list(build_all([job_of(repo, items)], make, threads=1, stop=threading.Event()))
-    done = [one.result for one in built if one.result]
+    outcomes = list(builds.of_items(items, make))
+    done = [one.result for one in outcomes if isinstance(one, Built)]
     assert (done[:2], done[-1]) == (["1.0.0", "1.0.1"], "1.0.6")
-    assert [str(one.error) for one in built if one.error] == [
+    assert [str(one.error) for one in outcomes if isinstance(one, NotBuilt)] == [
         f"{tag}: the work on this source takes longer than 1s; what is done stays done, the next run goes on; allow "
         "more under limits: sourceTime"
         for tag in ALL[len(done) - 1 : 6]
@@ -152,44 +228,42 @@ def test_a_source_that_has_used_up_its_time_fails_and_no_other_does(repo: GitRep
     assert len(done) < 5
 
 
-def test_no_more_repositories_at_a_time_than_threads(repo: GitRepo) -> None:
+def test_no_more_repositories_at_a_time_than_threads(builds: Builds) -> None:
     most: list[int] = []
 
     def make(_item: Item, _chart: Chart, _snapshot: Snapshot) -> None:
         most.append(Fake.opened)
         time.sleep(0.005)
 
-    jobs = [job(repo, [tag]) for tag in ALL]
-    assert len(list(build_all(jobs, make, threads=3, stop=threading.Event()))) == 20
+    assert len(list(builds.of([[tag] for tag in ALL], make, threads=3))) == 20
     assert max(most) <= 3
 
 
-def test_what_is_not_taken_is_not_built_without_end(repo: GitRepo) -> None:
+def test_what_is_not_taken_is_not_built_without_end(builds: Builds) -> None:
     made: list[str] = []
 
     def make(item: Item, _chart: Chart, _snapshot: Snapshot) -> None:
         made.append(item.version)
 
-    builds = build_all([job(repo, ALL)], make, threads=1, stop=threading.Event())
-    next(builds)
+    outcomes = builds.of([ALL], make)
+    next(outcomes)
     time.sleep(0.3)
     assert len(made) <= 7
-    builds.close()
+    outcomes.close()
     time.sleep(0.3)
     assert len(made) <= 7
     assert Fake.opened == 0
 
 
-def test_a_stop_ends_it(repo: GitRepo) -> None:
-    stop = threading.Event()
-    builds = build_all([job(repo, ALL), job(repo, ALL)], version, threads=1, stop=stop)
-    next(builds)
-    stop.set()
-    assert len(list(builds)) <= 1
+def test_a_stop_ends_it(builds: Builds) -> None:
+    outcomes = builds.of([ALL, ALL], version)
+    next(outcomes)
+    builds.stop.set()
+    assert len(list(outcomes)) <= 1
 
 
-def test_one_releases_failure_is_its_own(repo: GitRepo) -> None:
-    repo.release("v1.1.0", {"c/Chart.yaml": None})
+def test_one_releases_failure_is_its_own(builds: Builds) -> None:
+    builds.repo.release("v1.1.0", {"c/Chart.yaml": None})
 
     def make(item: Item, _chart: Chart, _snapshot: Snapshot) -> str:
         if item.version == "1.0.2":
@@ -197,16 +271,16 @@ def test_one_releases_failure_is_its_own(repo: GitRepo) -> None:
         return item.version
 
     tags = ["v1.1.0", "v9.9.9", "v1.0.2", "v1.0.1"]
-    built = list(build_all([job(repo, tags)], make, threads=1, stop=threading.Event()))
-    assert [type(one.error).__name__ for one in built] == ["ChartError", "SnapshotError", "KeyError", "NoneType"]
-    assert [one.item.release.tag for one in built] == tags
+    outcomes = list(builds.of([tags], make))
+    kinds = [type(one.error if isinstance(one, NotBuilt) else one.result).__name__ for one in outcomes]
+    assert kinds == ["ChartError", "SnapshotError", "KeyError", "str"]
+    assert [one.item.release.tag for one in outcomes] == tags
 
 
-def test_a_repository_that_cannot_be_read_fails_all_its_items_and_no_other(repo: GitRepo) -> None:
-    jobs = [job(repo, ALL[:2], error=UpstreamError("gone")), job(repo, ALL[2:4])]
-    built = list(build_all(jobs, version, threads=1, stop=threading.Event()))
-    assert [str(one.error) for one in built[:2]] == ["gone", "gone"]
-    assert [one.result for one in built[2:]] == ["1.0.2", "1.0.3"]
+def test_a_repository_that_cannot_be_read_fails_all_its_items_and_no_other(builds: Builds) -> None:
+    outcomes = list(builds.of([ALL[:2], ALL[2:4]], version, broken=[0]))
+    assert [str(one.error) for one in outcomes[:2] if isinstance(one, NotBuilt)] == ["gone", "gone"]
+    assert [result(one) for one in outcomes[2:]] == ["1.0.2", "1.0.3"]
 
 
 # --- registrations

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from chart_releaser.commands.pipeline import latest, update
+from chart_releaser.commands.latest import find_bumps
 from chart_releaser.commands.report import UpdateReport
 from chart_releaser.commands.run import Run
+from chart_releaser.commands.update import update
 from chart_releaser.config.parse import parse_config
 from chart_releaser.destinations.directory import Directory
 from chart_releaser.github.pacing import Pacing
@@ -165,6 +166,6 @@ def test_the_latest_versions_take_one_request_for_each_repository(hub: Hub, serv
         "name: c, repo: o/gone",
     )
     report = UpdateReport()
-    assert [(bump.source, bump.new) for bump in latest(run, report)] == [("a", "v1.299.0"), ("b", "1.249.0")]
+    assert [(bump.source, bump.new) for bump in find_bumps(run, report)] == [("a", "v1.299.0"), ("b", "1.249.0")]
     assert report.failed == []
     assert hub.journal.count(PAGES) == 1

@@ -12,11 +12,14 @@ from typing import Any, cast
 
 import pytest
 
-from chart_releaser.commands import build, pipeline, publishing
+from chart_releaser.commands import build, publishing
+from chart_releaser.commands import export as export_module
+from chart_releaser.commands.build import NotBuilt
+from chart_releaser.commands.export import export
 from chart_releaser.commands.exporting import ExportDirectory
-from chart_releaser.commands.pipeline import export, update
 from chart_releaser.commands.report import Row, UpdateReport
 from chart_releaser.commands.run import Run
+from chart_releaser.commands.update import update
 from chart_releaser.config.parse import parse_config
 from chart_releaser.destinations import Destination, Package, Published
 from chart_releaser.errors import (
@@ -276,10 +279,10 @@ def test_a_limit_met_while_building_puts_off_that_release_only(
     honest = build.build_all
 
     def limited(*arguments: Any, **options: Any) -> Any:
-        for built in honest(*arguments, **options):
-            yield type(built)(built.item, error=LIMIT) if built.item.version == "1.1.0" else built
+        for outcome in honest(*arguments, **options):
+            yield NotBuilt(outcome.item, LIMIT) if outcome.item.version == "1.1.0" else outcome
 
-    monkeypatch.setattr("chart_releaser.commands.run.build_all", limited)
+    monkeypatch.setattr("chart_releaser.commands.update.build_all", limited)
     memory = Memory()
     report = updated(run_of(tmp_path, "a"), memory)
     assert memory.finished == [["1.2.0", "1.0.0"]]
@@ -362,13 +365,13 @@ def test_an_export_asks_each_repository_once_for_each_release(
 ) -> None:
     run = run_of(tmp_path, "a", "b", "c")
     asked: list[object] = []
-    honest = pipeline._release_of
+    honest = export_module._release_of
 
     def counted(upstream: Any, source: Any) -> Any:
         asked.append(source.name)
         return honest(upstream, source)
 
-    monkeypatch.setattr(pipeline, "_release_of", counted)
+    monkeypatch.setattr(export_module, "_release_of", counted)
     report = export(run, ExportDirectory(tmp_path / "charts"), packaged=True)
     assert asked == ["a"]
     assert [row.url for row in report.written] == [str(tmp_path / f"charts/{name}-1.2.0.tgz") for name in "abc"]

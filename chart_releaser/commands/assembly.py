@@ -1,0 +1,81 @@
+"""The chart of one release: assembled from the tree at its tag, and from its registration wherever that is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from chart_releaser.budget import Budget
+from chart_releaser.charts.assemble import REGISTRATION, Origin, Registration, assemble
+from chart_releaser.charts.chart import Chart
+from chart_releaser.charts.registration import ASSET, PATHS
+from chart_releaser.errors import ChartError
+
+if TYPE_CHECKING:
+    from chart_releaser.git.snapshot import Snapshot
+    from chart_releaser.upstream.plan import Item
+    from chart_releaser.upstream.releases import Upstream
+
+
+def assemble_release(
+    item: Item, snapshot: Snapshot, upstream: Upstream, repository: str | None, budget: Budget
+) -> Chart:
+    """Return the chart of `item`, from `snapshot` and the release's assets, within `budget`.
+
+    `repository` is the address that the chart names as its source. Raises ChartReleaserError.
+    """
+    budget.check_time(item.release.tag)
+    notes = item.release.notes if item.release.notes is not None else snapshot.message
+    origin = Origin(
+        tag=item.release.tag,
+        version=item.version,
+        commit=snapshot.commit,
+        notes=notes,
+        repository=repository,
+    )
+    return assemble(
+        item.source.name,
+        item.paths,
+        snapshot,
+        origin,
+        lambda: find_registration(item, snapshot, upstream, budget),
+        budget,
+    )
+
+
+def paths_to_fetch(items: Sequence[Item]) -> list[str]:
+    """Return the paths of the repository that the charts of `items` are made from."""
+    paths = dict.fromkeys(path for item in items for path in item.paths)
+    if REGISTRATION in paths:
+        del paths[REGISTRATION]
+        paths.update(dict.fromkeys(PATHS))
+    return list(paths)
+
+
+def find_registration(item: Item, snapshot: Snapshot, upstream: Upstream, budget: Budget) -> Registration:
+    """Return the controller-registration of a release: from the tree at one of the known paths, else from its assets.
+
+    Raises ChartError naming where it was looked for.
+    """
+    for path in PATHS:
+        if snapshot.kind(path) == "file":
+            return Registration(_decode(snapshot.read(path), path), path)
+    for asset in item.release.assets:
+        if asset.name == ASSET:
+            return Registration(_decode(upstream.read_asset(asset, budget.left), ASSET), f"asset {ASSET}")
+    elsewhere = snapshot.find("", ASSET)
+    hint = (
+        f"; one is in {elsewhere[0]}, where none is expected, so name a chart's path under charts: in its place"
+        if elsewhere
+        else "; name a chart's path under charts:, or leave the release out with versions:"
+    )
+    raise ChartError(
+        f"there is no controller-registration, neither in {', '.join(PATHS)} nor among the release's assets{hint}"
+    )
+
+
+def _decode(data: bytes, where: str) -> str:
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ChartError(f"{where} is not UTF-8: {error.reason} at byte {error.start}") from error

@@ -1,0 +1,71 @@
+"""The story of `fetch-latest-versions`: the newest version of each source, written into the configuration file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from chart_releaser.commands.report import Bump, LatestReport, Note, Row, UpdateReport
+from chart_releaser.commands.run import Run, ask_each, not_done
+from chart_releaser.config.edit import set_versions
+from chart_releaser.config.file import change_config, read_config
+from chart_releaser.errors import UpstreamError
+from chart_releaser.upstream.plan import enough_for_newest, in_form_of, in_range, is_lower, newest
+
+if TYPE_CHECKING:
+    from chart_releaser.config.parse import Source
+    from chart_releaser.location import Location
+    from chart_releaser.upstream.releases import Release
+
+
+def latest(run: Run, config: Path, *, writes: bool) -> LatestReport:
+    """Bump each `version:` in the file `config` to the source's highest stable version, and return what was done.
+
+    Without `writes` the file stays as it is. Raises ConfigError, in either case, if it can't be changed; a source that
+    can't be asked is in the report.
+    """
+    report = LatestReport()
+    report.bumps = find_bumps(run, report.failures)
+    new = {bump.source: bump.new for bump in report.changed}
+    change = partial(set_versions, new=new, file=str(config))
+    if new and writes:
+        change_config(config, change)
+    elif new:
+        change(read_config(config))  # what stands in its way is told in a dry run, too
+    report.failures.interrupted = run.stop.is_set()
+    report.failures.retried = run.repositories.attempts.list()
+    return report
+
+
+def find_bumps(run: Run, failures: UpdateReport) -> list[Bump]:
+    """Return the highest stable version of each source that has a `version:`, beside that one."""
+
+    def list_releases(location: Location, sources: Sequence[Source]) -> list[Release]:
+        upstream = run.repositories.upstream(location)
+        return upstream.releases(lambda releases: enough_for_newest(sources, releases))
+
+    bumps = []
+    versioned = [source for source in run.sources if source.version is not None]
+    for source, outcome in ask_each(run, versioned, list_releases):
+        version = source.version or ""
+        release = outcome if isinstance(outcome, Exception) else newest(source, outcome)
+        if release is None:
+            release = UpstreamError(
+                "no release is a stable version in its range; the version stays as it is, check versions:"
+            )
+        if isinstance(release, Exception):
+            not_done(run, failures, Row(source.name, version), release)
+        else:
+            new = in_form_of(release.tag, version, source.tag_prefix)
+            bumps.append(Bump(source.name, version, new))
+            if is_lower(release.tag, version, source.tag_prefix):
+                failures.notes.append(_why_lower(source, version, new))
+    return bumps
+
+
+def _why_lower(source: Source, old: str, new: str) -> Note:
+    """Return a note on a version that goes down: nobody expects that of a bump."""
+    why = "is higher than the newest stable release" if in_range(source) else f"is outside versions: {source.versions}"
+    return Note(source.name, f"{old} {why}, so the version goes down to {new}")

@@ -1,0 +1,47 @@
+"""The story of `update`: what the upstreams have and the destination lacks is built, published and listed."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from functools import partial
+from typing import TYPE_CHECKING
+
+from chart_releaser.commands.build import build_all
+from chart_releaser.commands.planning import confirmed, list_releases, plan_all
+from chart_releaser.commands.publishing import publishing
+from chart_releaser.commands.report import UpdateReport
+from chart_releaser.commands.run import Run, asking
+from chart_releaser.commands.threads import until
+from chart_releaser.errors import RateLimitError
+
+if TYPE_CHECKING:
+    from chart_releaser.destinations import Destination
+
+
+def update(run: Run, destination: Destination, *, limit: int | None = None, dry_run: bool = False) -> UpdateReport:
+    """Publish the tracked releases that the destination lacks, and return what was done.
+
+    `limit` ends the run after so many releases. `dry_run` plans only. Raises DestinationError if the destination can't
+    be used, before anything was done; whatever fails later is in the report.
+    """
+    report = UpdateReport()
+    try:
+        # Neither needs the other, and both mostly wait for the network.
+        with asking(run, run.sources, partial(list_releases, run)) as answers:
+            index = until(run.stop, destination.open)
+            listed = confirmed(run, answers(), index)
+        plans = plan_all(run, listed, index, report)
+        missing = [item for plan in plans for item in plan.missing]
+        if missing and not dry_run:
+            with (
+                publishing(run, destination, index, plans, limit, report) as publisher,
+                closing(build_all(run, missing, publisher.pack, "publishing", publisher.list_while_idle)) as outcomes,
+            ):
+                for outcome in outcomes:
+                    publisher.take(outcome)
+                    if publisher.limit_reached:
+                        break
+    except RateLimitError as error:  # before anything was published
+        report.early = str(error)
+    report.retried = run.repositories.attempts.list()
+    return report
