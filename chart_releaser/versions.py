@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -12,23 +12,19 @@ from semver import Version
 
 from chart_releaser.helm.version_ranges import LONGEST, PRE_AND_BUILD, Range, strict_version
 
-__all__ = ["Range", "Window", "chart_version", "helm_order", "parse_tag", "precedence"]
+__all__ = ["Range", "Window", "helm_order", "parse_tag", "precedence"]
 
 _LENIENT = re.compile(rf"v?([0-9]+)(?:\.([0-9]+))?(?:\.([0-9]+))?(?P<rest>{PRE_AND_BUILD})")
 
 
 def parse_tag(tag: str, prefix: str = "") -> Version | None:
-    """The version that a tag names: `prefix`, at most one `v`, then strict semantic versioning 2.0.0; else None."""
+    """The version that a tag names: `prefix`, at most one `v`, then strict semantic versioning 2.0.0; else None.
+
+    Its text is what stands in the tag, to the letter.
+    """
     if not tag.startswith(prefix):
         return None
     return strict_version(tag.removeprefix(prefix).removeprefix("v"))
-
-
-def chart_version(tag: str, prefix: str = "") -> str:
-    """The tag without prefix and leading `v`, exactly as written. ValueError if it is no semantic version."""
-    if parse_tag(tag, prefix) is None:
-        raise ValueError(f"{tag!r} is no semantic version{f' with the prefix {prefix!r}' if prefix else ''}")
-    return tag.removeprefix(prefix).removeprefix("v")
 
 
 def precedence(version: Version) -> tuple[Any, ...]:
@@ -70,9 +66,15 @@ class Window:
     range: Range | None = None
     prereleases: bool = False
 
+    def allows(self, version: Version) -> bool:
+        """Whether `version` may be tracked at all: it is in the range, and no prerelease where those don't count."""
+        if version.prerelease and not self.prereleases:
+            return False
+        return self.range is None or self.range.matches(version, prereleases=self.prereleases)
+
     def select(self, versions: Iterable[Version]) -> list[Version]:
         """The tracked ones among `versions`, newest first."""
-        eligible = [version for version in versions if self._eligible(version)]
+        eligible = [version for version in versions if self.allows(version)]
         eligible.sort(key=lambda version: (precedence(version), version.build or ""), reverse=True)
         tracked = self._tracked(eligible)
         chosen: list[Version] = []
@@ -83,28 +85,6 @@ class Window:
                     tracked.remove(_minor(version))
         return chosen
 
-    def reason(self, version: Version, selected: Iterable[Version]) -> str | None:
-        """Why `version` is not among `selected`, the outcome of `select`; None if it is."""
-        return self.reasons(selected)(version)
-
-    def reasons(self, selected: Iterable[Version]) -> Callable[[Version], str | None]:
-        """`reason` for many versions, with the same `selected`."""
-        chosen = list(selected)
-        exact, minors = set(map(Version.to_tuple, chosen)), set(map(_minor, chosen))
-
-        def reason(version: Version) -> str | None:
-            if version.to_tuple() in exact:
-                return None
-            if version.prerelease and not self.prereleases:
-                return "prerelease"
-            if not self._eligible(version):
-                return f"outside the range {self.range}"
-            if _minor(version) in minors:
-                return f"not the newest patch of {version.major}.{version.minor}"
-            return f"older than the last {self.minors} minors" if self.minors > 1 else "older than the last minor"
-
-        return reason
-
     def complete(self, seen: Iterable[Version]) -> bool:
         """Whether no release can belong to the window that was created before all of those in `seen`.
 
@@ -112,7 +92,7 @@ class Window:
         first release of a minor comes before those of higher minors, and the patches of a minor come in order.
         """
         known = list(seen)
-        eligible = [version for version in known if self._eligible(version)]
+        eligible = [version for version in known if self.allows(version)]
         tracked = self._tracked(eligible)
         if len(tracked) == self.minors:
             lowest = min(tracked)
@@ -131,11 +111,6 @@ class Window:
         last = (minor[0], minor[1] - 2) if self.prereleases else minor
         begins = (version for version in known if version.patch == 0 and not version.prerelease)
         return any(version.major == minor[0] and _minor(version) <= last for version in begins)
-
-    def _eligible(self, version: Version) -> bool:
-        if version.prerelease and not self.prereleases:
-            return False
-        return self.range is None or self.range.matches(version, prereleases=self.prereleases)
 
     def _tracked(self, eligible: Iterable[Version]) -> set[tuple[int, int]]:
         return set(sorted(set(map(_minor, eligible)), reverse=True)[: self.minors])

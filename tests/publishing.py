@@ -168,7 +168,7 @@ def update(url: str, cache: Path, text: str = "as built", *, pages: Any = None, 
             yield Built(item, Ready(package, item.release.notes or ""))  # type: ignore[arg-type]
 
     server = Server(url, f"{url}/api/v3")
-    repositories = _Repositories(server, TOKEN, cache, Path("/"), lambda _message: None, impatient())
+    repositories = _Repositories(server, TOKEN, cache, lambda _message: None, impatient())
     more = {"stop": stop} if stop is not None else {}
     run = Run(sources(), repositories, Silence(), threads=2, **more)
     with quick(), mock.patch.object(update_module, "build_all", build):

@@ -72,20 +72,9 @@ def plan_rows(report: UpdateReport, *, each: bool) -> list[tuple[str, str, str]]
             rows.append(("up to date", source, f"{len(there)}: {_some(there)}"))
         reasons: dict[str, list[str]] = {}
         for one in sorted(passed, key=lambda one: helm_order(one.tag)):
-            reasons.setdefault(_kind(one.reason), []).append(one.tag)
+            reasons.setdefault(one.reason.kind, []).append(one.tag)
         rows += [("not tracked", source, f"{len(tags)} {kind}: {_some(tags)}") for kind, tags in reasons.items()]
     return rows
-
-
-def _kind(reason: str) -> str:
-    """Return a reason without the version that it names, so that it is one for all."""
-    for beginning, kind in (
-        ("the same version as ", "second tag of a version"),
-        ("not the newest patch of ", "not the newest patch of its minor"),
-    ):
-        if reason.startswith(beginning):
-            return kind
-    return reason
 
 
 def _some(versions: Sequence[str]) -> str:

@@ -52,7 +52,7 @@ def destination_of(
     from chart_releaser.page.page import directory_page, github_page
     from chart_releaser.upstream.repositories import web_url
 
-    addresses = {source.name: web_url(repositories.locate(source)) for source in config.sources if chosen.page}
+    addresses = {source.name: web_url(source.location) for source in config.sources if chosen.page}
     known = {name: address for name, address in addresses.items() if address is not None}
     if isinstance(chosen, DirectoryDestination):
         from chart_releaser.destinations.directory_audit import AuditableDirectory
@@ -134,7 +134,6 @@ def run_of(
         server=_server(),
         token=secrets.token,
         cache=cache,
-        base=config.base,
         on_wait=console.step,
         pacing=Pacing(max_wait=max_wait, sleep=stop.wait, on_wait=console.step),
     )

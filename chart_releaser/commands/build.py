@@ -71,7 +71,7 @@ def build_all(
     closed = threading.Event()
     ready = threading.Semaphore(0)
     lanes: list[_Lane[T]] = []
-    waiting = _by_repository(run, items)
+    waiting = _by_repository(items)
     progress = _Progress(run.reporter, items, doing)
     asked = time.monotonic()
     try:
@@ -94,11 +94,11 @@ def build_all(
         progress.end()
 
 
-def _by_repository(run: Run, items: Sequence[Item]) -> list[tuple[Location, list[Item]]]:
+def _by_repository(items: Sequence[Item]) -> list[tuple[Location, list[Item]]]:
     """Return the items of each repository, in order of first appearance."""
     groups: dict[Location, list[Item]] = {}
     for item in items:
-        groups.setdefault(run.repositories.locate(item.source), []).append(item)
+        groups.setdefault(item.source.location, []).append(item)
     return list(groups.items())
 
 

@@ -15,14 +15,21 @@ from chart_releaser.commands.report import ExportReport, Row, UpdateReport, item
 from chart_releaser.commands.run import Run, ask_each, not_done
 from chart_releaser.destinations.namesakes import PackageNames
 from chart_releaser.errors import ChartReleaserError, UpstreamError
-from chart_releaser.upstream.plan import Item, enough_for_newest, item_of, newest, tag_candidates
-from chart_releaser.versions import parse_tag
+from chart_releaser.upstream.plan import (
+    Candidate,
+    Item,
+    candidate_of,
+    enough_for_newest,
+    item_of,
+    newest,
+    tag_candidates,
+)
 
 if TYPE_CHECKING:
     from chart_releaser.config.parse import Source
     from chart_releaser.git.snapshot import Snapshot
     from chart_releaser.location import Location
-    from chart_releaser.upstream.releases import Release, Upstream
+    from chart_releaser.upstream.releases import Upstream
 
 
 @dataclass(frozen=True)
@@ -82,9 +89,9 @@ def _write(run: Run, directory: ExportDirectory, outcome: Built[_Exported] | Not
 def _choose(run: Run, failures: UpdateReport) -> list[Item]:
     """Find the release of each source that is exported."""
 
-    def find_releases(location: Location, sources: Sequence[Source]) -> dict[str, Release | Exception]:
+    def find_releases(location: Location, sources: Sequence[Source]) -> dict[str, Candidate | Exception]:
         upstream = run.repositories.upstream(location)
-        known: dict[tuple[str, ...], Release | Exception] = {}
+        known: dict[tuple[str, ...], Candidate | Exception] = {}
         for source in sources:
             if _what(source) not in known:
                 known[_what(source)] = _release_of(upstream, source)
@@ -92,10 +99,10 @@ def _choose(run: Run, failures: UpdateReport) -> list[Item]:
 
     items = []
     for source, outcome in ask_each(run, run.sources, find_releases):
-        release = outcome if isinstance(outcome, Exception) else outcome[source.name]
-        if isinstance(release, Exception):
-            not_done(run, failures, Row(source.name, source.version or ""), release)
-        elif not (item := item_of(source, release)).paths:
+        chosen = outcome if isinstance(outcome, Exception) else outcome[source.name]
+        if isinstance(chosen, Exception):
+            not_done(run, failures, Row(source.name, source.version or ""), chosen)
+        elif not (item := item_of(source, chosen)).paths:
             error = ChartReleaserError("none of its chart paths is for this version; check their versions: ranges")
             not_done(run, failures, item_row(item), error)
         else:
@@ -108,16 +115,17 @@ def _what(source: Source) -> tuple[str, ...]:
     return source.version or "", source.tag_prefix, str(source.versions) if source.version is None else ""
 
 
-def _release_of(upstream: Upstream, source: Source) -> Release | Exception:
+def _release_of(upstream: Upstream, source: Source) -> Candidate | Exception:
     """Return the release that is exported; errors as values, since other sources of the repository may have one."""
     try:
         if source.version is not None:
             release = upstream.release(tag_candidates(source.version, source.tag_prefix))
-            if parse_tag(release.tag, source.tag_prefix) is None:
+            chosen = candidate_of(source, release)
+            if chosen is None:
                 raise UpstreamError(
                     f"the tag {release.tag} is no semantic version; a chart needs one, set version: to it"
                 )
-            return release
+            return chosen
         found = newest(source, upstream.releases(lambda releases: enough_for_newest([source], releases)))
         if found is None:
             raise UpstreamError("no release is a stable version in its range; set version: or widen versions:")

@@ -12,9 +12,12 @@ from chart_releaser.commands.run import Run, ask_each, not_done
 from chart_releaser.config.edit import set_versions
 from chart_releaser.config.file import change_config, read_config
 from chart_releaser.errors import UpstreamError
-from chart_releaser.upstream.plan import enough_for_newest, in_form_of, in_range, is_lower, newest
+from chart_releaser.upstream.plan import configured_version, enough_for_newest, in_form_of, newest
+from chart_releaser.versions import precedence
 
 if TYPE_CHECKING:
+    from semver import Version
+
     from chart_releaser.config.parse import Source
     from chart_releaser.location import Location
     from chart_releaser.upstream.releases import Release
@@ -49,23 +52,25 @@ def find_bumps(run: Run, failures: UpdateReport) -> list[Bump]:
     bumps = []
     versioned = [source for source in run.sources if source.version is not None]
     for source, outcome in ask_each(run, versioned, list_releases):
-        version = source.version or ""
-        release = outcome if isinstance(outcome, Exception) else newest(source, outcome)
-        if release is None:
-            release = UpstreamError(
+        old = source.version or ""
+        found = outcome if isinstance(outcome, Exception) else newest(source, outcome)
+        if found is None:
+            found = UpstreamError(
                 "no release is a stable version in its range; the version stays as it is, check versions:"
             )
-        if isinstance(release, Exception):
-            not_done(run, failures, Row(source.name, version), release)
-        else:
-            new = in_form_of(release.tag, version, source.tag_prefix)
-            bumps.append(Bump(source.name, version, new))
-            if is_lower(release.tag, version, source.tag_prefix):
-                failures.notes.append(_why_lower(source, version, new))
+        if isinstance(found, Exception):
+            not_done(run, failures, Row(source.name, old), found)
+            continue
+        new = in_form_of(found.release.tag, old, source.tag_prefix)
+        bumps.append(Bump(source.name, old, new))
+        now = configured_version(source)
+        if now is not None and precedence(found.version) < precedence(now):
+            failures.notes.append(_why_lower(source, now, new))
     return bumps
 
 
-def _why_lower(source: Source, old: str, new: str) -> Note:
+def _why_lower(source: Source, old: Version, new: str) -> Note:
     """Return a note on a version that goes down: nobody expects that of a bump."""
-    why = "is higher than the newest stable release" if in_range(source) else f"is outside versions: {source.versions}"
-    return Note(source.name, f"{old} {why}, so the version goes down to {new}")
+    is_allowed = source.versions is None or source.versions.matches(old, prereleases=True)
+    why = "is higher than the newest stable release" if is_allowed else f"is outside versions: {source.versions}"
+    return Note(source.name, f"{source.version} {why}, so the version goes down to {new}")

@@ -12,6 +12,7 @@ from chart_releaser.errors import ChartReleaserError, RateLimitError
 
 if TYPE_CHECKING:
     from chart_releaser.attempts import Again
+    from chart_releaser.upstream.passed_over import Reason
     from chart_releaser.upstream.plan import Item
 
 
@@ -31,6 +32,14 @@ class Row:
         """What messages put in front: `provider-azure v1.62.1`."""
         return f"{self.source} {self.version}".rstrip()
 
+    @property
+    def reason(self) -> str:
+        """The error without the row's own versions: the same for releases that failed for the same reason."""
+        reason = self.error
+        for version in filter(None, (self.version, self.chart)):
+            reason = re.sub(rf"(?<![\w.]){re.escape(version)}(?![\w+-])", "…", reason)
+        return reason
+
     def as_json(self) -> dict[str, str]:
         """The row with the fields that say something: the chart by its name and version, and upstream's tag."""
         fields = {"source": self.source, "version": self.chart or self.version, "chart": self.source}
@@ -46,11 +55,11 @@ class PassedOver:
 
     source: str
     tag: str
-    reason: str
+    reason: Reason
 
     def as_json(self) -> dict[str, str]:
         """The row of `update --json`."""
-        return {"source": self.source, "tag": self.tag, "reason": self.reason}
+        return {"source": self.source, "tag": self.tag, "reason": str(self.reason)}
 
 
 @dataclass(frozen=True)
@@ -173,16 +182,13 @@ class FailureGroup:
 
 
 def failure_groups(rows: Sequence[Row]) -> list[FailureGroup]:
-    """Return `rows` by source and reason, in order of first appearance; versions in a reason tell nothing apart.
+    """Return `rows` by source and reason, in order of first appearance.
 
     Sources of one repository that could not be asked failed for the same reason, word for word, and are one group.
     """
     groups: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
-        reason = row.error
-        for version in filter(None, (row.version, row.chart)):
-            reason = re.sub(rf"(?<![\w.]){re.escape(version)}(?![\w+-])", "…", reason)
-        groups.setdefault((row.source if row.chart else "", reason), []).append(row)
+        groups.setdefault((row.source if row.chart else "", row.reason), []).append(row)
     return [FailureGroup(tuple(group)) for group in groups.values()]
 
 

@@ -95,7 +95,7 @@ def asking(run: Run, sources: Sequence[Source], ask: Callable[[Location, Sequenc
     """
     groups: dict[Location, list[Source]] = {}
     for source in sources:
-        groups.setdefault(run.repositories.locate(source), []).append(source)
+        groups.setdefault(source.location, []).append(source)
     waiting = _Waiting(run.reporter, len(groups))
 
     def ask_one(location: Location, group: Sequence[Source]) -> T:
@@ -111,7 +111,7 @@ def asking(run: Run, sources: Sequence[Source], ask: Callable[[Location, Sequenc
     def answers() -> Iterator[tuple[Source, T | Exception]]:
         by_location = dict(zip(groups, calls.outcomes(), strict=True))
         for source in sources:
-            yield source, by_location[run.repositories.locate(source)]
+            yield source, by_location[source.location]
 
     try:
         yield answers

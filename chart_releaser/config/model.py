@@ -19,10 +19,11 @@ from pydantic import (
     Tag,
     ValidationInfo,
 )
+from pydantic_core import PydanticKnownError
 
 from chart_releaser.budget import INDEX_BYTES, MEMORY_BYTES, RELEASE_SECONDS, SOURCE_SECONDS
 from chart_releaser.config.problems import resembles
-from chart_releaser.location import check_repository_name, locate
+from chart_releaser.location import Location, check_repository_name, locate
 from chart_releaser.versions import Range, Window
 
 REGISTRATION = "controller-registration"
@@ -82,10 +83,11 @@ def _check_one_name(name: str) -> None:
         raise ValueError(f"{name!r} is both names in one; write owner: {owner} and repo: {repo}")
 
 
-def _repository(repo: str, info: ValidationInfo) -> str:
+def _location(repo: object, info: ValidationInfo) -> Location:
+    if not isinstance(repo, str):
+        raise PydanticKnownError("string_type")
     context: dict[str, Any] = info.context or {}
-    locate(repo, base=context["base"], server=context["server"])
-    return repo
+    return locate(repo, base=context["base"], server=context["server"])
 
 
 def _local(path: str, base: Path) -> Path:
@@ -300,7 +302,8 @@ class Source(Defaults):
     name: Annotated[str, _text_field(check_chart_name)] = Field(
         description="The published chart's name.", examples=["provider-azure"]
     )
-    repo: Annotated[str, _text_field(_repository)] = Field(
+    location: Annotated[Location, PlainValidator(_location, json_schema_input_type=str)] = Field(
+        alias="repo",
         description="owner/name on GitHub, any https or ssh git URL, or the path of a local repository.",
         examples=["gardener/gardener", "https://git.example.org/charts.git", "./charts"],
     )

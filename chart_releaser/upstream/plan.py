@@ -4,21 +4,29 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from semver import Version
 
+from chart_releaser.upstream.passed_over import Cause, Reason, reasons
 from chart_releaser.upstream.releases import Release
-from chart_releaser.versions import Window, chart_version, parse_tag, precedence
+from chart_releaser.versions import Window, parse_tag, precedence
 
 if TYPE_CHECKING:
     from chart_releaser.config.parse import Source
 
 
-NO_PATH = "no chart path is for this version"
 _PREFIXED = re.compile(r"(.*?[^0-9.])v?[0-9]+\.[0-9]+\.[0-9]+.*")
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A release whose tag is a version, after the `tagPrefix` of the source that it is a candidate of."""
+
+    release: Release
+    version: Version
 
 
 @dataclass(frozen=True)
@@ -43,7 +51,7 @@ class SourcePlan:
     source: Source
     missing: tuple[Item, ...]
     present: tuple[Item, ...]
-    passed_over: tuple[tuple[str, str], ...]
+    passed_over: tuple[tuple[str, Reason], ...]
     """Tags that are not tracked, each with the reason."""
 
 
@@ -59,24 +67,22 @@ def enough_for_newest(sources: Sequence[Source], releases: Sequence[Release]) ->
 
 def plan_source(source: Source, releases: Sequence[Release], present: Iterable[str]) -> SourcePlan:
     """Return what to build for `source` out of `releases`, given the versions that are `present` at the destination."""
-    by_version, passed_over = _candidates(source, releases)
-    selected = source.window.select(version for version, _ in by_version.values())
+    candidates, passed_over = _candidates(source, releases)
+    selected = source.window.select(one.version for one in candidates.values())
     listed = frozenset(present)
     missing: list[Item] = []
     there: list[Item] = []
     for version in selected:
-        item = item_of(source, by_version[str(version)][1])
+        item = item_of(source, candidates.pop(str(version)))
         if not item.paths:
-            passed_over.append((item.release.tag, NO_PATH))
+            passed_over.append((item.release.tag, Reason(Cause.NO_PATH)))
         elif item.version in listed:
             there.append(item)
         else:
             missing.append(item)
-    chosen = set(map(str, selected))
-    others = (pair for exact, pair in by_version.items() if exact not in chosen)
-    reason = source.window.reasons(selected)
-    for version, release in sorted(others, key=lambda pair: precedence(pair[0]), reverse=True):
-        passed_over.append((release.tag, reason(version) or "not tracked"))
+    reason = reasons(source.window, selected)
+    for other in sorted(candidates.values(), key=lambda one: precedence(one.version), reverse=True):
+        passed_over.append((other.release.tag, reason(other.version)))
     return SourcePlan(source, tuple(missing), tuple(there), tuple(passed_over))
 
 
@@ -97,13 +103,14 @@ def why_nothing(plan: SourcePlan, releases: Sequence[Release]) -> str:
         return f"nothing is tracked: no tag begins with {source.tag_prefix}, there are tags {_such_as(tags)}; {remedy}"
     if source.tag_prefix:
         tags = [tag for tag in tags if tag.startswith(source.tag_prefix)]
-    reasons = Counter(reason for _, reason in plan.passed_over)
-    listed = ", ".join(f"{count} {reason}" for reason, count in reasons.most_common())
-    if set(reasons) == {"no semantic version"} and (prefix := _likely_prefix(tags)):
+    counted = Counter(reason for _, reason in plan.passed_over)
+    listed = ", ".join(f"{count} {reason}" for reason, count in counted.most_common())
+    causes = {reason.cause for reason in counted}
+    if causes == {Cause.NO_VERSION} and (prefix := _likely_prefix(tags)):
         remedy = f"set tagPrefix: {prefix} if they are meant"
-    elif set(reasons) == {"prerelease"}:
+    elif causes == {Cause.PRERELEASE}:
         remedy = "set prereleases: true to track them"
-    elif NO_PATH in reasons:
+    elif Cause.NO_PATH in causes:
         remedy = "check the versions: of its charts"
     elif source.versions is not None:
         remedy = "check versions:"
@@ -124,23 +131,28 @@ def _likely_prefix(tags: Sequence[str]) -> str:
     return found.most_common(1)[0][0] if found else ""
 
 
-def item_of(source: Source, release: Release) -> Item:
-    """Return the item for `release`, whether or not it is tracked; its tag must be a version."""
+def candidate_of(source: Source, release: Release) -> Candidate | None:
+    """Return `release` as a candidate of `source`; None if its tag is no version there."""
     version = parse_tag(release.tag, source.tag_prefix)
+    return None if version is None else Candidate(release, version)
+
+
+def item_of(source: Source, candidate: Candidate) -> Item:
+    """Return the item for a release of `source`, whether or not it is tracked."""
     paths = tuple(
         chart.path
         for chart in source.charts
         # A range on a path says where the path exists, so the prereleases before a version count with it.
-        if chart.versions is None or (version is not None and chart.versions.matches(version, prereleases=True))
+        if chart.versions is None or chart.versions.matches(candidate.version, prereleases=True)
     )
-    return Item(source, release, chart_version(release.tag, source.tag_prefix), paths)
+    return Item(source, candidate.release, str(candidate.version), paths)
 
 
-def newest(source: Source, releases: Sequence[Release]) -> Release | None:
+def newest(source: Source, releases: Sequence[Release]) -> Candidate | None:
     """Return the release with the highest stable version in the source's range, None if there is none."""
-    by_version, _ = _candidates(source, releases)
-    selected = _newest_window(source).select(version for version, _ in by_version.values())
-    return by_version[str(selected[0])][1] if selected else None
+    candidates, _ = _candidates(source, releases)
+    selected = _newest_window(source).select(one.version for one in candidates.values())
+    return candidates[str(selected[0])] if selected else None
 
 
 def tag_candidates(version: str, prefix: str) -> list[str]:
@@ -161,20 +173,9 @@ def in_form_of(tag: str, current: str, prefix: str) -> str:
     return prefix + number
 
 
-def is_lower(tag: str, current: str, prefix: str) -> bool:
-    """Tell whether the version of `tag` is lower than `current`, which may be written with or without the prefix."""
-    new, old = parse_tag(tag, prefix), _configured(current, prefix)
-    return new is not None and old is not None and precedence(new) < precedence(old)
-
-
-def in_range(source: Source) -> bool:
-    """Tell whether the source's `version` is in its own range; where it is no version, nothing speaks against it."""
-    version = _configured(source.version or "", source.tag_prefix)
-    return source.versions is None or version is None or source.versions.matches(version, prereleases=True)
-
-
-def _configured(text: str, prefix: str) -> Version | None:
-    return parse_tag(text.removeprefix(prefix))
+def configured_version(source: Source) -> Version | None:
+    """Return what the source's `version:` names, written with or without the prefix; None where that is no version."""
+    return parse_tag((source.version or "").removeprefix(source.tag_prefix))
 
 
 def _newest_window(source: Source) -> Window:
@@ -182,32 +183,30 @@ def _newest_window(source: Source) -> Window:
 
 
 def _versions(source: Source, releases: Sequence[Release]) -> list[Version]:
-    return [version for version, _ in _candidates(source, releases)[0].values()]
+    return [one.version for one in _candidates(source, releases)[0].values()]
 
 
-def _candidates(
-    source: Source, releases: Sequence[Release]
-) -> tuple[Mapping[str, tuple[Version, Release]], list[tuple[str, str]]]:
+def _candidates(source: Source, releases: Sequence[Release]) -> tuple[dict[str, Candidate], list[tuple[str, Reason]]]:
     """Return the releases that could be tracked, by exact version, and the tags that could not.
 
     By the text, since semver's equality leaves out build metadata, which tells charts apart.
     """
-    found: dict[str, tuple[Version, Release]] = {}
-    passed_over: list[tuple[str, str]] = []
+    found: dict[str, Candidate] = {}
+    passed_over: list[tuple[str, Reason]] = []
     for release in releases:
-        version = parse_tag(release.tag, source.tag_prefix)
-        if version is None:
+        candidate = candidate_of(source, release)
+        if candidate is None:
             if release.tag.startswith(source.tag_prefix):
-                passed_over.append((release.tag, "no semantic version"))
+                passed_over.append((release.tag, Reason(Cause.NO_VERSION)))
         elif release.prerelease and not source.prereleases:
-            passed_over.append((release.tag, "prerelease"))
+            passed_over.append((release.tag, Reason(Cause.PRERELEASE)))
         else:
-            exact = str(version)
+            exact = str(candidate.version)
             known = found.get(exact)
             # Two tags of one version, with and without the v, would be one chart: the one with the v is taken.
-            if known is None or len(release.tag) > len(known[1].tag):
-                found[exact] = (version, release)
-            if known is not None and known[1].tag != release.tag:
-                taken, left = sorted((known[1].tag, release.tag), key=len, reverse=True)
-                passed_over.append((left, f"the same version as {taken}"))
+            if known is None or len(release.tag) > len(known.release.tag):
+                found[exact] = candidate
+            if known is not None and known.release.tag != release.tag:
+                taken, left = sorted((known.release.tag, release.tag), key=len, reverse=True)
+                passed_over.append((left, Reason(Cause.SAME_VERSION, taken)))
     return found, passed_over

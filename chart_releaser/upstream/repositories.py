@@ -14,11 +14,10 @@ from chart_releaser.budget import SOURCE_SECONDS
 from chart_releaser.errors import BudgetError, UpstreamError
 from chart_releaser.git.snapshot import Repository
 from chart_releaser.github.pacing import Pacing
-from chart_releaser.location import GitHubRepository, GitRepository, LocalRepository, Location, Server, locate
+from chart_releaser.location import GitHubRepository, GitRepository, LocalRepository, Location, Server
 from chart_releaser.upstream.releases import GitHubUpstream, GitUpstream, Upstream
 
 if TYPE_CHECKING:
-    from chart_releaser.config.parse import Source
     from chart_releaser.github.api import GitHubApi
 
 LISTING_SECONDS = 60.0
@@ -31,23 +30,18 @@ _SSH = re.compile(r"ssh://(?:[^@/]+@)?(?P<host>\[[^\]]+\]|[^@/:]+)(?::\d+)?/(?P<
 class Repositories:
     """What is needed to reach upstream repositories.
 
-    `token` is for `server` and goes to no other. `cache` is where fetched repositories are kept, `base` the directory
-    that relative paths start from; `on_wait` gets a message when another run holds a cached repository.
+    `token` is for `server` and goes to no other. `cache` is where fetched repositories are kept;
+    `on_wait` gets a message when another run holds a cached repository.
     """
 
     server: Server
     token: str | None
     cache: Path
-    base: Path
     on_wait: Callable[[str], None]
     pacing: Pacing = field(default_factory=Pacing)
     attempts: Attempts = field(default_factory=Attempts)
     """What of the run had to be tried again."""
     _local: threading.local = field(default_factory=threading.local)
-
-    def locate(self, source: Source) -> Location:
-        """Return where the source's repository is; the configuration has been checked, so it is somewhere."""
-        return locate(source.repo, base=self.base, server=self.server)
 
     def upstream(self, location: Location) -> Upstream:
         """Return what tells the releases at `location`; for use in this thread."""

@@ -339,7 +339,7 @@ def test_github_com_is_not_given_another_servers_token(monkeypatch: pytest.Monke
     from chart_releaser.upstream.repositories import Repositories
 
     ours = Server("https://ghe.example.org", "https://ghe.example.org/api/v3")
-    repositories = Repositories(ours, TOKEN, tmp_path, tmp_path, lambda _text: None)
+    repositories = Repositories(ours, TOKEN, tmp_path, lambda _text: None)
     theirs = locate("https://github.com/o/x", base=tmp_path, server=ours)
     assert isinstance(theirs, GitHubRepository)
     assert not repositories.api(theirs.server).has_token

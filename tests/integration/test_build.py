@@ -23,7 +23,7 @@ from chart_releaser.errors import ChartError, UpstreamError
 from chart_releaser.git.local import WorkingRepository
 from chart_releaser.git.snapshot import Snapshot, Snapshots
 from chart_releaser.location import Location, Server
-from chart_releaser.upstream.plan import Item, item_of
+from chart_releaser.upstream.plan import Item, candidate_of, item_of
 from chart_releaser.upstream.releases import Asset, GitUpstream, Release, Upstream
 from chart_releaser.upstream.repositories import Repositories
 from tests.gitrepo import Content, GitRepo
@@ -35,6 +35,12 @@ CHART: dict[str | bytes, Content | None] = {"c/Chart.yaml": "apiVersion: v2\nnam
 def source_of(charts: str = "c", name: str = "a", more: str = "", repo: str = "./0") -> Source:
     text = f"sources: [{{name: {name}, repo: {repo}, charts: [{charts}]{more}}}]"
     return parse_config(text, file="config.yaml", base=Path("/"), server=Server()).sources[0]
+
+
+def item(source: Source, release: Release) -> Item:
+    candidate = candidate_of(source, release)
+    assert candidate is not None
+    return item_of(source, candidate)
 
 
 class Fake(WorkingRepository):
@@ -100,14 +106,14 @@ class Builds:
     ) -> Generator[Built[T] | NotBuilt, None, None]:
         """Build the tags of each group from a repository of its own."""
         sources = [source_of(repo=f"./{number}") for number in range(len(groups))]
-        items = [item_of(source, Release(tag)) for source, tags in zip(sources, groups, strict=True) for tag in tags]
+        items = [item(source, Release(tag)) for source, tags in zip(sources, groups, strict=True) for tag in tags]
         return self.of_items(items, make, threads=threads, broken=broken)
 
     def of_items(
         self, items: Sequence[Item], make: Make[T], *, threads: int = 1, broken: Sequence[int] = ()
     ) -> Generator[Built[T] | NotBuilt, None, None]:
         errors: dict[str, Exception] = {f"/{number}": UpstreamError("gone") for number in broken}
-        fakes = Fakes(Server(), None, Path(), Path("/"), lambda _text: None, path=self.repo.path, errors=errors)
+        fakes = Fakes(Server(), None, Path(), lambda _text: None, path=self.repo.path, errors=errors)
         run = Run((), fakes, self.reporter, threads, stop=self.stop)
         return build.build_all(run, items, make, "taking")
 
@@ -216,7 +222,7 @@ def test_a_source_that_has_used_up_its_time_fails_and_no_other_does(builds: Buil
         return item.version
 
     busy = source_of(more=", limits: {sourceTime: 1s}")
-    items = (*(item_of(busy, Release(tag)) for tag in ALL[:6]), item_of(source_of(name="b"), Release(ALL[6])))
+    items = (*(item(busy, Release(tag)) for tag in ALL[:6]), item(source_of(name="b"), Release(ALL[6])))
     outcomes = list(builds.of_items(items, make))
     done = [one.result for one in outcomes if isinstance(one, Built)]
     assert (done[:2], done[-1]) == (["1.0.0", "1.0.1"], "1.0.6")
@@ -294,11 +300,11 @@ class Assets(GitUpstream):
 
 
 def find(repo: GitRepo, tag: str, *assets: Asset) -> Any:
-    item = item_of(source_of("controller-registration"), Release(tag, assets=assets))
+    wanted = item(source_of("controller-registration"), Release(tag, assets=assets))
     with WorkingRepository(repo.path).snapshots([tag], []) as found:
         snapshot = found[tag]
         assert isinstance(snapshot, Snapshot)
-        return find_registration(item, snapshot, Assets("x", list), Budget())
+        return find_registration(wanted, snapshot, Assets("x", list), Budget())
 
 
 def test_a_registration_in_the_tree_comes_before_an_asset(repo: GitRepo) -> None:

@@ -113,7 +113,7 @@ def run_of(folder: Path, *names: str, repos: dict[str, str] | None = None) -> Ru
         f"  - {{name: {name}, repo: {(repos or {}).get(name, './repo.git')}, charts: [c]}}\n" for name in names
     )
     config = parse_config(f"sources:\n{sources}", file="config.yaml", base=folder, server=Server())
-    repositories = Repositories(Server(), None, folder / "cache", folder, lambda _text: None)
+    repositories = Repositories(Server(), None, folder / "cache", lambda _text: None)
     return Run(config.sources, repositories, Told(), threads=2)
 
 

@@ -69,7 +69,7 @@ def run_of(server: Server, folder: Path, *sources: str) -> Run:
     text = "sources:\n" + "".join(f"  - {{{source}, charts: [x]}}\n" for source in sources)
     github = GitHubServer(server.url, server.api_url)
     config = parse_config(text, file="config.yaml", base=folder, server=github)
-    repositories = Repositories(github, None, folder / "cache", folder, lambda _text: None, Pacing(max_wait=0))
+    repositories = Repositories(github, None, folder / "cache", lambda _text: None, Pacing(max_wait=0))
     return Run(config.sources, repositories, Told(), threads=4)
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from semver import Version
 
-from chart_releaser.versions import Range, Window, chart_version, helm_order, parse_tag, precedence
+from chart_releaser.versions import Range, Window, helm_order, parse_tag, precedence
 
 TABLE = Path(__file__).parents[1] / "data" / "helm_ranges.txt"
 
@@ -31,7 +31,6 @@ def versions(*texts: str) -> list[Version]:
 )
 def test_a_tag_names_a_version(tag: str, prefix: str, version: str) -> None:
     assert str(parse_tag(tag, prefix)) == version
-    assert chart_version(tag, prefix) == version
 
 
 @pytest.mark.parametrize(
@@ -59,8 +58,6 @@ def test_a_tag_names_a_version(tag: str, prefix: str, version: str) -> None:
 )
 def test_what_is_no_semantic_version(tag: str) -> None:
     assert parse_tag(tag) is None
-    with pytest.raises(ValueError, match="no semantic version"):
-        chart_version(tag)
 
 
 def test_the_prefix_must_be_there() -> None:
@@ -229,23 +226,6 @@ def test_versions_that_differ_in_build_metadata_only() -> None:
     assert list(map(str, Window().select(twins))) == ["1.0.0+b", "1.0.0+a"]
     selected = Window(patches="latest").select(twins)
     assert list(map(str, selected)) == ["1.0.0+b"]
-    assert Window(patches="latest").reason(twins[0], selected) == "not the newest patch of 1.0"
-
-
-@pytest.mark.parametrize(
-    ("window", "version", "reason"),
-    [
-        (Window(), "2.1.0", None),
-        (Window(), "2.2.0-rc.1", "prerelease"),
-        (Window(), "1.1.1", "older than the last 3 minors"),
-        (Window(minors=1), "2.0.0", "older than the last minor"),
-        (Window(range=Range.parse("<2")), "2.0.0", "outside the range <2"),
-        (Window(patches="latest"), "1.2.1", "not the newest patch of 1.2"),
-        (Window(patches="latest"), "1.0.0", "older than the last 3 minors"),
-    ],
-)
-def test_reason(window: Window, version: str, reason: str | None) -> None:
-    assert window.reason(Version.parse(version), window.select(RELEASED)) == reason
 
 
 @pytest.mark.parametrize(

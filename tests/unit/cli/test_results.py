@@ -13,6 +13,7 @@ from chart_releaser.cli.results import plan_rows, show_update, show_verify, sour
 from chart_releaser.commands.report import Note, PassedOver, Row, UpdateReport
 from chart_releaser.commands.verify import VerifyReport
 from chart_releaser.destinations.findings import Finding
+from chart_releaser.upstream.passed_over import Cause, Reason
 
 Capture = pytest.CaptureFixture[str]
 REASON = "no registration in examples, example or deploy, nor among the assets; name a chart's path under charts:"
@@ -48,10 +49,10 @@ def test_the_plan_counts_what_nothing_is_done_about_and_names_the_newest() -> No
         planned=[Row("a", "v1.3.0")],
         skipped=[Row("a", f"v1.2.{n}") for n in range(4, -1, -1)],
         passed_over=[
-            *(PassedOver("a", tag, "older than the last 3 minors") for tag in tags),
-            PassedOver("a", "1.3.0", "the same version as v1.3.0"),
-            PassedOver("a", "v1.2.9", "not the newest patch of 1.2"),
-            PassedOver("a", "v1.1.9", "not the newest patch of 1.1"),
+            *(PassedOver("a", tag, Reason(Cause.OLD_MINOR, 3)) for tag in tags),
+            PassedOver("a", "1.3.0", Reason(Cause.SAME_VERSION, "v1.3.0")),
+            PassedOver("a", "v1.2.9", Reason(Cause.OLD_PATCH, "1.2")),
+            PassedOver("a", "v1.1.9", Reason(Cause.OLD_PATCH, "1.1")),
         ],
         sources=["a"],
     )

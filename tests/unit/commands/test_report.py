@@ -18,6 +18,7 @@ from chart_releaser.commands.report import (
     wrapped,
 )
 from chart_releaser.errors import ChartError, RateLimitError, UsageError
+from chart_releaser.upstream.passed_over import Cause, Reason
 
 ADVICE = "leave the release out with versions:, or have it mended upstream"
 
@@ -62,7 +63,7 @@ def test_json_has_the_four_lists_and_only_what_is_known() -> None:
         planned=[Row("a", "v1", "1")],
         published=[Row("a", "v1", "1", "a-1.tgz", "00")],
         failed=[Row("b", error="\x1b gone")],
-        passed_over=[PassedOver("a", "v0", "prerelease")],
+        passed_over=[PassedOver("a", "v0", Reason(Cause.PRERELEASE))],
         notes=[Note("c", "nothing")],
     )
     document = report.as_json()

@@ -21,7 +21,7 @@ from chart_releaser.config.parse import (
     parse_config,
 )
 from chart_releaser.errors import ConfigError
-from chart_releaser.location import Server
+from chart_releaser.location import GitHubRepository, LocalRepository, Server
 from chart_releaser.versions import Range, Window
 
 BASE = Path("/srv/charts")
@@ -81,6 +81,8 @@ def test_all_that_can_be_said() -> None:
     assert azure.window == Window(2, "latest", Range.parse("<2"), prereleases=False)
     assert etcd.window == Window(5, "all", None, prereleases=True)
     assert (etcd.tag_prefix, azure.tag_prefix) == ("etcd-", "")
+    assert azure.location == GitHubRepository(Server(), "gardener", "gardener-extension-provider-azure")
+    assert etcd.location == LocalRepository(BASE / "etcd")
     assert etcd.version is None
 
 
@@ -124,7 +126,8 @@ def test_windows_line_ends_and_a_byte_order_mark() -> None:
 
 def test_the_server_of_the_run_may_speak_http() -> None:
     text = "sources: [{name: a, repo: 'http://ghe.example/o/a', charts: [x]}]"
-    assert parse(text, Server("http://ghe.example", "http://ghe.example/api/v3")).sources[0].repo
+    server = Server("http://ghe.example", "http://ghe.example/api/v3")
+    assert parse(text, server).sources[0].location == GitHubRepository(server, "o", "a")
     assert "write https://" in problems(text)[0]
 
 

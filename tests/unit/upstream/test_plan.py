@@ -9,7 +9,11 @@ import pytest
 
 from chart_releaser.config.parse import Source, parse_config
 from chart_releaser.location import Server
+from chart_releaser.upstream.passed_over import Cause, Reason
 from chart_releaser.upstream.plan import (
+    Item,
+    SourcePlan,
+    candidate_of,
     enough_for,
     enough_for_newest,
     in_form_of,
@@ -38,6 +42,24 @@ def missing(source: Source, *tags: str, present: tuple[str, ...] = ()) -> list[s
     return [item.release.tag for item in plan_source(source, releases(*tags), present).missing]
 
 
+def words(plan: SourcePlan) -> list[tuple[str, str]]:
+    return [(tag, str(reason)) for tag, reason in plan.passed_over]
+
+
+def item(source: Source, release: Release) -> Item:
+    candidate = candidate_of(source, release)
+    assert candidate is not None
+    return item_of(source, candidate)
+
+
+def test_a_candidate_is_a_release_whose_tag_is_a_version_after_the_sources_prefix() -> None:
+    release = Release("etcd-v1.2.3+b")
+    candidate = candidate_of(source_of(tagPrefix="etcd-"), release)
+    assert candidate is not None
+    assert (candidate.release, str(candidate.version)) == (release, "1.2.3+b")
+    assert candidate_of(source_of(), release) is None
+
+
 def test_the_last_three_minors_with_every_patch_across_majors_newest_first() -> None:
     tags = ("v1.0.0", "v1.1.0", "v1.1.1", "v1.2.0", "v2.0.0", "v1.2.7", "v1.1.9")
     assert missing(source_of(), *tags) == ["v2.0.0", "v1.2.7", "v1.2.0", "v1.1.9", "v1.1.1", "v1.1.0"]
@@ -56,7 +78,7 @@ def test_prereleases_by_flag_and_by_version_only_on_request() -> None:
     listed = [Release("v1.2.0", prerelease=True), *releases("v1.3.0-rc.1", "v1.1.0")]
     plan = plan_source(source_of(), listed, ())
     assert [item.version for item in plan.missing] == ["1.1.0"]
-    assert sorted(plan.passed_over) == [("v1.2.0", "prerelease"), ("v1.3.0-rc.1", "prerelease")]
+    assert words(plan) == [("v1.2.0", "prerelease"), ("v1.3.0-rc.1", "prerelease")]
     plan = plan_source(source_of(prereleases="true"), listed, ())
     assert [item.version for item in plan.missing] == ["1.3.0-rc.1", "1.2.0", "1.1.0"]
 
@@ -64,20 +86,20 @@ def test_prereleases_by_flag_and_by_version_only_on_request() -> None:
 def test_tags_that_are_no_version_are_passed_over() -> None:
     plan = plan_source(source_of(), releases("v1.0.0", "latest", "v1.0", "pkg/apis/v1.0.0", "v01.0.0", ""), ())
     assert [item.release.tag for item in plan.missing] == ["v1.0.0"]
-    assert {reason for _, reason in plan.passed_over} == {"no semantic version"}
+    assert {reason for _, reason in plan.passed_over} == {Reason(Cause.NO_VERSION)}
 
 
 def test_a_prefix_selects_its_tags_and_is_silent_about_others() -> None:
     plan = plan_source(source_of(tagPrefix="etcd-"), releases("etcd-v1.0.0", "v2.0.0", "etcd-x"), ())
     assert [item.version for item in plan.missing] == ["1.0.0"]
-    assert plan.passed_over == (("etcd-x", "no semantic version"),)
+    assert words(plan) == [("etcd-x", "no semantic version")]
 
 
 @pytest.mark.parametrize("tags", [("v1.2.3", "1.2.3"), ("1.2.3", "v1.2.3")])
 def test_of_two_tags_of_one_version_the_one_with_the_v_is_taken(tags: tuple[str, str]) -> None:
     plan = plan_source(source_of(), releases(*tags), ())
     assert [item.release.tag for item in plan.missing] == ["v1.2.3"]
-    assert plan.passed_over == (("1.2.3", "the same version as v1.2.3"),)
+    assert plan.passed_over == (("1.2.3", Reason(Cause.SAME_VERSION, "v1.2.3")),)
     assert missing(source_of(), *tags, present=("1.2.3",)) == []
 
 
@@ -96,17 +118,17 @@ def test_exact_strings_decide_what_is_there() -> None:
 
 def test_the_reasons_name_what_excludes_a_release() -> None:
     plan = plan_source(source_of(minors=1, versions='"<2"'), releases("v1.0.0", "v1.1.0", "v2.0.0"), ())
-    assert plan.passed_over == (("v2.0.0", "outside the range <2"), ("v1.0.0", "older than the last minor"))
+    assert words(plan) == [("v2.0.0", "outside the range <2"), ("v1.0.0", "older than the last minor")]
 
 
 def test_paths_that_exist_in_some_releases_only() -> None:
     source = source_of(charts='[always, {path: later, versions: ">=1.2"}, {path: earlier, versions: "<1.2"}]')
-    assert item_of(source, Release("v1.1.9")).paths == ("always", "earlier")
-    assert item_of(source, Release("v1.2.0")).paths == ("always", "later")
+    assert item(source, Release("v1.1.9")).paths == ("always", "earlier")
+    assert item(source, Release("v1.2.0")).paths == ("always", "later")
     only = source_of(charts='[{path: later, versions: ">=1.2"}]')
     plan = plan_source(only, releases("v1.1.0", "v1.2.0"), ())
     assert [item.version for item in plan.missing] == ["1.2.0"]
-    assert plan.passed_over == (("v1.1.0", "no chart path is for this version"),)
+    assert words(plan) == [("v1.1.0", "no chart path is for this version")]
     assert plan.missing[0].title == "a v1.2.0"
 
 
@@ -133,10 +155,10 @@ def test_the_newest_is_the_highest_stable_one_in_the_range() -> None:
     listed = [Release("v3.0.0", prerelease=True), *releases("v1.9.9", "v2.0.0-rc.1", "v1.10.0", "x")]
     found = newest(source_of(), listed)
     assert found is not None
-    assert found.tag == "v1.10.0"
+    assert found.release.tag == "v1.10.0"
     found = newest(source_of(versions="~1.9", prereleases="true"), listed)
     assert found is not None
-    assert found.tag == "v1.9.9"
+    assert found.release.tag == "v1.9.9"
     assert newest(source_of(versions='">=4"'), listed) is None
     assert newest(source_of(), []) is None
 
@@ -173,5 +195,5 @@ def test_new_versions_are_written_as_the_old_ones(tag: str, current: str, prefix
 
 def test_items_keep_the_release_they_are_made_of() -> None:
     release = Release("v1.0.0", "notes")
-    assert item_of(source_of(), release).release is release
+    assert item(source_of(), release).release is release
     assert replace(release, notes=None).notes is None

@@ -22,7 +22,7 @@ LOCATIONS: dict[str, tuple[Location, bool]] = {
 
 
 def _repositories(token: str | None = "ghs_secret") -> Repositories:
-    return Repositories(OURS, token, Path("/cache"), Path("/base"), lambda _text: None)
+    return Repositories(OURS, token, Path("/cache"), lambda _text: None)
 
 
 @pytest.mark.parametrize("name", LOCATIONS)
