@@ -7,8 +7,11 @@ program for ever. Here a connection that is in use when its exchange's time is o
 from __future__ import annotations
 
 import contextlib
+import logging
+import re
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
@@ -23,6 +26,9 @@ from chart_releaser.location import is_loopback
 
 _CHUNK = 64 * 1024
 _MAX_HOPS = 10
+_SHOWN_PARAMETERS = re.compile(r"(?:^|(?<=&))(?:page|per_page)=[0-9]+(?=&|$)")
+"""What the log shows of a query: the rest may be a signature that lets anybody read what it is for."""
+_log = logging.getLogger(__name__)
 
 
 class TooLargeError(requests.RequestException):
@@ -175,6 +181,17 @@ class _Session(requests.Session):
             prepared_request.headers.pop("Authorization", None)
 
 
+def _shown(request: requests.PreparedRequest) -> str:
+    """Return method and address of a request for the log, without what may be secret in the address."""
+    parts = urlsplit(str(request.url))
+    query = "&".join(_SHOWN_PARAMETERS.findall(parts.query))
+    return f"{request.method} {parts.netloc.rpartition('@')[2]}{parts.path}{query and f'?{query}'}"
+
+
+def _since(began: float) -> int:
+    return round((time.monotonic() - began) * 1000)
+
+
 class _Guarded(HTTPConnection):
     """A connection that tells the exchange that it is used by, and can be shut down from another thread."""
 
@@ -237,6 +254,28 @@ _POOLS = {"http": _Pool, "https": _TlsPool}
 
 class _Adapter(HTTPAdapter):
     """Makes guarded connections; through a SOCKS proxy, whose pools are its own, each wait alone is bounded."""
+
+    def send(self, request: requests.PreparedRequest, *arguments: Any, **options: Any) -> requests.Response:
+        """As inherited; each request is logged."""
+        if not _log.isEnabledFor(logging.DEBUG):
+            return super().send(request, *arguments, **options)
+        began = time.monotonic()
+        try:
+            answer = super().send(request, *arguments, **options)
+        except Exception as error:
+            _log.debug("%s: no answer, %s, %d ms", _shown(request), type(error).__name__, _since(began))
+            raise
+        close = answer.close
+
+        def close_and_log() -> None:
+            answer.close = close  # type: ignore[method-assign]
+            close()
+            size, left = answer.raw.tell(), answer.headers.get("x-ratelimit-remaining", "")
+            limit = f", {left} requests left" if left.isdigit() else ""
+            _log.debug("%s: %d, %d ms, %d bytes%s", _shown(request), answer.status_code, _since(began), size, limit)
+
+        answer.close = close_and_log  # type: ignore[method-assign] # only then is it known how long the answer was
+        return answer
 
     def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
         """As inherited."""

@@ -46,7 +46,12 @@ ConfigOption = Annotated[
 SourceOption = Annotated[
     list[str] | None, typer.Option("--source", "-s", metavar="NAME", help="Only this source; repeatable.")
 ]
-VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Say more.")]
+VerboseOption = Annotated[
+    int,
+    typer.Option(
+        "--verbose", "-v", count=True, show_default=False, help="Say more; twice: each request and git command, too."
+    ),
+]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Say only what went wrong.")]
 JobsOption = Annotated[
     int, typer.Option("--jobs", "-j", metavar="N", min=1, max=64, help="Repositories worked on at a time.")
@@ -86,7 +91,7 @@ def update(
         str, typer.Option("--max-wait", metavar="TIME", help="Longest wait for a rate limit: 90s, 5m, 1h.")
     ] = "5m",
     json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
-    verbose: VerboseOption = False,
+    verbose: VerboseOption = 0,
     quiet: QuietOption = False,
     jobs: JobsOption = _THREADS,
     cache_dir: CacheOption = None,
@@ -120,7 +125,7 @@ def export(
     old_target_dir: Annotated[str | None, typer.Option("--targetDir", hidden=True)] = None,
     packaged: Annotated[bool, typer.Option("--packaged", help="Write tgz files instead of directories.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace charts that were changed by hand, too.")] = False,
-    verbose: VerboseOption = False,
+    verbose: VerboseOption = 0,
     quiet: QuietOption = False,
     jobs: JobsOption = _THREADS,
     cache_dir: CacheOption = None,
@@ -150,7 +155,7 @@ def fetch_latest_versions(
     source: SourceOption = None,
     dry_run: DryRunOption = False,
     check: Annotated[bool, typer.Option("--check", help="Write nothing; exit 1 if anything would change.")] = False,
-    verbose: VerboseOption = False,
+    verbose: VerboseOption = 0,
     quiet: QuietOption = False,
     jobs: JobsOption = _THREADS,
     cache_dir: CacheOption = None,
@@ -187,7 +192,7 @@ def verify(
         typer.Option("--adopt", metavar="NAME", help="Let --repair list this chart, too; repeatable, * is all."),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
-    verbose: VerboseOption = False,
+    verbose: VerboseOption = 0,
     quiet: QuietOption = False,
     jobs: JobsOption = _THREADS,
     cache_dir: CacheOption = None,
@@ -223,10 +228,16 @@ def schema() -> None:
         console.result(line)
 
 
-def _console(context: typer.Context, verbose: bool, quiet: bool) -> Console:
+def _console(context: typer.Context, verbose: int, quiet: bool) -> Console:
+    """Return the console of a command; what `-vv` asks for is shown until the command ends."""
     if verbose and quiet:
         raise UsageError("--verbose and --quiet exclude each other; give one of them")
-    return Console(verbosity=1 if verbose else -1 if quiet else 0, secrets=context.obj.all)
+    console = Console(verbosity=1 if verbose else -1 if quiet else 0, secrets=context.obj.all)
+    if verbose > 1:
+        from chart_releaser.cli.logs import logs_shown
+
+        context.with_resource(logs_shown(console))
+    return console
 
 
 def _exit(report: UpdateReport) -> None:

@@ -7,14 +7,16 @@ import hashlib
 import os
 import re
 import select
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from chart_releaser.errors import UpstreamError
 from chart_releaser.git.objectformat import MissingObjectError, ObjectTooLargeError
-from chart_releaser.git.run import Drain, Git, bare_view, reason, stop
+from chart_releaser.git.run import Drain, Git, bare_view, log_end, reason, stop
 
+_COMMAND = ("cat-file", "--batch-command")
 _HEADER = re.compile(rb"([0-9a-f]+) (blob|tree|commit|tag) ([0-9]+)\n")
 _OID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _CHUNK = 1 << 20
@@ -34,13 +36,15 @@ class Objects:
     """The objects of one repository. Not for several threads."""
 
     def __init__(self, git: Git, title: str) -> None:
-        self._process: Any = git.start("cat-file", "--batch-command")
+        self._began = time.monotonic()
+        self._process: Any = git.start(*_COMMAND)
         self._questions, self._answers = self._process.stdin, _Answers(self._process.stdout.fileno())
         self._stderr = Drain(self._process.stderr, 1 << 14)
         self._title = title
 
     def close(self) -> None:
         stop(self._process)
+        log_end(_COMMAND, self._began, self._process.proc.returncode, self._answers.bytes)
 
     def __call__(self, oid: str, limit: int, /) -> tuple[str, bytes]:
         """Return type and content of the object `oid`, whose hash was checked.
@@ -128,6 +132,8 @@ class _Answers:
         self._poll = select.poll()
         self._poll.register(descriptor, select.POLLIN)
         self._waiting, self._at = b"", 0
+        self.bytes = 0
+        """How many have come so far."""
 
     def line(self) -> bytes:
         """Return the next line, or what there is of one that is too long for an answer's first."""
@@ -151,6 +157,7 @@ class _Answers:
         if not self._poll.poll(_ANSWER_SECONDS * 1000):
             raise TimeoutError
         data = os.read(self._descriptor, _PIPE)
+        self.bytes += len(data)
         self._waiting = self._waiting[self._at :] + data
         self._at = 0
         return bool(data)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import functools
+import logging
 import os
 import re
 import subprocess
@@ -49,6 +50,9 @@ _FIXED = (
     "http.lowSpeedLimit=1000",
     "http.lowSpeedTime=60",
 )
+
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -109,13 +113,16 @@ class Git:
         `timeout` seconds, or when `growth`, asked twice a second, says that too much was written; the result's stderr
         then says so. Raises UpstreamError if git can't be run at all.
         """
+        began = time.monotonic()
         with temporary_file(stdin) as given:
             process = self._start(command, given, config, asks=asks)
             watch = _Watch(process)
             try:
-                return watch.result(timeout, growth)
+                result = watch.result(timeout, growth)
             finally:
                 stop(process)
+        log_end(command, began, result.status, len(result.stdout), config)
+        return result
 
     def start(self, *command: str) -> Any:
         """Start `git <command>` with pipes for its standard streams and return the process; end it with `stop`."""
@@ -166,6 +173,19 @@ class Git:
         if not asks:
             given["GIT_ASKPASS"] = ""  # not even the program of core.askPass or SSH_ASKPASS
         return given | _more_config(os.environ, config)
+
+
+def log_end(
+    command: Sequence[str], began: float, status: int | None, size: int, config: Sequence[tuple[str, str]] = ()
+) -> None:
+    """Log a git command that began at `began` by the monotonic clock, and whose output had `size` bytes.
+
+    Of its `config` only the address of the remote is shown, without a login in it.
+    """
+    if _log.isEnabledFor(logging.DEBUG):
+        urls = [f" ({value})" for key, value in config if re.fullmatch(r"remote\..*\.url", key)]
+        shown = _without_logins(" ".join(command) + "".join(urls))
+        _log.debug("git %s: %s, %d ms, %d bytes", shown, status, round((time.monotonic() - began) * 1000), size)
 
 
 def _limit() -> tuple[str, ...]:
@@ -247,17 +267,25 @@ def require_git() -> None:
 
 @functools.cache
 def _require_git() -> None:
+    text = git_version()
+    found = re.search(r"(\d+)\.(\d+)", text)
+    if found is None or (int(found[1]), int(found[2])) < OLDEST:
+        raise UpstreamError(f"{text} is too old: install git {OLDEST[0]}.{OLDEST[1]} or newer")
+
+
+def git_version() -> str:
+    """Return what the git program calls itself: `git version 2.39.5`. Raises UpstreamError if there is none."""
     try:
         import git
     except ImportError as error:  # what GitPython raises when it finds no program
         raise UpstreamError(_NO_GIT) from error
+    began = time.monotonic()
     try:
-        text = git.Git("/").execute([git.Git.GIT_PYTHON_GIT_EXECUTABLE, "version"])
+        text = str(git.Git("/").execute([git.Git.GIT_PYTHON_GIT_EXECUTABLE, "version"]))
     except (git.exc.CommandError, OSError) as error:
         raise UpstreamError(_NO_GIT) from error
-    found = re.search(r"(\d+)\.(\d+)", str(text))
-    if found is None or (int(found[1]), int(found[2])) < OLDEST:
-        raise UpstreamError(f"{text!s} is too old: install git {OLDEST[0]}.{OLDEST[1]} or newer")
+    log_end(["version"], began, 0, len(text))
+    return text
 
 
 def _more_config(environ: Mapping[str, str], config: Sequence[tuple[str, str]]) -> dict[str, str]:
@@ -275,13 +303,17 @@ def reason(stderr: str, secrets: Sequence[str] = ()) -> str:
     """Return why git failed in one printable line without secrets: the server's word, or git's last fatal line."""
     for secret in secrets:
         stderr = stderr.replace(secret, "***")
-    stderr = re.sub(r"(\w://)[^/\s@]+@", r"\1", stderr)
+    stderr = _without_logins(stderr)
     lines = ["".join(char if char.isprintable() else " " for char in line).strip() for line in stderr.splitlines()]
     for wanted in (r"remote: (?:fatal|error): ", "fatal: ", "error: ", "(?:ssh|remote): ?", ""):
         for line in reversed(lines):
             if (found := re.match(wanted, line)) and len(line) > found.end():
                 return line[found.end() :][:300].rstrip(". ")
     return "git gave no reason"
+
+
+def _without_logins(text: str) -> str:
+    return re.sub(r"(\w://)[^/\s@]+@", r"\1", text)
 
 
 @contextlib.contextmanager

@@ -97,7 +97,10 @@ class TlsConnection(_Exchanged, HTTPSRequestsConnectionClass):
     protocol = "https"
 
 
-Requester.injectLogger(logging.getLogger(__name__))  # PyGithub's own writes to stderr what is nobody's concern
+# PyGithub would log headers and bodies; what can be shown of a request is logged where it is sent.
+_silent = logging.Logger("PyGithub")
+_silent.addHandler(logging.NullHandler())
+Requester.injectLogger(_silent)
 Requester.injectConnectionClasses(PlainConnection, TlsConnection)
 
 
