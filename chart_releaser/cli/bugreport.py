@@ -5,12 +5,14 @@ from __future__ import annotations
 import platform
 import re
 import traceback
+from importlib import metadata
 from pathlib import Path
 
 from chart_releaser import __version__
 
 _FRAMES = 8
 _LONGEST = 300
+_LIBRARIES = ("typer", "pydantic", "requests", "urllib3", "PyGithub", "GitPython", "PyYAML", "semver", "Jinja2")
 _ADDRESS = re.compile(r"\w[\w+.-]*://[^\s'\"]+|[\w.+-]+@[\w.-]+(?::[^\s'\"]*)?")
 _PATH = re.compile(r"(?<![\w.<])(?:~|\.{0,2})/[^\s'\":,;)\]]+|[A-Za-z]:\\[^\s'\"]+")
 
@@ -20,13 +22,41 @@ def bug_report(error: BaseException, command: str) -> list[str]:
 
     Addresses and paths are left out of the error's text: they tell of the user and say little of the bug.
     """
-    text = " ".join(str(error).split())
-    for pattern, word in ((_ADDRESS, "<address>"), (_PATH, "<path>")):
-        text = pattern.sub(word, text)
     frames = traceback.extract_tb(error.__traceback__)[-_FRAMES:]
     return [
-        f"chart-releaser {__version__}, Python {platform.python_version()}, {platform.system()}",
+        f"chart-releaser {__version__}, Python {platform.python_version()}, {_platform()}, {_git()}",
+        ", ".join(f"{name} {_version(name)}" for name in _LIBRARIES),
         f"command: {command}",
-        f"{type(error).__name__}: {text[:_LONGEST]}",
+        f"{type(error).__name__}: {_anonymous(str(error))[:_LONGEST]}",
         *(f"  at {Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in frames),
     ]
+
+
+def _anonymous(text: str) -> str:
+    """Return `text` in one line, without addresses and paths."""
+    text = " ".join(text.split())
+    for pattern, word in ((_ADDRESS, "<address>"), (_PATH, "<path>")):
+        text = pattern.sub(word, text)
+    return text
+
+
+def _platform() -> str:
+    """The system and its kind of processor; its release may be a name that somebody gave it."""
+    return " ".join(filter(None, (platform.system(), platform.machine(), *platform.libc_ver())))
+
+
+def _git() -> str:
+    try:
+        from chart_releaser.git.run import git_version
+
+        found = re.match(r"git version [0-9][\w.]{0,40}", git_version())
+    except Exception:  # the bug may be there; the report has to come all the same
+        found = None
+    return "no git" if found is None else found[0].replace(" version", "")
+
+
+def _version(library: str) -> str:
+    try:
+        return metadata.version(library)
+    except Exception:
+        return "is missing"

@@ -245,8 +245,9 @@ def test_a_bug_gives_a_short_report_with_nothing_of_the_users(
     assert ran.code == 70
     assert ran.out == ""
     assert ran.messages[0] == "error: this is a bug in chart-releaser; please report it with these lines:"
-    assert ran.messages[2] == "command: update"
-    assert ran.messages[3] == "RuntimeError: no <path> in *** at <address> <path>"
+    assert re.search(r", git \d+\.\d+", ran.messages[1])
+    assert ran.messages[3] == "command: update"
+    assert ran.messages[4] == "RuntimeError: no <path> in *** at <address> <path>"
     assert re.fullmatch(r"  at test_runs\.py:\d+ broken", ran.messages[-1])
     assert len(ran.messages) < 14
     assert str(tmp_path) not in ran.err
