@@ -22,7 +22,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.util import Retry
 
-from chart_releaser.location import is_loopback
+from chart_releaser.location import is_loopback, same_origin
 
 _CHUNK = 64 * 1024
 _MAX_HOPS = 10
@@ -170,14 +170,14 @@ class _Session(requests.Session):
 
         Raises requests.exceptions.InvalidSchema.
         """
-        before, after = urlsplit(response.request.url), urlsplit(prepared_request.url)
-        same = (before.scheme, before.netloc) == (after.scheme, after.netloc)
-        if after.scheme != "https" and not same and not is_loopback(after.hostname or ""):
+        before, url = response.request.url, prepared_request.url
+        after = urlsplit(url)
+        if after.scheme != "https" and not same_origin(url, before) and not is_loopback(after.hostname or ""):
             raise requests.exceptions.InvalidSchema(
                 f"redirected to {after.scheme}://{after.netloc}, which is not secure"
             )
         strips: Any = self.should_strip_auth
-        if strips(response.request.url, prepared_request.url):
+        if strips(before, url):
             prepared_request.headers.pop("Authorization", None)
 
 

@@ -46,10 +46,12 @@ class Server:
 
     def owns(self, url: str) -> bool:
         """Whether `url` is on this very server or its API: scheme, host and port. A token may go nowhere else."""
-        try:
-            return _origin(urlsplit(url)) in {_origin(urlsplit(self.url)), _origin(urlsplit(self.api_url))}
-        except ValueError:
-            return False
+        return same_origin(url, self.url) or same_origin(url, self.api_url)
+
+    def takes_uploads(self, url: str) -> bool:
+        """Whether `url` is on this server or, where the API is at api.X, at uploads.X, as GitHub has it."""
+        scheme, _, rest = self.api_url.partition("://api.")
+        return self.owns(url) or (bool(rest) and same_origin(url, f"{scheme}://uploads.{rest}"))
 
 
 @dataclass(frozen=True)
@@ -111,6 +113,14 @@ def is_loopback(host: str) -> bool:
         return True
     try:
         return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
+def same_origin(url: str, other: str) -> bool:
+    """Whether two addresses have the same scheme, host and port; False where one of them can't be read."""
+    try:
+        return _origin(urlsplit(url)) == _origin(urlsplit(other))
     except ValueError:
         return False
 
@@ -191,9 +201,9 @@ def _from_url(repo: str, scheme: str, server: Server) -> Location:
             raise ValueError(f"{repo!r} names no repository; write ssh://user@host/path/to/repository.git")
         return GitRepository(repo.rstrip("/"))
     for candidate in (server, Server()):
-        known = urlsplit(candidate.url)
-        if _origin(url) == _origin(known) and url.path.startswith(f"{known.path}/"):
-            return _from_path(repo, url.path.removeprefix(known.path), candidate)
+        prefix = urlsplit(candidate.url).path
+        if same_origin(repo, candidate.url) and url.path.startswith(f"{prefix}/"):
+            return _from_path(repo, url.path.removeprefix(prefix), candidate)
     if scheme == "https" and host == "www.github.com":
         return _from_path(repo, url.path, server if server.host == "github.com" else Server())
     if scheme == "http" and not is_loopback(host):

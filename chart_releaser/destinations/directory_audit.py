@@ -15,6 +15,7 @@ from chart_releaser.destinations.directory import INDEX, Directory, read_all
 from chart_releaser.destinations.findings import Stored
 from chart_releaser.errors import BrokenIndexError, DestinationError, DestinationUnusableError
 from chart_releaser.index.index import Index
+from chart_releaser.location import same_origin
 
 if TYPE_CHECKING:
     from chart_releaser.destinations.downloads import Downloads
@@ -133,6 +134,6 @@ class AuditableDirectory(Directory):
             base, full = urlsplit(self._base), urlsplit(urljoin(self._base, url))
         except ValueError:
             return None
-        if (full.scheme, full.netloc) != (base.scheme, base.netloc) or not full.path.startswith(base.path):
+        if not same_origin(full.geturl(), self._base) or not full.path.startswith(base.path):
             return None
         return posixpath.normpath(unquote(full.path[len(base.path) :]))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import threading
 from urllib.parse import urljoin, urlsplit
 
@@ -11,6 +10,7 @@ from urllib3.util import Retry
 
 from chart_releaser import __version__, exchange
 from chart_releaser.errors import DestinationError
+from chart_releaser.location import Server, is_loopback
 
 MAX_BYTES = 200 * 1024 * 1024
 _TIMEOUT_SECONDS = 30
@@ -24,9 +24,9 @@ _GZIP = b"\x1f\x8b"
 class Downloads:
     """Fetches public packages; safe to use from several threads, each of which keeps its connections."""
 
-    def __init__(self, http_server: str = "") -> None:
-        """`http_server`: the server (`host:port`) that may be asked by plain http, besides loopback."""
-        self._http_server = http_server
+    def __init__(self, server: Server | None = None) -> None:
+        """`server` is the GitHub server, which may be asked by plain http if that is its address, as loopback may."""
+        self._server = server
         self._local = threading.local()
         self._failures: dict[str, int] = {}
         self._reached: set[str] = set()
@@ -68,10 +68,8 @@ class Downloads:
 
     def _check(self, url: str) -> None:
         parts = urlsplit(url)
-        allowed = parts.scheme == "https" or (
-            parts.scheme == "http" and (parts.netloc == self._http_server or _is_loopback(parts.hostname or ""))
-        )
-        if not allowed:
+        is_ours = self._server is not None and self._server.owns(url)
+        if parts.scheme != "https" and not (parts.scheme == "http" and (is_ours or is_loopback(parts.hostname or ""))):
             raise DestinationError(f"only https is fetched, not {parts.scheme or 'an address without a scheme'}")
 
     def _session(self) -> requests.Session:
@@ -94,12 +92,3 @@ def _read(answer: requests.Response) -> bytes:
         kind = answer.headers.get("content-type") or "no type"
         raise DestinationError(f"what is there is no package ({kind}, {len(data):,} bytes)")
     return data
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

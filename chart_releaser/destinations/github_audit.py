@@ -18,6 +18,7 @@ from chart_releaser.destinations.listed import is_package_label
 from chart_releaser.errors import BrokenIndexError, DestinationError, GitHubError, LostAnswerError
 from chart_releaser.git.branch import Head
 from chart_releaser.index.index import Index
+from chart_releaser.location import same_origin
 
 _DOWNLOAD = re.compile(r"/([^/]+/[^/]+)/releases/download/(.+)/([^/]+)")
 _OURS = "release:"  # in front of a located address: <tag>/<asset>
@@ -30,7 +31,7 @@ class AuditableGitHubPages(GitHubPages):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         """See `GitHubPages`."""
         super().__init__(*arguments, **options)
-        self._downloads = Downloads(urlsplit(self._repository.server.url).netloc)
+        self._downloads = Downloads(self._repository.server)
         self._asking = threading.Lock()
         self._replaces = False
 
@@ -56,7 +57,8 @@ class AuditableGitHubPages(GitHubPages):
             return url
         match = _DOWNLOAD.fullmatch(parts.path.removeprefix(server.path))
         slugs = {self._repository.slug.lower(), self._releases.slug.lower()}
-        if parts.netloc.lower() != server.netloc.lower() or match is None or match[1].lower() not in slugs:
+        is_ours = same_origin(parts._replace(scheme=server.scheme).geturl(), server.geturl())
+        if not is_ours or match is None or match[1].lower() not in slugs:
             return unquote(url)
         return f"{_OURS}{unquote(match[2])}/{unquote(match[3])}"
 
@@ -75,7 +77,7 @@ class AuditableGitHubPages(GitHubPages):
         data = self._downloads.get(url)
         if data is None and stored is not None:
             raise DestinationError("GitHub lists it, but its address answers 404")
-        if data is None and self._private and urlsplit(url).netloc == urlsplit(self._repository.server.url).netloc:
+        if data is None and self._private and self._repository.server.owns(url):
             raise DestinationError("the answer was 404, as for all that is private")
         return data
 

@@ -17,6 +17,7 @@ from chart_releaser.errors import UpstreamError, cache_failed
 from chart_releaser.git.objects import DamagedError
 from chart_releaser.git.refs import parse_refs
 from chart_releaser.git.run import Git, Login, Result, reason, temporary_git_dir
+from chart_releaser.location import same_origin
 
 REMOTE = "chart-releaser"
 """The remote's name in git's configuration; not origin, which the user's own configuration may speak of."""
@@ -125,7 +126,7 @@ class Remote:
             return result
         # The repository has moved: on its server the token may go along, to another it may not.
         new_url = _moved(self._url, self._login)
-        if new_url is not None and _origin(new_url) == _origin(self._login.server_url):
+        if new_url is not None and same_origin(new_url, self._login.server_url):
             self._url = new_url
         else:
             self._login = None
@@ -142,7 +143,7 @@ class Remote:
         if self._settings is None:
             shown = git.run("config", "--null", "--get-regexp", _SETTINGS).stdout.decode("utf-8", "surrogateescape")
             self._settings = [(key, value) for key, _, value in (line.partition("\n") for line in shown.split("\0"))]
-        if _origin(rewritten(self._url, self._settings)) != _origin(self._login.server_url):
+        if not same_origin(rewritten(self._url, self._settings), self._login.server_url):
             return []
         helpers = dict.fromkeys(["credential.helper", *(key for key, _ in self._settings if key.endswith(".helper"))])
         # With an address of its own for pushes, no other one is made for them (pushInsteadOf).
@@ -211,8 +212,3 @@ def rewritten(url: str, settings: Iterable[tuple[str, str]]) -> str:
         if key.startswith("url.") and url.startswith(prefix) and len(prefix) > len(found[1]):
             found = (key.removeprefix("url.").removesuffix(".insteadof"), prefix)
     return found[0] + url[len(found[1]) :]
-
-
-def _origin(url: str) -> tuple[str, str]:
-    parts = urlsplit(url)
-    return parts.scheme, parts.netloc.rpartition("@")[2]

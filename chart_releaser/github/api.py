@@ -18,7 +18,7 @@ from chart_releaser.errors import GitHubError, LostAnswerError
 from chart_releaser.github.http import checked, genuine, message, parsed, session, translated
 from chart_releaser.github.pacing import Pacing, asked_wait
 from chart_releaser.github.responses import Responses
-from chart_releaser.location import Server, is_loopback
+from chart_releaser.location import Server
 
 T = TypeVar("T")
 
@@ -126,7 +126,7 @@ class GitHubApi:
 
     def upload(self, url: str, name: str, data: bytes, content_type: str) -> Any:
         """Return the JSON answer to an upload, sent once, to a release's upload address. Raises as `send`."""
-        if not _takes_uploads(url, self.server.api_url):
+        if not self.server.takes_uploads(url):
             raise GitHubError(
                 f"{urlsplit(self.server.url).netloc} wants uploads at {urlsplit(url).netloc}, which is another server; "
                 "the token was not sent there"
@@ -173,7 +173,7 @@ class GitHubApi:
 
         Raises GitHubError beyond `limit` bytes or on failure, with the answer's status if there was one.
         """
-        ours = self._token if _is_below(url, self.server.api_url) else None
+        ours = self._token if self.server.owns(url) else None
 
         def ask() -> bytes:
             headers = self._headers("application/octet-stream")
@@ -248,19 +248,3 @@ class GitHubApi:
             return None
         headers = {key.lower(): value for key, value in (cause.headers or {}).items()}
         return asked_wait(cause.status, headers, message(cause), time.time())
-
-
-def _is_below(url: str, base: str) -> bool:
-    ours, theirs = urlsplit(base), urlsplit(url)
-    return (ours.scheme, ours.netloc) == (theirs.scheme, theirs.netloc)
-
-
-def _takes_uploads(url: str, api_url: str) -> bool:
-    """Tell whether `url` is of the API's own server: its host, uploads.X beside api.X, or both on loopback."""
-    ours, theirs = urlsplit(api_url), urlsplit(url)
-    hosts = {ours.netloc}
-    if ours.netloc.startswith("api."):
-        hosts.add(f"uploads.{ours.netloc.removeprefix('api.')}")
-    if ours.scheme == theirs.scheme and theirs.netloc in hosts:
-        return True
-    return is_loopback(ours.hostname or "") and is_loopback(theirs.hostname or "")

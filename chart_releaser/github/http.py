@@ -17,7 +17,7 @@ from github.Requester import HTTPRequestsConnectionClass, HTTPSRequestsConnectio
 
 from chart_releaser import exchange
 from chart_releaser.errors import GitHubError, LostAnswerError
-from chart_releaser.location import Server
+from chart_releaser.location import Server, same_origin
 
 _MAX_ANSWER = 64 * 1024 * 1024
 """Bytes of one answer; a page of a hundred releases with the longest notes that GitHub takes has a fifth of that."""
@@ -76,7 +76,7 @@ class _Exchanged:
                 if answer.status_code == 202:  # which PyGithub would wait for without end
                     raise requests.HTTPError("the answer was 202, which is none yet")
                 target = urljoin(url, answer.headers.get("location", ""))
-                if self.verb == "GET" and answer.status_code in (302, 307, 308) and target.startswith(f"{self._site}/"):
+                if self.verb == "GET" and answer.status_code in (302, 307, 308) and same_origin(target, url):
                     url = target
                     continue
                 return _Answer(answer, exchange.read(answer, _MAX_ANSWER))

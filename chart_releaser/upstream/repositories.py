@@ -67,14 +67,13 @@ class Repositories:
             location,
             cache=self.cache,
             seconds=seconds,
-            token=self._token_for(location),
+            token=self._token_for(location.clone_url) if isinstance(location, GitHubRepository) else None,
             on_wait=self.on_wait,
             attempts=self.attempts,
         )
 
-    def _token_for(self, location: Location) -> str | None:
-        ours = isinstance(location, GitHubRepository) and location.server == self.server
-        return self.token if ours else None
+    def _token_for(self, url: str) -> str | None:
+        return self.token if self.server.owns(url) else None
 
     def api(self, server: Server, *, keeps: bool = True) -> GitHubApi:
         """Return this thread's client for `server`: PyGithub's keeps the state of a request in the client.
@@ -86,7 +85,7 @@ class Repositories:
 
         clients: dict[tuple[Server, bool], GitHubApi] = self._local.__dict__.setdefault("clients", {})
         if (server, keeps) not in clients:
-            token = self.token if server == self.server else None
+            token = self._token_for(server.api_url)
             responses = Responses(self.cache / "api") if keeps else None
             clients[server, keeps] = GitHubApi(server, token, self.pacing, responses, self.attempts)
         return clients[server, keeps]

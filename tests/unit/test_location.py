@@ -15,6 +15,7 @@ from chart_releaser.location import (
     check_repository_name,
     is_loopback,
     locate,
+    same_origin,
 )
 
 BASE = Path("/srv/config")
@@ -177,6 +178,41 @@ def test_a_token_goes_to_its_server_alone() -> None:
     ):
         assert not PUBLIC.owns(other)
     assert PRIVATE.host == "ghe.example.com"
+
+
+@pytest.mark.parametrize(
+    ("url", "server", "expected"),
+    [
+        ("https://uploads.github.com/repos/o/r/releases/1/assets", "https://github.com", True),
+        ("https://uploads.acme.ghe.com/repos/o/r/releases/1/assets", "https://acme.ghe.com", True),
+        ("https://git.acme.org/api/uploads/repos/o/r", "https://git.acme.org", True),
+        ("http://127.0.0.1:8080/api/uploads/repos/o/r", "http://127.0.0.1:8080", True),
+        ("http://127.0.0.1:8081/api/uploads/repos/o/r", "http://127.0.0.1:8080", False),
+        ("http://uploads.github.com/repos/o/r/releases/1/assets", "https://github.com", False),
+        ("https://uploads.github.com.evil.org/repos/o/r", "https://github.com", False),
+        ("https://uploads.git.acme.org/repos/o/r", "https://git.acme.org", False),
+        ("https://git.acme.org:8443/api/uploads/repos/o/r", "https://git.acme.org", False),
+    ],
+)
+def test_the_token_goes_with_uploads_to_its_own_server_only(url: str, server: str, expected: bool) -> None:
+    assert Server.from_environ({"GITHUB_SERVER_URL": server}).takes_uploads(url) is expected
+
+
+@pytest.mark.parametrize(
+    ("url", "other", "expected"),
+    [
+        ("https://a.example/x", "https://A.example:443/y", True),
+        ("https://user@a.example/x", "https://a.example./y", True),
+        ("https://a.example/x", "http://a.example/x", False),
+        ("https://a.example/x", "https://a.example:8443/x", False),
+        ("https://a.example@evil.example/x", "https://a.example/x", False),
+        ("git@a.example:x", "https://a.example/x", False),
+        ("https://[::1", "https://[::1", False),
+    ],
+)
+def test_same_origin(url: str, other: str, expected: bool) -> None:
+    assert same_origin(url, other) is expected
+    assert same_origin(other, url) is expected
 
 
 @pytest.mark.parametrize("host", ["localhost", "LOCALHOST.", "127.0.0.1", "127.9.9.9", "::1", "[::1]", "x.localhost"])
