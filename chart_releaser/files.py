@@ -1,21 +1,25 @@
-"""Files in places where somebody else may have had a hand: no link is followed, nothing but regular files is read."""
+"""Files that others may touch, too: locks, writes in one step, and reading nothing but regular files, by no link."""
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
 import errno
+import fcntl
 import os
+import re
 import secrets
 import shutil
 import stat
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_POLL_SECONDS = 0.05
 _RENAME_EXCHANGE = 2
 _AT_FDCWD = -100
 # What open(2) says of a link and of a socket.
@@ -60,18 +64,78 @@ def read_regular(path: Path, limit: int) -> bytes:
         return data
 
 
-def write_private(path: Path, data: bytes) -> None:
-    """Put a file with `data` at `path` that is this user's alone, in one step. Raises OSError; then nothing is left."""
-    staged = path.with_name(f"{path.name}.{secrets.token_hex(8)}.new")
-    handle = os.open(staged, _CREATE, 0o600)
+def lock_directory(directory: int, seconds: float) -> None:
+    """Take the lock on an open directory: flock(2), released when the descriptor is closed or its process ends.
+
+    Raises TimeoutError if somebody else still has it after `seconds`, OSError where there are no locks.
+    """
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            return fcntl.flock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            if time.monotonic() >= end:
+                raise TimeoutError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT)) from error
+        time.sleep(_POLL_SECONDS)
+
+
+def write_staged(
+    path: Path,
+    data: bytes,
+    *,
+    prefix: str | None = None,
+    directory: int | None = None,
+    mode: int = 0o666,
+    chmod: int | None = None,
+    sync: bool = True,
+    is_wanted: Callable[[], bool] = lambda: True,
+) -> bool:
+    """Put a file with `data` at `path` in one step; a link there is replaced, what it leads to is left alone.
+
+    The data is written to a temporary file beside it, whose name begins with `prefix`, by default `staged_prefix`'s.
+    `path` is relative to the open `directory`, if one is given. The file gets `mode` as far as the umask allows, or
+    exactly `chmod`. With `sync` the data is on the disk before the file gets its name. `is_wanted` is asked last; if it
+    says no, nothing happens, and False is returned. Raises OSError; then, too, nothing is left behind.
+    """
+    prefix = staged_prefix(path.name) if prefix is None else prefix
+    staged = path.with_name(f"{prefix}{secrets.token_hex(8)}.tmp")
+    handle = os.open(staged, _CREATE, mode if chmod is None else 0o600, dir_fd=directory)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
-        staged.replace(path)
+            file.flush()
+            if chmod is not None:
+                os.fchmod(handle, chmod)
+            if sync:
+                os.fsync(handle)
+        is_done = is_wanted()
+        if is_done:
+            os.replace(staged, path, src_dir_fd=directory, dst_dir_fd=directory)
     except BaseException:
         with contextlib.suppress(OSError):
-            staged.unlink()
+            os.unlink(staged, dir_fd=directory)
         raise
+    if not is_done:
+        os.unlink(staged, dir_fd=directory)
+    return is_done
+
+
+def staged_prefix(name: str) -> str:
+    """Return how the names of the temporary files for a file called `name` begin."""
+    return f".{name}.chart-releaser-"
+
+
+def remove_staged(directory: int, prefix: str) -> None:
+    """Remove the temporary files that killed writers left; for who holds the lock on `directory`. Raises OSError."""
+    leftover = re.compile(rf"{re.escape(prefix)}[0-9a-f]{{16}}\.tmp")
+    for name in os.listdir(directory):
+        if leftover.fullmatch(name):
+            os.unlink(name, dir_fd=directory)
+
+
+def write_private(path: Path, data: bytes) -> None:
+    """Put a file that only this user can read at `path`, as `write_staged` does, not waiting for the disk."""
+    write_staged(path, data, mode=0o600, sync=False)
 
 
 def remove(path: Path) -> None:

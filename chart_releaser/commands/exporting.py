@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import json
 import os
 import shutil
 import stat
 import tempfile
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +16,7 @@ from types import TracebackType
 from typing import Literal
 
 from chart_releaser.errors import ChartReleaserError, UsageError, run_again
-from chart_releaser.files import IrregularError, TooLargeError, exchange, read_regular
+from chart_releaser.files import IrregularError, TooLargeError, exchange, lock_directory, read_regular, write_staged
 
 STATE_FILE = ".chart-releaser.json"
 _LOCK_SECONDS = 120
@@ -106,7 +104,7 @@ class ExportDirectory:
                 return "unchanged"
             self._check_edited(target, filename, present)
             self._begin(filename, wanted)
-            self._replace_file(target, data)
+            write_staged(target, data, prefix=_STAGE_PREFIX)
         except OSError as error:
             raise _failed(target, error) from error
         self._settle(filename, wanted)
@@ -118,7 +116,7 @@ class ExportDirectory:
             record["begun"] = dict(sorted(self._begun.items()))
         text = json.dumps(record, indent=1) + "\n"
         if (self._digests or self._begun) and text != self._before:
-            self._replace_file(self.path / STATE_FILE, text.encode())
+            write_staged(self.path / STATE_FILE, text.encode(), prefix=_STAGE_PREFIX)
             self._before = text
 
     def _begin(self, name: str, digest: str) -> None:
@@ -175,19 +173,15 @@ class ExportDirectory:
 
     def _take_lock(self) -> None:
         handle = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
-        end = time.monotonic() + _LOCK_SECONDS
-        while True:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                if time.monotonic() > end:
-                    os.close(handle)
-                    raise ExportError(
-                        f"another run has been writing to {self.path} for {_LOCK_SECONDS} seconds; end it or try again"
-                    ) from error
-                time.sleep(0.05)
-            else:
-                break
+        try:
+            lock_directory(handle, _LOCK_SECONDS)
+        except BaseException as error:
+            os.close(handle)
+            if not isinstance(error, TimeoutError):
+                raise
+            raise ExportError(
+                f"another run has been writing to {self.path} for {_LOCK_SECONDS} seconds; end it or try again"
+            ) from error
         self._lock = handle
 
     def _unlock(self) -> None:
@@ -215,29 +209,10 @@ class ExportDirectory:
         finally:
             shutil.rmtree(stage, ignore_errors=True)
 
-    def _replace_file(self, target: Path, data: bytes) -> None:
-        handle, name = tempfile.mkstemp(prefix=_STAGE_PREFIX, suffix=".tmp", dir=self.path)
-        staged = Path(name)
-        try:
-            with os.fdopen(handle, "wb") as stream:
-                stream.write(data)
-                stream.flush()
-                os.fsync(stream.fileno())
-            staged.chmod(0o666 & ~_umask())
-            staged.replace(target)
-        finally:
-            staged.unlink(missing_ok=True)
-
 
 def _failed(path: Path, error: OSError) -> ExportError:
     what = f"{path} can't be written: {error.strerror or error}"
     return ExportError(f"{what}; what was there is unchanged, {run_again(error)}")
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def _write(directory: Path, files: Sequence[tuple[str, bytes]]) -> None:

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import difflib
-import fcntl
 import os
-import re
-import tempfile
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from chart_releaser.errors import ChartReleaserError, ConfigError, run_again
+from chart_releaser.files import lock_directory, remove_staged, staged_prefix, write_staged
 
 _LOCK_SECONDS = 10
 
@@ -62,61 +59,27 @@ def _changed(target: Path, before: str, text: str) -> str | None:
     """Replace the text `before` of a file; where it has another one by now leave it, and return that."""
     if text == before:
         return None
-    prefix, suffix = _affixes(target)
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=prefix, suffix=suffix)
-    staged = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(text.encode())
-            stream.flush()
-            os.fsync(stream.fileno())
-        staged.chmod(target.stat().st_mode & 0o7777)
+    present = before
+
+    def is_unchanged() -> bool:
+        nonlocal present
         present = read_config(target)
-        if present != before:
-            return present
-        staged.replace(target)
-    finally:
-        staged.unlink(missing_ok=True)
-    return None
+        return present == before
+
+    mode = target.stat().st_mode & 0o7777
+    return None if write_staged(target, text.encode(), chmod=mode, is_wanted=is_unchanged) else present
 
 
 @contextmanager
 def _turn(target: Path) -> Iterator[None]:
     """Wait until no other run is writing the file, then clear away what killed ones left.
 
-    The lock is on its directory, and goes with the process that holds it. Where there are no locks it does without.
+    The lock is on its directory. Where there are no locks, or somebody else keeps it, it does without.
     """
-    directory = None
-    with suppress(OSError):
-        directory = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        if directory is not None and _locked(directory):
-            prefix, suffix = _affixes(target)
-            leftover = re.compile(rf"{re.escape(prefix)}\w+{re.escape(suffix)}")
-            for name in os.listdir(directory):  # noqa: PTH208 - by descriptor
-                if leftover.fullmatch(name):
-                    with suppress(OSError):
-                        os.unlink(name, dir_fd=directory)
+    with ExitStack() as stack:
+        with suppress(OSError):
+            directory = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            stack.callback(os.close, directory)
+            lock_directory(directory, _LOCK_SECONDS)
+            remove_staged(directory, staged_prefix(target.name))
         yield
-    finally:
-        if directory is not None:
-            os.close(directory)
-
-
-def _locked(directory: int) -> bool:
-    end = time.monotonic() + _LOCK_SECONDS
-    while time.monotonic() < end:
-        try:
-            fcntl.flock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            time.sleep(0.02)
-        except OSError:
-            return False
-        else:
-            return True
-    return False
-
-
-def _affixes(target: Path) -> tuple[str, str]:
-    """Return how the name of a temporary file of ours beside it begins and ends."""
-    return f".{target.name}.chart-releaser-", ".tmp"

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import hashlib
 import os
 import re
-import secrets
 import stat
-import time
 import urllib.parse
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -25,6 +22,7 @@ from chart_releaser.errors import (
     DestinationUnusableError,
     run_again,
 )
+from chart_releaser.files import lock_directory, remove_staged, write_staged
 from chart_releaser.index.index import Index, entry
 
 INDEX = "index.yaml"
@@ -32,7 +30,8 @@ PAGE = "index.html"
 LOCK_SECONDS = 120
 """How long to wait for another run; one holds the lock only while it writes a file."""
 
-_TEMPORARY = re.compile(r"\.chart-releaser-[0-9a-f]{16}\.tmp")
+_STAGED = ".chart-releaser-"
+"""How the names of temporary files begin."""
 _FILENAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*\.tgz")
 
 
@@ -227,24 +226,18 @@ class Directory:
             with self._explained(self._path):
                 self._lock(directory)
                 # Temporary files exist only while their writer holds the lock: these are of runs that were killed.
-                for name in os.listdir(directory):  # noqa: PTH208 - by descriptor
-                    if _TEMPORARY.fullmatch(name):
-                        os.unlink(name, dir_fd=directory)
+                remove_staged(directory, _STAGED)
             yield directory
         finally:
             os.close(directory)
 
     def _lock(self, directory: int) -> None:
-        end = time.monotonic() + LOCK_SECONDS
-        while True:
-            try:
-                return fcntl.flock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                if time.monotonic() > end:
-                    raise DestinationError(
-                        f"{self._path}: locked by another run for {LOCK_SECONDS} seconds; run again when it is done"
-                    ) from error
-            time.sleep(0.05)
+        try:
+            lock_directory(directory, LOCK_SECONDS)
+        except TimeoutError as error:
+            raise DestinationError(
+                f"{self._path}: locked by another run for {LOCK_SECONDS} seconds; run again when it is done"
+            ) from error
 
     def _write_page(self, directory: int, index_text: str) -> None:
         if self._page is None:
@@ -257,19 +250,8 @@ class Directory:
 
     def _write(self, directory: int, name: str, data: bytes) -> None:
         """Give a file its new content, all of it at once."""
-        temporary = f".chart-releaser-{secrets.token_hex(8)}.tmp"
         with self._explained(self._path / name):
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-            try:
-                with os.fdopen(os.open(temporary, flags, 0o644, dir_fd=directory), "wb") as file:
-                    file.write(data)
-                    file.flush()
-                    os.fsync(file.fileno())
-                os.replace(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
-            except BaseException:
-                with suppress(OSError):
-                    os.unlink(temporary, dir_fd=directory)
-                raise
+            write_staged(Path(name), data, prefix=_STAGED, directory=directory, mode=0o644)
 
     def _sync(self, directory: int) -> None:
         with self._explained(self._path):

@@ -28,7 +28,7 @@ _KEY_BYTES = 32
 _KEY = "key"
 _ANSWER = re.compile(r"answer-[0-9a-f]{64}\.json")
 # What a killed run left behind, and what earlier versions wrote: their names depended on the token.
-_STAGED = re.compile(r"(?:answer-[0-9a-f]{64}\.json|key)\.[0-9a-f]{16}\.new")
+_STAGED = re.compile(r"\.(?:answer-[0-9a-f]{64}\.json|key)\.chart-releaser-[0-9a-f]{16}\.tmp")
 _FORMER = re.compile(r"[0-9a-f]{64}\.json(?:\.[0-9a-f]{16}\.new)?")
 # What of an answer's headers is used: https://docs.github.com/rest/using-the-rest-api/using-pagination-in-the-rest-api
 _HEADERS = ("link",)

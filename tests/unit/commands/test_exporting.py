@@ -182,15 +182,15 @@ def test_a_target_below_a_file(tmp_path: Path) -> None:
         export(tmp_path / "file/charts")
 
 
-@pytest.mark.parametrize("function", ["mkdtemp", "mkstemp"])
+@pytest.mark.parametrize("function", ["tempfile.mkdtemp", "os.fsync", "os.replace"])
 @pytest.mark.parametrize("reason", [errno.EACCES, errno.ENOSPC])
 def test_what_cannot_be_written_leaves_what_was_there(
     charts: Path, monkeypatch: pytest.MonkeyPatch, function: str, reason: int
 ) -> None:
-    def refuse(**_options: object) -> None:
+    def refuse(*_arguments: object, **_options: object) -> None:
         raise OSError(reason, os.strerror(reason))
 
-    monkeypatch.setattr(f"tempfile.{function}", refuse)
+    monkeypatch.setattr(function, refuse)
     with pytest.raises(ExportError) as caught:
         export(charts, NEW)
     assert f"can't be written: {os.strerror(reason)}; what was there is unchanged" in str(caught.value)
@@ -200,13 +200,13 @@ def test_what_cannot_be_written_leaves_what_was_there(
 
 
 def test_a_record_that_cannot_be_written_at_the_end(charts: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(**_options: object) -> None:
+    def refuse(*_arguments: object, **_options: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     def write() -> None:
         with ExportDirectory(charts) as directory:
             directory.write_chart("a", NEW)
-            monkeypatch.setattr("tempfile.mkstemp", refuse)
+            monkeypatch.setattr("os.fsync", refuse)
 
     with pytest.raises(ExportError, match="can't be written: No space left on device"):
         write()

@@ -195,7 +195,7 @@ def test_what_earlier_versions_kept_is_removed_and_nothing_of_the_users(director
 def test_a_file_that_vanishes_while_old_ones_are_looked_for(directory: Path, tmp_path: Path) -> None:
     """Another thread's answer has a name of its own until it is written."""
     directory.mkdir()
-    (directory / "gone.new").symlink_to(tmp_path / "nowhere")
+    (directory / f".key.chart-releaser-{'0' * 16}.tmp").symlink_to(tmp_path / "nowhere")
     responses = Responses(directory)
     responses.keep(URL, {"etag": '"1"'}, ["x"])
     assert responses.find(URL) is not None
