@@ -34,7 +34,8 @@ _LIBRARIES = (
 def main() -> None:
     """Serve until stdin ends."""
     for module in pkgutil.walk_packages(chart_releaser.__path__, "chart_releaser."):
-        importlib.import_module(module.name)
+        if not module.name.endswith(".__main__"):  # which runs the program
+            importlib.import_module(module.name)
     for name in _LIBRARIES:
         importlib.import_module(name)
     gc.freeze()
