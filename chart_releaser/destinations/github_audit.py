@@ -14,6 +14,7 @@ from chart_releaser.destinations.downloads import MAX_BYTES, Downloads
 from chart_releaser.destinations.findings import Stored
 from chart_releaser.destinations.github import GitHubPages
 from chart_releaser.destinations.github_access import check_branch, explained
+from chart_releaser.destinations.github_releases import plain_name
 from chart_releaser.destinations.listed import is_package_label
 from chart_releaser.errors import BrokenIndexError, DestinationError, GitHubError, LostAnswerError
 from chart_releaser.git.branch import Head
@@ -154,8 +155,8 @@ def _packages(release: Mapping[str, Any]) -> Iterator[Stored]:
     tag = str(release.get("tag_name") or "")
     assets: list[Mapping[str, Any]] = list(release.get("assets") or ())
     ours = is_package_label(tag)
-    own = [asset for asset in assets if _plain(str(asset.get("name"))) == _plain(f"{tag}.tgz")]
-    beside = [asset for asset in assets if _plain(str(asset.get("name"))) == _plain(f"{tag}.tgz.prov")]
+    own = [asset for asset in assets if plain_name(asset.get("name")) == plain_name(f"{tag}.tgz")]
+    beside = [asset for asset in assets if plain_name(asset.get("name")) == plain_name(f"{tag}.tgz.prov")]
     whole = [asset for asset in assets if asset.get("state") == "uploaded" and str(asset["name"]).endswith(".tgz")]
     if release.get("draft"):
         # A draft with another title or other files is somebody's own.
@@ -187,11 +188,6 @@ def _time(text: object) -> datetime | None:
     except ValueError:
         return None
     return time if time.tzinfo is not None else None
-
-
-def _plain(name: str) -> str:
-    """Return a name without what GitHub changes in an asset's: `+` and the like become a dot, several dots one."""
-    return re.sub(r"[^A-Za-z0-9_-]+", ".", name).strip(".")
 
 
 def _work(release: Mapping[str, Any]) -> object:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -256,8 +257,7 @@ class Releases:
     def _asset(release: _Release, file: _File) -> _Asset | None:
         """Return the release's asset for a file, by its name as GitHub may have changed it, or by its digest."""
         assets: list[_Asset] = list(release.get("assets") or ())
-        names = {file.name, asset_name(file.name)}
-        named = (asset for asset in assets if asset.get("name") in names)
+        named = (asset for asset in assets if plain_name(asset.get("name")) == plain_name(file.name))
         same = (asset for asset in assets if asset.get("digest") == f"sha256:{file.digest}")
         return next(named, None) or next(same, None)
 
@@ -316,13 +316,17 @@ def _is_ours(release: _Release) -> bool:
     if not release.get("draft"):
         return True
     tag = str(release.get("tag_name"))
-    names = {name for file in (f"{tag}.tgz", f"{tag}.tgz.prov") for name in (file, asset_name(file))}
-    return release.get("name") == tag and all(asset.get("name") in names for asset in release.get("assets") or ())
+    names = {plain_name(f"{tag}.tgz"), plain_name(f"{tag}.tgz.prov")}
+    return release.get("name") == tag and all(plain_name(a.get("name")) in names for a in release.get("assets") or ())
 
 
-def asset_name(filename: str) -> str:
-    """Return the name that GitHub gives to an asset: characters such as `+` become dots."""
-    return "".join(c if c.isascii() and (c.isalnum() or c in "._-") else "." for c in filename)
+def plain_name(name: object) -> str:
+    """Return an asset's name without what GitHub may have changed in it, by which names are compared.
+
+    Characters such as `+` become dots, dots in a row one, and those at the ends go:
+    https://docs.github.com/rest/releases/assets#upload-a-release-asset
+    """
+    return re.sub(r"[^A-Za-z0-9_-]+", ".", str(name)).strip(".")
 
 
 def _body(notes: str) -> str:

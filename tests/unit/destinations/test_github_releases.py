@@ -4,15 +4,26 @@ from __future__ import annotations
 
 import pytest
 
-from chart_releaser.destinations.github_releases import _body, asset_name
+from chart_releaser.destinations.github_releases import _body, plain_name
 
 
 @pytest.mark.parametrize(
     ("given", "expected"),
-    [("a-1.0.0.tgz", "a-1.0.0.tgz"), ("a-1.0.0+b.1.tgz", "a-1.0.0.b.1.tgz"), ("a_é-1.tgz", "a_.-1.tgz")],
+    [
+        ("a-1.0.0.tgz", "a-1.0.0.tgz"),
+        ("a-1.0.0+b.1.tgz", "a-1.0.0.b.1.tgz"),
+        ("a_é-1.tgz", "a_.-1.tgz"),
+        ("a-1.0.0+é+1.tgz", "a-1.0.0.1.tgz"),
+        (".a-1.tgz.", "a-1.tgz"),
+    ],
 )
 def test_the_name_that_github_gives_an_asset(given: str, expected: str) -> None:
-    assert asset_name(given) == expected
+    assert plain_name(given) == plain_name(expected) == expected
+
+
+@pytest.mark.parametrize("other", ["a-1.0.0-b.1.tgz", "a-1.0.0.b.2.tgz", "a-1.0.0.b.1.tgz.prov"])
+def test_the_names_of_different_assets(other: str) -> None:
+    assert plain_name("a-1.0.0+b.1.tgz") != plain_name(other)
 
 
 @pytest.mark.parametrize("length", [0, 124_999, 125_000])
