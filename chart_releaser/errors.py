@@ -7,7 +7,7 @@ A message is `what is wrong; what to do`. Where nothing special can be advised t
 from __future__ import annotations
 
 import errno
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -136,6 +136,25 @@ _MENDED_BY = {
 def run_again(error: OSError) -> str:
     """Return what helps against a refusal of the file system: `run again with more free space`."""
     return f"run again {_MENDED_BY.get(error.errno or 0, 'when that is mended')}"
+
+
+def close_matches(wanted: str, known: Iterable[str], *, limit: int = 1, cutoff: float = 0.6) -> list[str]:
+    """Return the names that `wanted` is most likely a slip for, best first, at most `limit`; letter case is ignored.
+
+    `cutoff` is how alike they have to be: difflib's ratio, from 0 to 1.
+    """
+    import difflib
+
+    folded: dict[str, str] = {}
+    for name in known:
+        folded.setdefault(name.lower(), name)
+    return [folded[name] for name in difflib.get_close_matches(wanted.lower(), folded, n=limit, cutoff=cutoff)]
+
+
+def did_you_mean(names: Sequence[str]) -> str:
+    """Return the advice to take one of `names`: `did you mean a, b or c?`."""
+    *others, last = names
+    return f"did you mean {', '.join(others)}{' or ' if others else ''}{last}?"
 
 
 def cache_failed(place: Path, error: OSError) -> MachineError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -10,13 +9,15 @@ from typing import Protocol
 
 from chart_releaser import yamlio
 from chart_releaser.budget import Budget
-from chart_releaser.errors import ChartError, SnapshotError, YamlError
+from chart_releaser.errors import ChartError, SnapshotError, YamlError, close_matches
 from chart_releaser.helm import yaml as helmyaml
 from chart_releaser.helm.archive import Allowance, unpack
 from chart_releaser.helm.chart_keys import with_known_keys
 from chart_releaser.helm.chart_rules import check_metadata, check_name
 from chart_releaser.helm.ignore import HelmIgnore
 
+REVISION_ANNOTATION = "org.opencontainers.image.revision"
+"""Names the upstream commit in Chart.yaml: https://specs.opencontainers.org/image-spec/annotations/"""
 _MAX_NESTING = 20
 # Chart.yaml goes into the index, once for each version, which everybody reads as a whole.
 _MAX_METADATA = 256 * 1024
@@ -162,7 +163,7 @@ def _elsewhere(tree: Tree, path: str) -> str:
     directories = _chart_directories(tree, "")
     base = path.rsplit("/", 1)[-1]
     near = [d for d in directories if d.rsplit("/", 1)[-1] == base]
-    near += [d for d in difflib.get_close_matches(path, directories, n=3, cutoff=0.7) if d not in near]
+    near += [d for d in close_matches(path, directories, limit=3, cutoff=0.7) if d not in near]
     if near:
         return f"; charts that look like it: {', '.join(near[:3])}; if upstream dropped it, limit it with versions:"
     return ", and no chart looks like it; leave the release out with versions:"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import difflib
 import os
 import re
 import threading
@@ -11,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from chart_releaser.errors import ConfigError, UpstreamError, UsageError
+from chart_releaser.errors import ConfigError, UpstreamError, UsageError, close_matches, did_you_mean
 from chart_releaser.git.cachedir import check_cache
 from chart_releaser.temporary import temporary_directory
 
@@ -96,11 +95,10 @@ def seconds(text: str) -> float:
 def _near_sources(name: str, known: Sequence[str]) -> str:
     """Return which sources can be meant by `name`: those that are written much like it, else those that hold it."""
     lower = name.lower()
-    near = [one for one in known if one.lower() == lower] or difflib.get_close_matches(name, known, n=1)
+    near = close_matches(name, known)
     near = near or [one for one in known if len(lower) > 2 and lower in one.lower()][:_SUGGESTED]
     if near:
-        *others, last = near
-        return f"did you mean {', '.join(others)}{' or ' if others else ''}{last}?"
+        return did_you_mean(near)
     more = f" and {len(known) - _LISTED} more" if len(known) > _LISTED else ""
     return f"the configuration has {', '.join(known[:_LISTED])}{more}"
 

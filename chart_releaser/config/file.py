@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from chart_releaser.errors import ChartReleaserError, ConfigError, run_again
+from chart_releaser.errors import ChartReleaserError, ConfigError, close_matches, run_again
 from chart_releaser.files import lock_directory, remove_staged, staged_prefix, write_staged
 
 _LOCK_SECONDS = 10
@@ -34,7 +33,7 @@ def _such_as(path: Path) -> str:
         beside = sorted(file.name for file in path.parent.iterdir() if file.suffix in {".yaml", ".yml"})
     except OSError:
         return ""
-    meant = difflib.get_close_matches(path.name, beside, n=1) or [name for name in beside if "config" in name]
+    meant = close_matches(path.name, beside) or [name for name in beside if "config" in name]
     return f", such as {path.parent / meant[0]}" if meant else ""
 
 

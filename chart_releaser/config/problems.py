@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import Any
 import yaml
 
 from chart_releaser import yamlio
+from chart_releaser.errors import close_matches, did_you_mean
 
 Path = tuple[str | int, ...]
 _MEANT = {
@@ -224,5 +224,5 @@ def _near(text: str, names: Iterable[str]) -> str:
     close += [
         name for name in meant if min(len(name), len(word)) > 2 and (name.startswith(word) or word.startswith(name))
     ]
-    close = close[:1] or difflib.get_close_matches(word, meant, n=1, cutoff=0.6)
-    return f"; did you mean {meant[close[0]]}?" if close else ""
+    close = [meant[name] for name in close[:1]] or close_matches(word, meant.values())
+    return f"; {did_you_mean(close)}" if close else ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import re
 from collections.abc import Callable, Sequence
@@ -12,7 +11,7 @@ from urllib.parse import quote
 
 from semver import Version
 
-from chart_releaser.errors import GitHubError, UpstreamError
+from chart_releaser.errors import GitHubError, UpstreamError, close_matches, did_you_mean
 from chart_releaser.github.api import GitHubApi
 from chart_releaser.location import GitHubRepository
 from chart_releaser.versions import parse_tag
@@ -182,12 +181,11 @@ class GitUpstream:
 
 def near(wanted: str, known: Sequence[str]) -> str:
     """Return the end of a sentence that names the tags most like `wanted`: as versions, else by their letters."""
-    close = _near_versions(wanted, known) or difflib.get_close_matches(wanted, known, n=_SUGGESTED, cutoff=0.6)
+    close = _near_versions(wanted, known) or close_matches(wanted, known, limit=_SUGGESTED)
     if not close:
         newest = max(_stable([(version, tag) for tag in known if (version := parse_tag(tag))]), default=None)
         return "; check the version" + (f", the newest is {newest[1]}" if newest is not None else "")
-    *others, last = close
-    return f"; did you mean {', '.join(others)}{' or ' if others else ''}{last}?"
+    return f"; {did_you_mean(close)}"
 
 
 def _stable(found: list[tuple[Version, str]]) -> list[tuple[Version, str]]:
