@@ -7,14 +7,14 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from chart_releaser.index.index import merge
+from chart_releaser.index.index import Index
 
 
 def main() -> None:
     """Add the entries in the JSON file ENTRIES to the file INDEX, in place as Helm does it."""
     target = Path(sys.argv[1])
     entries = json.loads(Path(sys.argv[2]).read_text())
-    target.write_text(merge(target.read_text(), entries, generated=datetime.now(UTC)))
+    target.write_text(Index.parse(target.read_text()).merge(entries, generated=datetime.now(UTC)))
 
 
 if __name__ == "__main__":

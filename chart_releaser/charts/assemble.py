@@ -7,21 +7,20 @@ from dataclasses import dataclass, replace
 
 from chart_releaser import yamlio
 from chart_releaser.budget import Budget
-from chart_releaser.charts.chart import Chart, Tree, check_names, read_chart
+from chart_releaser.charts.chart import REVISION_ANNOTATION, Chart, Tree, check_names, read_chart
 from chart_releaser.charts.package import chart_files
 from chart_releaser.charts.registration import registration_chart
 from chart_releaser.charts.schema_check import new_schema_errors
 from chart_releaser.charts.texts import MetadataEdit, edit_values
+from chart_releaser.config.model import REGISTRATION
 from chart_releaser.errors import ChartError, YamlError
 from chart_releaser.helm import yaml as helmyaml
 from chart_releaser.helm.chart_rules import check_metadata
 from chart_releaser.helm.ignore import HelmIgnore
 from chart_releaser.helm.yaml import Value
 
-REGISTRATION = "controller-registration"
 NOTES_FILE = "RELEASE.md"
 IGNORE_FILE = ".helmignore"
-REVISION_ANNOTATION = "org.opencontainers.image.revision"
 
 
 @dataclass(frozen=True)

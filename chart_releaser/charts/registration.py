@@ -14,18 +14,19 @@ import yaml
 
 from chart_releaser import yamlio
 from chart_releaser.charts.chart import Chart
+from chart_releaser.config.model import REGISTRATION
 from chart_releaser.errors import ChartError, YamlError
 from chart_releaser.helm import yaml as helmyaml
 from chart_releaser.helm.yaml import Value
 
+ASSET = f"{REGISTRATION}.yaml"
 # Where repositories keep it, in the order in which they are asked; after them comes the release's asset.
 PATHS = (
-    "examples/controller-registration.yaml",
-    "example/controller-registration.yaml",
-    "example/registration/controller-registration.yaml",
-    "deploy/extension/base/controller-registration.yaml",
+    f"examples/{ASSET}",
+    f"example/{ASSET}",
+    f"example/registration/{ASSET}",
+    f"deploy/extension/base/{ASSET}",
 )
-ASSET = "controller-registration.yaml"
 
 _MAX_CHARACTERS = 1_500_000  # about what a cluster takes as one object
 _API_GROUP = "core.gardener.cloud/"
@@ -96,7 +97,7 @@ def registration_chart(text: str, *, source: str, where: str) -> Chart:
             sort_keys=False,
         ),
         values=_serialize([_values(sections)]).removeprefix("---\n"),
-        files={"templates/controller-registration.yaml": template.encode()},
+        files={f"templates/{ASSET}": template.encode()},
     )
 
 

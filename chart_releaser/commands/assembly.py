@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from chart_releaser.budget import Budget
-from chart_releaser.charts.assemble import REGISTRATION, Origin, Registration, assemble
+from chart_releaser.charts.assemble import Origin, Registration, assemble
 from chart_releaser.charts.chart import Chart
 from chart_releaser.charts.registration import ASSET, PATHS
+from chart_releaser.config.model import REGISTRATION
 from chart_releaser.errors import ChartError
 
 if TYPE_CHECKING:

@@ -14,6 +14,8 @@ from typing import Any, Protocol
 from chart_releaser.destinations.findings import Stored
 from chart_releaser.index.index import Index
 
+PAGE = "index.html"
+"""The page for people, beside the index."""
 Page = Callable[[Index, str | None], str | None]
 """Makes the page for people: from the index that is about to be written and the text of the present index.html (None if
 there is none) to the new text. None: leave it alone, such as when it is not ours."""

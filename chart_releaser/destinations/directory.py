@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from chart_releaser.destinations import Package, Page, Published
+from chart_releaser.destinations import PAGE, Package, Page, Published
 from chart_releaser.destinations.namesakes import chart_in, clash
 from chart_releaser.errors import (
     BrokenIndexError,
@@ -23,10 +23,8 @@ from chart_releaser.errors import (
     run_again,
 )
 from chart_releaser.files import lock_directory, remove_staged, write_staged
-from chart_releaser.index.index import Index, entry
+from chart_releaser.index.index import INDEX, Index, entry
 
-INDEX = "index.yaml"
-PAGE = "index.html"
 LOCK_SECONDS = 120
 """How long to wait for another run; one holds the lock only while it writes a file."""
 

@@ -11,10 +11,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urljoin, urlsplit
 
-from chart_releaser.destinations.directory import INDEX, Directory, read_all
+from chart_releaser.destinations.directory import Directory, read_all
 from chart_releaser.destinations.findings import Stored
 from chart_releaser.errors import BrokenIndexError, DestinationError, DestinationUnusableError
-from chart_releaser.index.index import Index
+from chart_releaser.index.index import INDEX, Index
 from chart_releaser.location import same_origin
 
 if TYPE_CHECKING:

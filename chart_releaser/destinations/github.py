@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from chart_releaser.destinations import Listing, Package, Page, Published
+from chart_releaser.destinations import PAGE, Listing, Package, Page, Published
 from chart_releaser.destinations.github_access import branch, check_branch, check_repository, explained
 from chart_releaser.destinations.github_releases import Releases
 from chart_releaser.errors import (
@@ -19,15 +19,13 @@ from chart_releaser.errors import (
 )
 from chart_releaser.git.branch import Branch, Head
 from chart_releaser.git.run import Login
-from chart_releaser.index.index import Index, entry
+from chart_releaser.index.index import INDEX, Index, entry
 from chart_releaser.index.scan import scan
 
 if TYPE_CHECKING:
     from chart_releaser.github.api import GitHubApi
     from chart_releaser.location import GitHubRepository
 
-INDEX = "index.yaml"
-PAGE = "index.html"
 _PUSH_ATTEMPTS = 10
 _PUSH_PAUSE_SECONDS = 0.5
 _LOST_IN_A_ROW = 3

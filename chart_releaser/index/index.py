@@ -15,8 +15,10 @@ from chart_releaser.index.splice import cut, splice
 from chart_releaser.index.text import Bare, Document, read
 from chart_releaser.versions import helm_order
 
-__all__ = ["Entry", "Index", "entry", "entry_problems", "merge", "timestamp"]
+__all__ = ["Entry", "Index", "entry", "entry_problems", "timestamp"]
 
+INDEX = "index.yaml"
+"""What every Helm repository calls its index."""
 TOP_FIELDS = frozenset(("annotations", "apiVersion", "entries", "generated", "publicKeys", "serverInfo"))
 """What Helm knows at the top of an index; it refuses one that has more: IndexFile in its pkg/repo/index.go."""
 
@@ -34,7 +36,7 @@ class Index:
     _document: Document
 
     @classmethod
-    def parse(cls, text: str | None, *, where: str = "index.yaml") -> Index:
+    def parse(cls, text: str | None, *, where: str = INDEX) -> Index:
         """Read an index; none at all, or one of nothing but space, is an empty one.
 
         Unknown fields are kept. BrokenIndexError if the whole is no index: malformed YAML, not a mapping, no
@@ -173,11 +175,6 @@ class Index:
                 listed.insert(before, item)
         data = {**self._document.data, "apiVersion": "v1", "entries": entries, "generated": timestamp(generated)}
         return yamlio.dump(_plain(data))
-
-
-def merge(text: str | None, new: Iterable[Mapping[str, Any]], *, generated: datetime, where: str = "index.yaml") -> str:
-    """`Index.merge` on a text."""
-    return Index.parse(text, where=where).merge(new, generated=generated)
 
 
 def _order(entry: Any) -> Any:

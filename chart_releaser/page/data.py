@@ -10,10 +10,9 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
+from chart_releaser.charts.chart import REVISION_ANNOTATION
 from chart_releaser.index.index import Index
 from chart_releaser.versions import helm_order
-
-REVISION = "org.opencontainers.image.revision"
 
 _EPOCH = date(1970, 1, 1).toordinal()
 _LONGEST_TEXT = 500
@@ -165,7 +164,7 @@ def _details(version: str, entry: Mapping[str, Any], repository: str, tables: _T
     """The columns of `contents`."""
     urls = entry.get("urls")
     annotations = entry.get("annotations")
-    revision = annotations.get(REVISION) if isinstance(annotations, dict) else None
+    revision = annotations.get(REVISION_ANNOTATION) if isinstance(annotations, dict) else None
     released = _day(entry.get("created"))
     tables.updated = max(tables.updated, released)
     return (

@@ -14,7 +14,7 @@ import yaml
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
 
-from chart_releaser.index.index import Index, merge
+from chart_releaser.index.index import Index
 from chart_releaser.page.page import render
 from tests.browser.conftest import Browser
 from tests.serving import served
@@ -71,7 +71,7 @@ def example() -> list[dict[str, Any]]:
 
 
 def write(folder: Path, entries: list[dict[str, Any]], **options: Any) -> None:
-    index = Index.parse(merge(None, entries, generated=datetime(2025, 11, 21, tzinfo=UTC)))
+    index = Index.parse(Index.parse(None).merge(entries, generated=datetime(2025, 11, 21, tzinfo=UTC)))
     text = render(index, None, title=TITLE, **options)
     assert text is not None
     folder.mkdir(parents=True, exist_ok=True)

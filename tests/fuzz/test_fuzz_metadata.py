@@ -11,8 +11,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from chart_releaser.budget import Budget
-from chart_releaser.charts.assemble import REVISION_ANNOTATION
-from chart_releaser.charts.chart import Chart, read_chart
+from chart_releaser.charts.chart import REVISION_ANNOTATION, Chart, read_chart
 from chart_releaser.charts.package import package
 from chart_releaser.errors import ChartError
 from chart_releaser.helm import yaml as helmyaml

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from chart_releaser.index.index import Index, entry, merge
+from chart_releaser.index.index import Index, entry
 from tests.helm import Helm
 from tests.serving import served
 
@@ -57,7 +57,9 @@ def test_helm_reads_every_awkward_text_as_it_was(helm: Helm, tmp_path: Path) -> 
         )
         for number, text in enumerate(HOSTILE)
     ]
-    found = search(helm, tmp_path, merge(merge(None, entries[::2], generated=NOW), entries, generated=NOW))
+    found = search(
+        helm, tmp_path, Index.parse(Index.parse(None).merge(entries[::2], generated=NOW)).merge(entries, generated=NOW)
+    )
     by_name = {item["name"]: item for item in found}
     for number, text in enumerate(HOSTILE):
         # Helm itself takes characters out that don't print, and makes spaces of line breaks.
@@ -72,7 +74,9 @@ def test_helm_finds_names_and_versions_in_its_order(helm: Helm, tmp_path: Path) 
     versions = ["1.0.0", "1.10.0", "1.9.0", "2.0.0-rc.1", "2.0.0", "2.0.0-rc.10", "2.0.0-rc.2", "0.0.1"]
     text = None
     for version in versions:
-        text = merge(text, [new(name, version, deprecated=version == "0.0.1") for name in names], generated=NOW)
+        text = Index.parse(text).merge(
+            [new(name, version, deprecated=version == "0.0.1") for name in names], generated=NOW
+        )
     assert text is not None
     index = Index.parse(text)
     before = {name: [item["version"] for item in entries] for name, entries in index.entries.items()}
@@ -95,7 +99,7 @@ def test_what_helm_itself_wrote_stays_and_helm_takes_the_rest(helm: Helm, tmp_pa
     written = (packages / "index.yaml").read_text()
     text = written
     for number in range(times):
-        text = merge(text, [new("one", f"1.9.{number + 1}"), new("two", f"1.0.{number}")], generated=NOW)
+        text = Index.parse(text).merge([new("one", f"1.9.{number + 1}"), new("two", f"1.0.{number}")], generated=NOW)
     lines = iter(text.splitlines())
     assert all(line in lines for line in written.splitlines() if not line.startswith("generated:"))
     found = search(helm, packages, text)

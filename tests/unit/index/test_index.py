@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from chart_releaser.errors import BrokenIndexError, ChartError, DestinationError
 from chart_releaser.index import text as index_text
-from chart_releaser.index.index import Index, entry, merge, timestamp
+from chart_releaser.index.index import Index, entry, timestamp
 from chart_releaser.versions import helm_order
 
 NOW = datetime(2025, 11, 22, 1, 2, 3, 456000, tzinfo=UTC)
@@ -86,7 +86,9 @@ def test_what_is_listed() -> None:
 @pytest.mark.parametrize("text", [None, "", "\n  \n"])
 def test_no_index_is_an_empty_one(text: str | None) -> None:
     assert Index.parse(text).entries == {}
-    assert merge(text, [], generated=NOW) == ('apiVersion: v1\nentries: {}\ngenerated: "2025-11-22T01:02:03.456Z"\n')
+    assert Index.parse(text).merge([], generated=NOW) == (
+        'apiVersion: v1\nentries: {}\ngenerated: "2025-11-22T01:02:03.456Z"\n'
+    )
 
 
 @pytest.mark.parametrize(
@@ -189,13 +191,12 @@ def test_the_garbage_collector_is_left_as_it_was(text: str, was_enabled: bool) -
 
 def test_nothing_new_returns_the_very_text() -> None:
     again = [new("beta", "1.9.0"), new("delta", "0.1.0")]
-    assert merge(TEXT, again, generated=NOW) is TEXT
-    assert merge(TEXT, [], generated=NOW) is TEXT
+    assert Index.parse(TEXT).merge(again, generated=NOW) is TEXT
+    assert Index.parse(TEXT).merge([], generated=NOW) is TEXT
 
 
 def test_new_entries_go_to_their_places() -> None:
-    merged = merge(
-        TEXT,
+    merged = Index.parse(TEXT).merge(
         [
             new("beta", "1.9.1"),
             new("beta", "1.8.0"),
@@ -228,7 +229,7 @@ def test_new_entries_go_to_their_places() -> None:
 
 def test_the_lines_of_an_added_entry() -> None:
     added = new("delta", "0.2.0", dependencies=[{"name": "x", "condition": "x.enabled"}], appVersion="1.10")
-    merged = merge(TEXT, [added], generated=NOW)
+    merged = Index.parse(TEXT).merge([added], generated=NOW)
     block = """\
   - apiVersion: v2
     appVersion: "1.10"
@@ -250,13 +251,13 @@ def test_the_lines_of_an_added_entry() -> None:
 
 def test_the_order_of_earlier_entries_stays() -> None:
     text = TEXT.replace("version: 1.10.0", "version: 1.0.0")
-    index = Index.parse(merge(text, [new("beta", "1.5.0")], generated=NOW))
+    index = Index.parse(Index.parse(text).merge([new("beta", "1.5.0")], generated=NOW))
     assert [entry["version"] for entry in index.entries["beta"]] == ["1.5.0", "1.0.0", "1.9.0"]
 
 
 def test_build_metadata_is_another_version() -> None:
-    text = merge(None, [new("a", "1.0.0+a")], generated=NOW)
-    index = Index.parse(merge(text, [new("a", "1.0.0+b"), new("a", "1.0.0")], generated=NOW))
+    text = Index.parse(None).merge([new("a", "1.0.0+a")], generated=NOW)
+    index = Index.parse(Index.parse(text).merge([new("a", "1.0.0+b"), new("a", "1.0.0")], generated=NOW))
     assert index.versions("a") == {"1.0.0+a", "1.0.0+b", "1.0.0"}
     assert index.entries["a"][0]["version"] == "1.0.0+a"
 
@@ -317,7 +318,7 @@ ADDED = [new("beta", "1.9.5"), new("beta", "1.0.0"), new("delta", "0.0.1"), new(
 @pytest.mark.parametrize("style", SPLICED)
 def test_other_layouts_keep_their_bytes(style: str) -> None:
     text = SPLICED[style](TEXT)
-    merged = merge(text, ADDED, generated=NOW)
+    merged = Index.parse(text).merge(ADDED, generated=NOW)
     assert is_subsequence(without_time(text), without_time(merged))
     check_merged(text, merged)
     if style == "CRLF":
@@ -327,7 +328,7 @@ def test_other_layouts_keep_their_bytes(style: str) -> None:
 @pytest.mark.parametrize("style", REWRITTEN)
 def test_text_without_room_for_lines_is_written_anew(style: str) -> None:
     text = REWRITTEN[style](TEXT)
-    check_merged(text, merge(text, ADDED, generated=NOW))
+    check_merged(text, Index.parse(text).merge(ADDED, generated=NOW))
 
 
 def check_merged(text: str, merged: str) -> None:
@@ -347,7 +348,7 @@ def check_merged(text: str, merged: str) -> None:
 def test_a_rewrite_keeps_texts_as_texts() -> None:
     text = '{"apiVersion": "v1", "entries": {"a": [{"name": "a", "version": "1.10", "created": 2025-01-01T00:00:00Z, '
     text += '"appVersion": 1e3, "deprecated": yes, "description": null, "n": "null"}]}}'
-    rewritten = merge(text, [new("b", "1.0.0")], generated=NOW)
+    rewritten = Index.parse(text).merge([new("b", "1.0.0")], generated=NOW)
     assert yaml.safe_load(rewritten)["entries"]["a"] == [
         {
             "name": "a",
@@ -363,7 +364,7 @@ def test_a_rewrite_keeps_texts_as_texts() -> None:
 
 def test_a_repeated_chart_keeps_all_entries() -> None:
     text = TEXT.replace("generated", "  beta:\n  - name: beta\n    version: 0.5.0\ngenerated")
-    merged = merge(text, [new("beta", "0.4.0"), new("beta", "1.9.1")], generated=NOW)
+    merged = Index.parse(text).merge([new("beta", "0.4.0"), new("beta", "1.9.1")], generated=NOW)
     assert is_subsequence(without_time(text), without_time(merged))
     assert Index.parse(merged).versions("beta") == {"1.10.0", "1.9.1", "1.9.0", "0.5.0", "0.4.0"}
 
@@ -371,7 +372,7 @@ def test_a_repeated_chart_keeps_all_entries() -> None:
 def test_an_entry_without_name_or_version_is_a_mistake() -> None:
     for broken in ({"name": "a"}, {"version": "1.0.0"}, {"name": "a", "version": 1}):
         with pytest.raises(ValueError, match="without name or version"):
-            merge(TEXT, [broken], generated=NOW)
+            Index.parse(TEXT).merge([broken], generated=NOW)
 
 
 AWKWARD = [
@@ -441,7 +442,7 @@ AWKWARD = [
 @pytest.mark.parametrize("text", AWKWARD)
 def test_awkward_texts_stay_texts(text: str) -> None:
     added = new("a", "1.0.0", description=text, appVersion=text, annotations={text: text}, keywords=[text])
-    for merged in (merge(None, [added], generated=NOW), merge(TEXT, [added], generated=NOW)):
+    for merged in (Index.parse(None).merge([added], generated=NOW), Index.parse(TEXT).merge([added], generated=NOW)):
         assert Index.parse(merged).entry("a", "1.0.0") == added
         assert Index.parse(merged).problems == ()
         assert yaml.safe_load(merged)["entries"]["a"] == [added]
@@ -558,11 +559,11 @@ def test_any_merge_gives_what_a_mapping_would(
         if "&id" in text:
             return
         if earlier and text.splitlines()[2].startswith("  "):
-            assert is_subsequence(split_lines(text), split_lines(merge(text, added, generated=NOW)))
+            assert is_subsequence(split_lines(text), split_lines(Index.parse(text).merge(added, generated=NOW)))
     else:
-        text = merge(None, earlier, generated=NOW)
+        text = Index.parse(None).merge(earlier, generated=NOW)
     before = Index.parse(text)
-    after = Index.parse(merge(text, added, generated=NOW))
+    after = Index.parse(Index.parse(text).merge(added, generated=NOW))
     expected = {name: [item["version"] for item in listed] for name, listed in before.entries.items()}
     for item in added:
         if item["version"] not in expected.setdefault(item["name"], []):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from chart_releaser.errors import BrokenIndexError
 from chart_releaser.index.excerpt import Excerpt
-from chart_releaser.index.index import Index, entry, merge
+from chart_releaser.index.index import Index, entry
 from chart_releaser.index.scan import scan
 
 DIGEST = "7025401985bf03428d4ab15f94c18fae638df84aa73fd45d682c1d43d8f72fac"
@@ -106,7 +106,7 @@ def test_what_this_program_writes_is_understood() -> None:
         for version in ("1.0.0", "1.10.0-e1", "2.0.0+b_c")
         if "_" not in version
     ]
-    data = merge(None, made, generated=now).encode()
+    data = Index.parse(None).merge(made, generated=now).encode()
     found = contents(scan(data))
     assert found is not None
     assert found == parsed(data)

@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 
 from chart_releaser import yamlio
+from chart_releaser.charts.chart import REVISION_ANNOTATION
 from chart_releaser.index.index import Index
-from chart_releaser.page.data import REVISION, clean, contents, link
+from chart_releaser.page.data import clean, contents, link
 from chart_releaser.page.page import GENERATOR, directory_page, github_page, render, repository_alias
 
 TITLE = "gardener-community/gardener-charts"
@@ -143,7 +144,7 @@ def test_data_says_what_the_script_shows() -> None:
     ]
     more = {
         "appVersion": "v1.9.0",
-        "annotations": {REVISION: COMMIT},
+        "annotations": {REVISION_ANNOTATION: COMMIT},
         "dependencies": dependencies,
         "deprecated": True,
         "kubeVersion": ">=1.28",
@@ -203,7 +204,7 @@ def test_texts_stay_texts(text: str) -> None:
                         description=text,
                         appVersion=text,
                         kubeVersion=text,
-                        annotations={REVISION: text, text: text},
+                        annotations={REVISION_ANNOTATION: text, text: text},
                         dependencies=[{"name": text, "condition": text, "repository": text, "version": text}],
                         sources=[text],
                         urls=[text],
