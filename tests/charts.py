@@ -12,6 +12,8 @@ from typing import Any
 
 import yaml
 
+from chart_releaser.index.entry import digest_and_url
+from chart_releaser.index.excerpt import Excerpt
 from chart_releaser.index.index import Index, entry
 
 NOW = datetime(2025, 11, 22, 1, 2, 3, tzinfo=UTC)
@@ -49,6 +51,15 @@ def index_text(*entries: Any, **charts: list[Any]) -> str:
     for name, items in charts.items():
         data["entries"].setdefault(name, []).extend(items)
     return yaml.safe_dump(json.loads(json.dumps(data)))  # without anchors
+
+
+def excerpt_of(index: Index) -> Excerpt:
+    """What a scan of the index's text has to find."""
+    charts = {
+        str(name): {version: digest_and_url(index.entry(name, version) or {}) for version in index.versions(name)}
+        for name in index.entries
+    }
+    return Excerpt(charts, index.size, {str(name): index.size_of(name) for name in index.entries})
 
 
 def _metadata(name: str, version: str) -> dict[str, Any]:

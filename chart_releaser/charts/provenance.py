@@ -14,7 +14,6 @@ from chart_releaser import children, environment, yamlio
 from chart_releaser.charts.package import Package
 from chart_releaser.errors import UsageError
 
-SUFFIX = ".prov"
 _SECONDS = 60
 _ADVICE = "import the key, name another one under destination: sign, or take sign out"
 

@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from chart_releaser.index.entry import digest_and_url
-from chart_releaser.index.index import Index
-
 
 class Excerpt:
     """The versions of each chart that an index lists, with digest and first address. See `destinations.Listing`."""
@@ -22,15 +19,6 @@ class Excerpt:
         self.charts = charts
         self.size = size
         self._sizes = sizes
-
-    @classmethod
-    def of(cls, index: Index) -> Excerpt:
-        """Take it from an index."""
-        charts: dict[str, dict[str, tuple[str, str]]] = {}
-        for name in index.entries:
-            listed = {version: index.entry(name, version) or {} for version in sorted(index.versions(name))}
-            charts[str(name)] = {version: digest_and_url(entry) for version, entry in listed.items()}
-        return cls(charts, index.size, {str(name): index.size_of(name) for name in index.entries})
 
     def versions(self, name: str) -> frozenset[str]:
         """See `Index.versions`."""

@@ -72,7 +72,7 @@ _ODD = re.compile(rb"[\x00-\x7f]|\xc2[\x80-\x9f]|\xe2\x80[\xa8\xa9]|\xef\xbb\xbf
 
 
 def scan(data: bytes) -> Excerpt | None:
-    """Return what `Excerpt.of(Index.parse(text))` is for the bytes of a text, None where the parser has to tell."""
+    """Return what an index lists, from the bytes of its text; None where the parser has to tell."""
     head = _HEAD.match(data)
     if head is None or len(data) > MAX_CHARACTERS or not _is_utf8(data) or _is_odd(data):
         return None

@@ -40,10 +40,6 @@ def _route(method: str, path: str, handler: Handler, *, creates: bool = False) -
 ROUTES = [
     _route("GET", "", rest_repositories.repository),
     _route("GET", "/branches/(.+)", rest_repositories.branch),
-    _route("GET", "/git/ref/(.+)", rest_repositories.ref),
-    _route("GET", "/git/matching-refs/(.*)", rest_repositories.matching_refs),
-    _route("POST", "/git/refs", rest_repositories.create_ref, creates=True),
-    _route("DELETE", "/git/refs/(.+)", rest_repositories.delete_ref),
     _route("GET", "/releases", rest_releases.listing),
     _route("POST", "/releases", rest_releases.create, creates=True),
     _route("GET", "/releases/latest", rest_releases.latest),
@@ -53,7 +49,6 @@ ROUTES = [
     _route("DELETE", r"/releases/(\d+)", rest_releases.delete),
     _route("GET", r"/releases/(\d+)/assets", rest_assets.listing),
     _route("GET", r"/releases/assets/(\d+)", rest_assets.by_id),
-    _route("PATCH", r"/releases/assets/(\d+)", rest_assets.update),
     _route("DELETE", r"/releases/assets/(\d+)", rest_assets.delete),
 ]
 UPLOAD_ROUTES = [_route("POST", r"/releases/(\d+)/assets", rest_assets.upload, creates=True)]
@@ -116,10 +111,6 @@ def _dispatch(context: Context) -> Response:
     routes = ROUTES
     if request.path.startswith(f"{UPLOADS}/"):
         path, routes = request.path.removeprefix(UPLOADS), UPLOAD_ROUTES
-    elif path == "/user" and request.method == "GET":
-        return rest_repositories.user(context)
-    elif path in {"", "/"} and request.method == "GET":
-        return rest_repositories.root(context)
     found = re.fullmatch(r"/repos/([^/]+)/([^/]+)(/.*)?", path)
     if found is None:
         raise not_found()

@@ -15,7 +15,6 @@ from tests.hub.state import HubAsset, HubRelease, HubRepository
 
 ASSETS = f"{DOCS}/releases/assets"
 DOWNLOAD = re.compile(r"/([^/]+/[^/]+)/releases/download/(.+)/([^/]+)")
-LATEST = re.compile(r"/([^/]+/[^/]+)/releases/latest/download/([^/]+)")
 OBJECTS = "/_objects/"
 
 
@@ -139,20 +138,6 @@ def by_id(context: Context, number: str) -> Response:
     return Response(200, {"Content-Type": asset.content_type}, asset.data)
 
 
-def update(context: Context, number: str) -> Response:
-    """PATCH releases/assets/{id}: name and label."""
-    release, asset = _asset(context, number)
-    body = context.request.object()
-    if release.immutable:
-        raise Refused(422, "Cannot update assets of an immutable release.", docs=f"{ASSETS}#update-a-release-asset")
-    name = asset_name(str(body.get("name") or asset.name), context.hub.kept_in_names)
-    if release.asset(name) not in {None, asset}:
-        raise invalid("ReleaseAsset", "already_exists", "name")
-    asset.name = name
-    asset.label = str(body.get("label") or asset.label)
-    return json_response(200, asset_json(context, release, asset))
-
-
 def delete(context: Context, number: str) -> Response:
     """DELETE releases/assets/{id}."""
     release, asset = _asset(context, number)
@@ -177,18 +162,11 @@ def download(hub: Hub, request: Request) -> Response | None:
     with hub.lock:
         if request.path.startswith(OBJECTS):
             return _stored(hub, request)
-        latest = LATEST.fullmatch(request.path)
         found = DOWNLOAD.fullmatch(request.path)
-        if latest is not None:
-            repository, name = _public(hub, unquote(latest[1])), unquote(latest[2])
-            full = [one for one in repository.listed() if not (one.draft or one.prerelease)] if repository else []
-            marked = [one for one in full if repository and one.id == repository.latest] or full
-            release = marked[0] if marked else None
-        elif found is not None:
-            repository, name = _public(hub, unquote(found[1])), unquote(found[3])
-            release = repository.published(unquote(found[2])) if repository else None
-        else:
+        if found is None:
             return None
+        repository, name = _public(hub, unquote(found[1])), unquote(found[3])
+        release = repository.published(unquote(found[2])) if repository else None
         asset = release.asset(name) if release else None
         if asset is None or asset.state != "uploaded":
             return Response(404, {"Content-Type": "text/plain; charset=utf-8"}, b"Not Found")

@@ -175,7 +175,7 @@ class TestReading:
         assert found["v1.0.0"].body == "Release notes of v1.0.0"
         assert repo.get_latest_release().tag_name in {"v1.0.0", "v1.0.1"}
 
-    def test_gives_repository_branch_and_ref(self, hub: Hub, server: Server, repo: Repository) -> None:
+    def test_gives_repository_and_branch(self, hub: Hub, server: Server, repo: Repository) -> None:
         hub.at(SLUG).protected_branches.add("main")
         assert not repo.permissions.push, "an app's token has no role, whatever it may do"
         hub.add_token("person", {SLUG}, kind="classic")
@@ -183,9 +183,9 @@ class TestReading:
             assert api.get_repo(SLUG).permissions.push
         assert repo.default_branch == "main"
         assert repo.get_branch("main").protected
-        assert repo.get_git_ref("heads/main").object.sha == repo.get_branch("main").commit.sha
-        with pytest.raises(github.UnknownObjectException):
-            repo.get_git_ref("heads/absent")
+        git = hub.at(SLUG).git
+        assert git is not None
+        assert repo.get_branch("main").commit.sha == git.resolve("refs/heads/main")
         with pytest.raises(github.GithubException, match="Branch not found"):
             repo.get_branch("absent")
 
@@ -282,7 +282,7 @@ class TestPublishing:
         answer = post(server, "/releases", tag_name="v1.0.0", draft=True)
         assert answer.status_code == 422
         assert answer.json()["errors"][0]["message"] == "Repository is empty."
-        assert get(server, f"/repos/{SLUG}/git/ref/heads/main").status_code == 409
+        assert get(server, f"/repos/{SLUG}/branches/main").status_code == 404
 
     def test_refuses_what_it_cannot_make_sense_of(self, server: Server) -> None:
         assert "wasn't supplied" in post(server, "/releases").json()["message"]

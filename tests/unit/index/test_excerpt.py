@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from chart_releaser.index.entry import digest_and_url
-from chart_releaser.index.excerpt import Excerpt
 from chart_releaser.index.index import Index
+from tests.charts import excerpt_of
 
 TEXT = """apiVersion: v1
 entries:
@@ -21,7 +21,7 @@ entries:
 
 def test_it_answers_as_the_index() -> None:
     index = Index.parse(TEXT)
-    found = Excerpt.of(index)
+    found = excerpt_of(index)
     for name in ("a", "1.5", "none", "absent"):
         assert found.versions(name) == index.versions(name)
         for version in index.versions(name):

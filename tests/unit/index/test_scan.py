@@ -12,6 +12,7 @@ from chart_releaser.errors import BrokenIndexError
 from chart_releaser.index.excerpt import Excerpt
 from chart_releaser.index.index import Index, entry
 from chart_releaser.index.scan import scan
+from tests.charts import excerpt_of
 
 DIGEST = "7025401985bf03428d4ab15f94c18fae638df84aa73fd45d682c1d43d8f72fac"
 TEXT = f"""\
@@ -67,7 +68,7 @@ generated: "2025-11-21T13:00:30.771586047Z"
 def parsed(data: bytes) -> dict[str, dict[str, tuple[str, str]]] | None:
     """What the parser makes of it, None where it refuses."""
     try:
-        return contents(Excerpt.of(Index.parse(data.decode())))
+        return contents(excerpt_of(Index.parse(data.decode())))
     except (BrokenIndexError, UnicodeDecodeError):
         return None
 
