@@ -20,7 +20,6 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.util import Retry
 
 from chart_releaser.location import is_loopback, same_origin
 
@@ -135,12 +134,12 @@ def read(answer: requests.Response, limit: int) -> bytes:
     return bytes(data)
 
 
-def session(retry: Retry | None = None) -> requests.Session:
+def session() -> requests.Session:
     """Return a session, for one thread, whose exchanges `within` can end. No password is looked up in ~/.netrc."""
     made = _Session()
     made.auth = _nothing
     for scheme in ("https://", "http://"):
-        made.mount(scheme, _Adapter(max_retries=0 if retry is None else retry))
+        made.mount(scheme, _Adapter(max_retries=0))
     return made
 
 

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -41,11 +42,10 @@ def hurried() -> Iterator[None]:
     fixed = [setting.replace("lowSpeedTime=60", "lowSpeedTime=1") for setting in gitrun._FIXED]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(gitrun, "_FIXED", tuple(fixed))
-        patch.setattr(gitremote, "_RETRIES", (0.0, 0.0))
+        for module in (gitremote, githubapi, github_releases):
+            patch.setattr(module, "_RETRY", replace(module._RETRY, first_pause=0.0))
         patch.setattr(githubapi, "_TIMEOUT_SECONDS", 1)
         patch.setattr(githubapi, "_UPLOAD_TIMEOUT", (1, 1))
-        patch.setattr(githubapi, "_BACKOFF_SECONDS", 0.0)
-        patch.setattr(github_releases, "_BACKOFF_SECONDS", 0.0)
         patch.setattr(pacing, "Pacing", HurriedPacing)
         yield
 

@@ -13,7 +13,7 @@ import tarfile
 import urllib.parse
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -135,7 +135,7 @@ def new_pages(
 @contextmanager
 def quick() -> Iterator[None]:
     """Git's own repetitions take no time either."""
-    with mock.patch.object(gitremote, "_RETRIES", (0.0, 0.0)):
+    with mock.patch.object(gitremote, "_RETRY", replace(gitremote._RETRY, first_pause=0.0)):
         yield
 
 

@@ -12,7 +12,7 @@ from chart_releaser.commands.report import Bump, ExportReport, Row, UpdateReport
 from chart_releaser.versions import helm_order
 
 if TYPE_CHECKING:
-    from chart_releaser.attempts import Again
+    from chart_releaser.attempts import Retried
     from chart_releaser.cli.console import Console
     from chart_releaser.commands.verify import VerifyReport
 
@@ -189,7 +189,7 @@ def show_verify(console: Console, report: VerifyReport, title: str, *, as_json: 
     console.summary(title, ("", "finding"), [(Words(kind), text) for kind, text in rows])
 
 
-def _retried(console: Console, retried: Sequence[Again]) -> None:
+def _retried(console: Console, retried: Sequence[Retried]) -> None:
     """Tell what failed at first: a run that ends well may still tell of a server or a network that is not."""
     for one in retried:
         console.step(f"tried again: {one.what} ({_times(one.count)})")

@@ -57,8 +57,14 @@ def destination_of(
         from chart_releaser.destinations.directory_audit import AuditableDirectory
 
         page = directory_page(chosen.url, known) if chosen.page else None
-        options = {"audits": audits, "writes": writes or not audits}
-        return AuditableDirectory(chosen.directory, url=chosen.url, page=page, **options)
+        return AuditableDirectory(
+            chosen.directory,
+            url=chosen.url,
+            page=page,
+            audits=audits,
+            writes=writes or not audits,
+            attempts=repositories.attempts,
+        )
     from chart_releaser.destinations.github_audit import AuditableGitHubPages
     from chart_releaser.git.run import require_git
     from chart_releaser.location import GitHubRepository

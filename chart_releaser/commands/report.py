@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from chart_releaser.errors import ChartReleaserError, RateLimitError
 
 if TYPE_CHECKING:
-    from chart_releaser.attempts import Again
+    from chart_releaser.attempts import Retried
     from chart_releaser.upstream.passed_over import Reason
     from chart_releaser.upstream.plan import Item
 
@@ -86,7 +86,7 @@ class UpdateReport:
     notes: list[Note] = field(default_factory=list)
     sources: list[str] = field(default_factory=list)
     """The sources that were planned, in the order of the configuration."""
-    retried: list[Again] = field(default_factory=list)
+    retried: list[Retried] = field(default_factory=list)
     """What failed at first and was tried again, the most frequent first."""
     early: str = ""
     interrupted: bool = False
@@ -94,7 +94,7 @@ class UpdateReport:
 
     def as_json(self) -> dict[str, Any]:
         """The JSON document of `update --json`."""
-        lists: dict[str, Sequence[Row | PassedOver | Note | Again]] = {
+        lists: dict[str, Sequence[Row | PassedOver | Note | Retried]] = {
             "planned": self.planned,
             "published": self.published,
             "skipped": self.skipped,

@@ -23,7 +23,7 @@ from chart_releaser.index.index import Index, entry
 if TYPE_CHECKING:
     import threading
 
-    from chart_releaser.attempts import Again
+    from chart_releaser.attempts import Retried
     from chart_releaser.destinations import Auditable
 
 K = TypeVar("K", bound=Hashable)
@@ -39,7 +39,7 @@ class VerifyReport:
     entries: int = 0
     packages: int = 0
     findings: list[Finding] = field(default_factory=list)
-    retried: list[Again] = field(default_factory=list)
+    retried: list[Retried] = field(default_factory=list)
     """What failed at first and was tried again."""
 
     @property

@@ -18,6 +18,7 @@ from chart_releaser.index.index import INDEX, Index
 from chart_releaser.location import same_origin
 
 if TYPE_CHECKING:
+    from chart_releaser.attempts import Attempts
     from chart_releaser.destinations.downloads import Downloads
 
 BROKEN = f"{INDEX}.broken"
@@ -28,9 +29,17 @@ _HERE = "https://directory.invalid/here/"  # stands for the address of a directo
 class AuditableDirectory(Directory):
     """See `Auditable`. What `audits` needs a directory that is there; without `writes` one that can be read will do."""
 
-    def __init__(self, *arguments: Any, audits: bool = True, writes: bool = True, **options: Any) -> None:
-        """See `Directory`."""
+    def __init__(
+        self,
+        *arguments: Any,
+        audits: bool = True,
+        writes: bool = True,
+        attempts: Attempts | None = None,
+        **options: Any,
+    ) -> None:
+        """See `Directory`. `attempts` is told what is tried again when a package is elsewhere."""
         super().__init__(*arguments, **options)
+        self._attempts = attempts
         self._audits = audits
         self._writes = writes
         self._base = f"{self._url.rstrip('/')}/" if self._url else _HERE
@@ -124,7 +133,7 @@ class AuditableDirectory(Directory):
             Downloads,
         )  # brings requests, which most directories never need
 
-        return Downloads()
+        return Downloads(attempts=self._attempts)
 
     def _inside(self, url: str) -> str | None:
         """Return the path below the directory that an address means; None for one that is elsewhere."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
+import time
 from urllib.parse import urljoin, urlsplit
 
 import requests
-from urllib3.util import Retry
 
 from chart_releaser import __version__, exchange
+from chart_releaser.attempts import Attempts, CircuitBreaker, RetryPolicy
 from chart_releaser.errors import DestinationError
 from chart_releaser.location import Server, is_loopback
 
@@ -16,53 +18,73 @@ MAX_BYTES = 200 * 1024 * 1024
 _TIMEOUT_SECONDS = 30
 _TOTAL_SECONDS = 300
 _MAX_REDIRECTS = 10
-_GIVEN_UP_AFTER = 8  # failed connections to one server, none of which ever succeeded
+_RETRY = RetryPolicy(attempts=4, first_pause=0.3)
+_GIVEN_UP_AFTER = 8 * _RETRY.attempts  # failed connections to one server, none of which ever succeeded
+_PASSING = (429, 500, 502, 503, 504)
 _GONE = (404, 410)
 _GZIP = b"\x1f\x8b"
+
+
+class _PassingError(DestinationError):
+    """An answer that may be another one when it is asked for again."""
 
 
 class Downloads:
     """Fetches public packages; safe to use from several threads, each of which keeps its connections."""
 
-    def __init__(self, server: Server | None = None) -> None:
-        """`server` is the GitHub server, which may be asked by plain http if that is its address, as loopback may."""
+    def __init__(self, server: Server | None = None, attempts: Attempts | None = None) -> None:
+        """`server` is the GitHub server, which may be asked by plain http if that is its address, as loopback may.
+
+        `attempts` is told what is tried again.
+        """
         self._server = server
+        self._attempts = attempts if attempts is not None else Attempts()
+        self._breaker = CircuitBreaker(failures=_GIVEN_UP_AFTER, seconds=0, spares_known=True)
         self._local = threading.local()
-        self._failures: dict[str, int] = {}
-        self._reached: set[str] = set()
 
     def get(self, url: str) -> bytes | None:
         """Return the bytes at `url`; None only for a definite 404 or 410. Raises DestinationError.
 
         Something that is no gzip file, such as the page of a login or a proxy, tells nothing of the package.
         """
-        try:
-            with exchange.within(_TOTAL_SECONDS):
-                return self._follow(url)
-        except (exchange.LateError, exchange.TooLargeError) as error:
-            raise DestinationError(str(error)) from error
-        except (requests.RequestException, ValueError) as error:
-            raise DestinationError(f"it could not be downloaded ({type(error).__name__})") from error
+        end = time.monotonic() + _TOTAL_SECONDS
+        for failures in itertools.count(1):
+            try:
+                with exchange.within(end - time.monotonic()):
+                    return self._follow(url)
+            except (exchange.LateError, exchange.TooLargeError) as error:
+                raise DestinationError(str(error)) from error
+            except (requests.RequestException, ValueError, _PassingError) as error:
+                pause = _RETRY.pause_after(failures)
+                known = isinstance(error, _PassingError)
+                what = str(error) if known else f"it could not be downloaded ({type(error).__name__})"
+                is_passing = known or isinstance(error, (requests.ConnectionError, requests.Timeout))
+                if not is_passing or pause is None or time.monotonic() + pause >= end:
+                    raise DestinationError(what) from error
+                self._attempts.log.note(f"a package from {urlsplit(url).netloc}: {what}")
+                time.sleep(pause)
+        raise AssertionError("unreachable")
 
     def _follow(self, url: str) -> bytes | None:
         for _ in range(_MAX_REDIRECTS):
             self._check(url)
             host = urlsplit(url).netloc
-            if host not in self._reached and self._failures.get(host, 0) >= _GIVEN_UP_AFTER:
-                raise DestinationError(f"not tried, since {host} could not be reached {_GIVEN_UP_AFTER} times before")
+            if why_not := self._breaker.why_open(host):
+                raise DestinationError(why_not)
             try:
                 with self._session().get(url, timeout=_TIMEOUT_SECONDS, stream=True, allow_redirects=False) as answer:
-                    self._reached.add(host)
+                    self._breaker.answered(host)
                     if answer.is_redirect:
                         url = urljoin(url, answer.headers["location"])
                         continue
                     if answer.status_code in _GONE:
                         return None
                     if answer.status_code != 200:
-                        raise DestinationError(f"the answer was {answer.status_code} {answer.reason or ''}".rstrip())
+                        kind = _PassingError if answer.status_code in _PASSING else DestinationError
+                        raise kind(f"the answer was {answer.status_code} {answer.reason or ''}".rstrip())
                     return _read(answer)
             except (requests.ConnectionError, requests.Timeout):
-                self._failures[host] = self._failures.get(host, 0) + 1
+                self._breaker.failed(host)
                 raise
         raise DestinationError(f"it was redirected more than {_MAX_REDIRECTS} times")
 
@@ -75,9 +97,7 @@ class Downloads:
     def _session(self) -> requests.Session:
         session: requests.Session | None = getattr(self._local, "session", None)
         if session is None:
-            retry = Retry(3, backoff_factor=0.3, status_forcelist=(429, 500, 502, 503, 504), raise_on_status=False)
-            retry.respect_retry_after_header = False  # it may ask for an hour
-            session = exchange.session(retry)
+            session = exchange.session()
             session.headers.update({"User-Agent": f"chart-releaser/{__version__}", "Accept-Encoding": "identity"})
             self._local.session = session
         return session

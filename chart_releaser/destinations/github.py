@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
+from chart_releaser.attempts import CircuitBreaker, RetryPolicy
 from chart_releaser.destinations import PAGE, Listing, Package, Page, Published
 from chart_releaser.destinations.github_access import branch, check_branch, check_repository, explained
 from chart_releaser.destinations.github_releases import Releases
@@ -26,8 +29,7 @@ if TYPE_CHECKING:
     from chart_releaser.github.api import GitHubApi
     from chart_releaser.location import GitHubRepository
 
-_PUSH_ATTEMPTS = 10
-_PUSH_PAUSE_SECONDS = 0.5
+_PUSH = RetryPolicy(attempts=10, first_pause=1.0, longest_pause=16.0)
 _LOST_IN_A_ROW = 3
 """So many releases that failed for want of an answer are taken to speak for the others."""
 
@@ -75,7 +77,7 @@ class GitHubPages:
         self._head = Head(None, {})
         self._default_branch = ""
         self._private = False
-        self._lost = 0
+        self._breaker = CircuitBreaker(failures=_LOST_IN_A_ROW, seconds=0)
         self._has_pushed = False
         """Whether the branch has a newer commit than the one that was read."""
 
@@ -123,18 +125,16 @@ class GitHubPages:
     def publish(self, package: Package, notes: str, *, latest: bool = False) -> Published:
         """See `Destination.publish`."""
         listed = entry(package.metadata, digest=package.digest, url=package.filename, created=self._now())
-        if self._lost >= _LOST_IN_A_ROW:
-            raise DestinationError(
-                f"{self.title}: not tried, since GitHub could not be reached for {_LOST_IN_A_ROW} releases before; "
-                "run again later"
-            )
+        host = urlsplit(self._repository.server.url).netloc
+        if why_not := self._breaker.why_open(host):
+            raise DestinationError(f"{self.title}: {why_not}")
         with explained(self.title):
             try:
                 url, adopted = self._releases.publish(package, notes, latest=latest)
-                self._lost = 0
             except LostAnswerError:
-                self._lost += 1
+                self._breaker.failed(host)
                 raise
+            self._breaker.answered(host)
         return Published({**listed, "urls": [url]}, adopted=adopted)
 
     def finish(self, published: Sequence[Published]) -> None:
@@ -158,15 +158,10 @@ class GitHubPages:
             )
 
     def _commit(self, change: Callable[[Index], str], message: str) -> None:
-        for attempt in range(_PUSH_ATTEMPTS):
-            if self._has_pushed:
-                self._has_pushed = False
-                self._read()
-            if attempt:
-                self._api.attempts.again(f"pushing the branch {self._branch.name}: it had moved meanwhile")
-                seconds = random.uniform(0, _PUSH_PAUSE_SECONDS * 2 ** min(attempt, 5))  # noqa: S311 - only a pause
-                self._api.pacing.pause(seconds)
-                self._read()
+        if self._has_pushed:
+            self._has_pushed = False
+            self._read()
+        for failures in itertools.count(1):
             text = change(self._whole())
             merged = Index.parse(text, where=INDEX)
             files = {INDEX: text.encode(), **self._page_files(merged)}
@@ -179,10 +174,15 @@ class GitHubPages:
                 self._index = merged
                 self._has_pushed = True
                 return
-        raise DestinationError(
-            f"the branch {self._branch.name} of {self.title} moved {_PUSH_ATTEMPTS} times while this run tried to push "
-            "its index; the packages are published, the next run lists them"
-        )
+            pause = _PUSH.pause_after(failures)
+            if pause is None:
+                raise DestinationError(
+                    f"the branch {self._branch.name} of {self.title} moved {failures} times while this run tried to "
+                    "push its index; the packages are published, the next run lists them"
+                )
+            self._api.attempts.log.note(f"pushing the branch {self._branch.name}: it had moved meanwhile")
+            self._api.pacing.pause(random.uniform(0, pause))  # noqa: S311 - so that runs do not keep step
+            self._read()
 
     def _read(self) -> Listing:
         """Read the branch; an index in the usual layout is scanned only, until there is something to publish."""

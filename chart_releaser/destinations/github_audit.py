@@ -16,14 +16,13 @@ from chart_releaser.destinations.github import GitHubPages
 from chart_releaser.destinations.github_access import check_branch, explained
 from chart_releaser.destinations.github_releases import plain_name
 from chart_releaser.destinations.listed import is_package_label
-from chart_releaser.errors import BrokenIndexError, DestinationError, GitHubError, LostAnswerError
+from chart_releaser.errors import BrokenIndexError, DestinationError, GitHubError
 from chart_releaser.git.branch import Head
 from chart_releaser.index.index import Index
 from chart_releaser.location import same_origin
 
 _DOWNLOAD = re.compile(r"/([^/]+/[^/]+)/releases/download/(.+)/([^/]+)")
 _OURS = "release:"  # in front of a located address: <tag>/<asset>
-_ATTEMPTS = 3
 
 
 class AuditableGitHubPages(GitHubPages):
@@ -32,7 +31,7 @@ class AuditableGitHubPages(GitHubPages):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         """See `GitHubPages`."""
         super().__init__(*arguments, **options)
-        self._downloads = Downloads(self._repository.server)
+        self._downloads = Downloads(self._repository.server, self._api.attempts)
         self._asking = threading.Lock()
         self._replaces = False
 
@@ -85,20 +84,18 @@ class AuditableGitHubPages(GitHubPages):
     def discard(self, stored: Stored) -> None:
         """See `Auditable.discard`. A draft that somebody works on, or has published, meanwhile stays."""
         path = f"/repos/{self._releases.slug}/releases/{stored.handle['id']}"
+
+        def delete() -> object:
+            _, now = self._api.get(path)
+            if not now.get("draft") or _work(now) != _work(stored.handle):
+                raise DestinationError(f"{stored.place} has changed meanwhile; run verify again")
+            return self._api.send("DELETE", path, creates=False)
+
         with explained(self.title):
-            for attempt in range(1, _ATTEMPTS + 1):
-                try:
-                    _, now = self._api.get(path)
-                    if not now.get("draft") or _work(now) != _work(stored.handle):
-                        raise DestinationError(f"{stored.place} has changed meanwhile; run verify again")
-                    self._api.send("DELETE", path, creates=False)
-                    return
-                except LostAnswerError:
-                    if attempt == _ATTEMPTS:
-                        raise
-                except GitHubError as error:
-                    if error.status == 404:
-                        return
+            try:
+                self._releases.insist(delete, lambda: None, missing=False)
+            except GitHubError as error:
+                if error.status != 404:
                     raise
 
     def rewrite(self, change: Callable[[Index], Index], message: str) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
+from chart_releaser.attempts import RetryPolicy
 from chart_releaser.destinations.namesakes import chart_in, clash
 from chart_releaser.errors import (
     ConflictError,
@@ -24,9 +26,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_ATTEMPTS = 5
+_RETRY = RetryPolicy(attempts=5, first_pause=1.0)
 _UPLOADS = 3
-_BACKOFF_SECONDS = 1.0
 _MAX_BODY = 125_000  # characters that GitHub takes for a release's body
 _MAX_DOWNLOAD = 200 * 1024 * 1024
 _Release = Mapping[str, Any]
@@ -138,7 +139,7 @@ class Releases:
             except _SpoiledError:
                 if attempt == len(waiting) + _UPLOADS - 1:
                     raise
-                self.api.attempts.again("uploading a package: it did not arrive whole")
+                self.api.attempts.log.note("uploading a package: it did not arrive whole")
             else:
                 return release
         raise AssertionError("unreachable")
@@ -152,7 +153,7 @@ class Releases:
             return next((item for item in ours if item["id"] not in known), None)
 
         try:
-            return self._insist(
+            return self.insist(
                 lambda: self.api.send("POST", path, {"tag_name": tag, "draft": True, **fields}), look_up, missing=False
             )
         except GitHubError as error:
@@ -170,7 +171,7 @@ class Releases:
             found: _Release = self.api.get(path)[1]
             return None if found.get("draft") else found
 
-        return self._insist(lambda: self.api.send("PATCH", path, fields), look_up)
+        return self.insist(lambda: self.api.send("PATCH", path, fields), look_up)
 
     def _discard(self, drafts: Iterable[_Release]) -> None:
         """Delete drafts whose tag is published. Where that fails the package is not listed: another run comes back."""
@@ -180,7 +181,7 @@ class Releases:
     def _delete(self, path: str) -> None:
         """Delete something; that it is gone already is as good."""
         try:
-            self._insist(lambda: self.api.send("DELETE", path, creates=False) or {}, lambda: None, missing=False)
+            self.insist(lambda: self.api.send("DELETE", path, creates=False) or {}, lambda: None, missing=False)
         except GitHubError as error:
             if error.status != 404:
                 raise
@@ -251,7 +252,7 @@ class Releases:
         def look_up() -> _Asset | None:
             return self._asset({"assets": [item for page in self.api.pages(path) for item in page]}, file)
 
-        return self._insist(lambda: self.api.upload(url, file.name, file.data, file.content_type), look_up)
+        return self.insist(lambda: self.api.upload(url, file.name, file.data, file.content_type), look_up)
 
     @staticmethod
     def _asset(release: _Release, file: _File) -> _Asset | None:
@@ -277,27 +278,28 @@ class Releases:
             self._digests[number] = hashlib.sha256(data).hexdigest()
         return self._digests[number]
 
-    def _insist(self, send: Callable[[], T], look_up: Callable[[], T | None], *, missing: bool = True) -> T:
+    def insist(self, send: Callable[[], T], look_up: Callable[[], T | None], *, missing: bool = True) -> T:
         """Send a writing request until it has had its effect: after a lost answer, look before sending it again.
 
         422 may be about what an earlier attempt, or another run, has made. So may, with `missing`, 404: GitHub does not
         always know at once what it has just made itself; where it is gone, looking it up raises 404 again.
         """
-        for attempt in range(_ATTEMPTS):
+        for failures in itertools.count(1):
             try:
                 return send()
             except GitHubError as error:
                 lost = isinstance(error, LostAnswerError) or (missing and error.status == 404)
                 if not lost and error.status != 422:
                     raise
+                pause = _RETRY.pause_after(failures) if lost else None
                 if lost:
-                    self.api.attempts.again(str(error).partition("; ")[0])
-                if lost and attempt < _ATTEMPTS - 1:
-                    self.api.pacing.pause(_BACKOFF_SECONDS * 2**attempt)
+                    self.api.attempts.log.note(error)
+                if pause is not None:
+                    self.api.pacing.pause(pause)
                 found = look_up()
                 if found is not None:
                     return found
-                if not lost or attempt == _ATTEMPTS - 1:
+                if pause is None:
                     raise
         raise AssertionError("unreachable")
 

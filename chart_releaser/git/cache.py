@@ -96,7 +96,7 @@ class CachedRepository:
         except DamagedError as error:
             if fresh:
                 raise
-            self._attempts.again(str(error).partition("; ")[0])
+            self._attempts.log.note(error)
             stack.close()
             self._discard()
             self._prepare()

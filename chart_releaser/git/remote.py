@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import math
 import os
 import re
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import NoReturn
 from urllib.parse import urljoin, urlsplit
 
-from chart_releaser.attempts import Attempts
+from chart_releaser.attempts import Attempts, RetryPolicy
 from chart_releaser.errors import UpstreamError, cache_failed
 from chart_releaser.git.objects import DamagedError
 from chart_releaser.git.refs import parse_refs
@@ -21,7 +22,7 @@ from chart_releaser.location import same_origin
 
 REMOTE = "chart-releaser"
 """The remote's name in git's configuration; not origin, which the user's own configuration may speak of."""
-_RETRIES = (1.0, 4.0)
+_RETRY = RetryPolicy(attempts=3, first_pause=1.0, factor=4.0)
 _FIRST_REQUEST = "/info/refs?service=git-upload-pack"
 _TIMEOUT = (10, 30)
 _SECONDS = 60
@@ -92,26 +93,28 @@ class Remote:
         growth: Callable[[], bool] | None = None,
     ) -> Result:
         """Run a git command that talks to the server; what looks like a passing failure is tried again."""
-        for pause in (*_RETRIES, None):
-            if why_not := self._attempts.why_not(self._host):
+        breaker = self._attempts.breaker
+        for failures in itertools.count(1):
+            if why_not := breaker.why_open(self._host):
                 return Result(-1, b"", f"fatal: unable to access '{self.title}': {why_not}\n")
             left = self.end - time.monotonic()
             if left <= 0:
                 return Result(-1, b"", f"fatal: unable to access '{self.title}': it has used up its time\n")
             result = self._once(git, command, stdin, min(timeout, left), growth)
             if result.status == 0 or not _PASSING.search(result.stderr) or "remote error" in result.stderr:
-                self._attempts.answered(self._host)
-                break
-            self._attempts.failed(self._host)
+                breaker.answered(self._host)
+                return result
+            breaker.failed(self._host)
+            pause = _RETRY.pause_after(failures)
             if pause is None:
-                break
+                return result
             self.again(self._reason(result.stderr))
             time.sleep(pause)
-        return result
+        raise AssertionError("unreachable")
 
     def again(self, why: str) -> None:
         """Count what is asked a second time, to be told at the end of the run."""
-        self._attempts.again(f"git with {self._host}: {why}")
+        self._attempts.log.note(f"git with {self._host}: {why}")
 
     def _once(
         self, git: Git, command: tuple[str, ...], stdin: bytes, timeout: float, growth: Callable[[], bool] | None

@@ -13,7 +13,7 @@ import requests
 from github import Auth, Github, GithubException
 
 from chart_releaser import __version__, exchange
-from chart_releaser.attempts import Attempts
+from chart_releaser.attempts import Attempts, RetryPolicy
 from chart_releaser.errors import GitHubError, LostAnswerError
 from chart_releaser.github.http import checked, genuine, message, parsed, session, translated
 from chart_releaser.github.pacing import Pacing, asked_wait
@@ -27,8 +27,7 @@ _UPLOAD_TIMEOUT = (_TIMEOUT_SECONDS, 120)  # to connect, and to hear something
 # What the whole of an exchange may take, sending and redirects included.
 _ANSWER_SECONDS = 60
 _TRANSFER_SECONDS = 15 * 60
-_RETRIES = 4
-_BACKOFF_SECONDS = 1.0
+_RETRY = RetryPolicy(attempts=5, first_pause=1.0)
 _MAX_UPLOAD_ANSWER = 1024 * 1024
 _NEXT_LINK = re.compile(r'<([^>]+)>\s*;\s*rel="next"')
 _USER_AGENT = f"chart-releaser/{__version__}"
@@ -211,20 +210,21 @@ class GitHubApi:
             self.pacing.before_request(host)
             if creates:
                 self.pacing.before_creating()
-            if why_not := self.attempts.why_not(host):
+            if why_not := self.attempts.breaker.why_open(host):
                 raise LostAnswerError(why_not)
             try:
                 with translated(self.server), exchange.within(_ANSWER_SECONDS if seconds is None else seconds):
                     answer = ask()
             except LostAnswerError as error:
-                self.attempts.failed(host)
+                self.attempts.breaker.failed(host)
                 # What took all of its time once would most likely do so again.
                 failures += 3 if isinstance(error.__cause__, exchange.LateError) else 1
-                if not repeats or failures > _RETRIES or self.pacing.pause(_BACKOFF_SECONDS * 2 ** (failures - 1)):
+                pause = _RETRY.pause_after(failures)
+                if not repeats or pause is None or self.pacing.pause(pause):
                     raise
-                self.attempts.again(str(error).partition("; ")[0])
+                self.attempts.log.note(error)
             except GitHubError as error:
-                self.attempts.answered(host)
+                self.attempts.breaker.answered(host)
                 wait = self._asked_wait(error)
                 if wait is None:
                     raise
@@ -237,9 +237,9 @@ class GitHubApi:
                 self.pacing.hold(host, wait, reason)
                 if waited > self.pacing.max_wait:
                     raise self.pacing.too_long(wait, reason) from error
-                self.attempts.again(f"{urlsplit(self.server.url).netloc} answered {error.status}: its rate limit")
+                self.attempts.log.note(f"{urlsplit(self.server.url).netloc} answered {error.status}: its rate limit")
             else:
-                self.attempts.answered(host)
+                self.attempts.breaker.answered(host)
                 return answer
 
     def _asked_wait(self, error: GitHubError) -> float | None:

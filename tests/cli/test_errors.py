@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from chart_releaser.attempts import RetryPolicy
 from tests.cli.runner import TOKEN, Files, called, chart, config, run, server_env, snapshot, source, upstream
 from tests.gitrepo import GitRepo, Link, Submodule
 from tests.hub import Fault, Hub, Server, everything, on, running
@@ -297,7 +298,7 @@ def test_an_answer_that_is_not_githubs(
     tmp_path: Path, hub: Hub, server: Server, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     config(tmp_path, source("a", "o/weather"))
-    monkeypatch.setattr("chart_releaser.github.api._BACKOFF_SECONDS", 0)
+    monkeypatch.setattr("chart_releaser.github.api._RETRY", RetryPolicy(attempts=5, first_pause=0.0))
     monkeypatch.chdir(tmp_path)
     for name, value in server_env(server).items():
         monkeypatch.setenv(name, value)
@@ -323,8 +324,8 @@ def test_a_server_that_is_broken(tmp_path: Path, hub: Hub, server: Server) -> No
 def test_hosts_that_do_not_answer(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("chart_releaser.github.api._BACKOFF_SECONDS", 0)
-    monkeypatch.setattr("chart_releaser.git.remote._RETRIES", ())
+    monkeypatch.setattr("chart_releaser.github.api._RETRY", RetryPolicy(attempts=5, first_pause=0.0))
+    monkeypatch.setattr("chart_releaser.git.remote._RETRY", RetryPolicy(attempts=1, first_pause=0.0))
     monkeypatch.chdir(tmp_path)
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # bound, and never listening: connections are refused

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
 from tests.charts import index_text, listed, packed
 from tests.cli.runner import TOKEN, config, run, server_env, snapshot, source
-from tests.hub import Hub, create, running
+from tests.hub import Fault, Hub, create, on, running
 
 A, B = packed("a", "1.0.0"), packed("b", "1.0.0")
 
@@ -118,3 +119,35 @@ def test_adopting_all_where_the_index_is_lost(tmp_path: Path, public: Path) -> N
     run("verify", "--repair", "--adopt", "*", cwd=tmp_path, ok=True)
     index = (public / "index.yaml").read_text()
     assert all(f"- {name}-1.0.0.tgz" in index for name in ("a", "b", "old"))
+
+
+@pytest.mark.parametrize("kind", ["refuse", "drop-before"])
+@pytest.mark.parametrize("where", ["directory", "github"])
+def test_downloads_that_were_tried_again_are_told(
+    tmp_path: Path, public: Path, where: str, kind: Literal["refuse", "drop-before"]
+) -> None:
+    hub = Hub()
+    hub.add_token(TOKEN, {"acme/charts"})
+    repository = hub.add_repository("acme/charts", create(tmp_path / "charts.git"))
+    assert repository.git is not None
+    release = hub.add_release("acme/charts", "a-1.0.0", assets={"a-1.0.0.tgz": A})
+    with running(hub) as server:
+        url = f"{server.url}/acme/charts/releases/download/{release.tag}/a-1.0.0.tgz"
+        index = index_text(listed("a", "1.0.0", url, A))
+        if where == "github":
+            hub.digests = False
+            repository.git.commit("gh-pages", {"index.yaml": index.encode()})
+            config(tmp_path, source("a", "o/a"), destination="destination: {owner: acme, repo: charts}")
+        else:
+            (public / "index.yaml").write_text(index)
+            (public / "b-1.0.0.tgz").unlink()
+            (public / "a-1.0.0.tgz").unlink()
+        hub.add_fault(Fault(on("GET", "/releases/download/"), kind, status=503))
+        ran = run("verify", "--json", cwd=tmp_path, env=server_env(server), ok=True)
+    document = json.loads(ran.out)
+    assert document["findings"] == []
+    host = server.url.partition("//")[2]
+    why = "the answer was 503 Service Unavailable"
+    if kind == "drop-before":
+        why = "it could not be downloaded (ConnectionError)"
+    assert document["retried"] == [{"what": f"a package from {host}: {why}", "count": 1}]

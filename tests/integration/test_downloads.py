@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from chart_releaser.destinations.downloads import _GIVEN_UP_AFTER, Downloads
+from chart_releaser.attempts import Attempts, Retried
+from chart_releaser.destinations.downloads import Downloads
 from chart_releaser.errors import DestinationError
 from chart_releaser.location import Server
 
@@ -23,12 +24,15 @@ def refusing(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
 
 def test_a_server_that_can_never_be_reached_is_not_asked_for_ever(refusing: int) -> None:
     address = f"http://127.0.0.1:{refusing}/a.tgz"
-    downloads = Downloads()
-    for _ in range(_GIVEN_UP_AFTER):
-        with pytest.raises(DestinationError, match="could not be downloaded"):
+    attempts = Attempts()
+    downloads = Downloads(attempts=attempts)
+    for _ in range(8):
+        with pytest.raises(DestinationError, match=r"could not be downloaded \(ConnectionError\)"):
             downloads.get(address)
-    with pytest.raises(DestinationError, match=r"not tried, since 127\.0\.0\.1:\d+ could not be reached 8 times"):
+    with pytest.raises(DestinationError, match=r"not tried, since 127\.0\.0\.1:\d+ gave no answer to 32 requests"):
         downloads.get(address)
+    what = f"a package from 127.0.0.1:{refusing}: it could not be downloaded (ConnectionError)"
+    assert attempts.list() == [Retried(what, 24)]
 
 
 @pytest.mark.parametrize("host", ["localhost", "localhost.", "x.localhost", "127.0.0.1"])

@@ -9,6 +9,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -118,8 +119,8 @@ def endless() -> Iterator[bytes]:
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is waited for, and how much may be taken, is less than outside of tests."""
-    monkeypatch.setattr(gitremote, "_RETRIES", ())
-    monkeypatch.setattr(githubapi, "_BACKOFF_SECONDS", 0)
+    monkeypatch.setattr(gitremote, "_RETRY", replace(gitremote._RETRY, attempts=1))
+    monkeypatch.setattr(githubapi, "_RETRY", replace(githubapi._RETRY, first_pause=0.0))
     monkeypatch.setattr(gitrun, "_MEMORY_LIMIT", 64 << 20)
     fixed = tuple(setting.replace("lowSpeedTime=60", "lowSpeedTime=1") for setting in gitrun._FIXED)
     monkeypatch.setattr(gitrun, "_FIXED", fixed)

@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,7 @@ Open = Callable[..., Repository]
 
 @pytest.fixture(autouse=True)
 def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gitremote, "_RETRIES", (0.0, 0.0))
+    monkeypatch.setattr(gitremote, "_RETRY", replace(gitremote._RETRY, first_pause=0.0))
 
 
 @pytest.fixture

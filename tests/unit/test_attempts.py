@@ -1,10 +1,13 @@
-"""What is tried again is counted, and a server that is away is not asked for ever."""
+"""What is tried again is counted, pauses grow, and a server that is away is not asked for ever."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from chart_releaser.attempts import Again, Attempts
+import pytest
+
+from chart_releaser.attempts import CircuitBreaker, Retried, RetryLog, RetryPolicy
+from chart_releaser.errors import GitHubError
 
 
 @dataclass
@@ -17,35 +20,59 @@ class Clock:
         return self.now
 
 
+@pytest.mark.parametrize(
+    ("policy", "pauses"),
+    [
+        (RetryPolicy(attempts=1, first_pause=1), [None]),
+        (RetryPolicy(attempts=3, first_pause=1, factor=4), [1, 4, None, None]),
+        (RetryPolicy(attempts=5, first_pause=1, longest_pause=3), [1, 2, 3, 3, None]),
+    ],
+)
+def test_pauses(policy: RetryPolicy, pauses: list[float | None]) -> None:
+    assert [policy.pause_after(failures) for failures in range(1, len(pauses) + 1)] == pauses
+
+
 def test_what_is_tried_again_is_counted() -> None:
-    attempts = Attempts()
-    for what in ("b", "a", "b", "c"):
-        attempts.again(what)
-    assert attempts.list() == [Again("b", 2), Again("a", 1), Again("c", 1)]
-    assert attempts.list()[0].as_json() == {"what": "b", "count": 2}
+    log = RetryLog()
+    for what in ("b; b", "a", "b; b", GitHubError("c is away; try again later")):
+        log.note(what)
+    assert log.list() == [Retried("b; b", 2), Retried("a", 1), Retried("c is away", 1)]
+    assert log.list()[0].as_json() == {"what": "b; b", "count": 2}
 
 
 def test_a_server_that_is_away_is_given_up() -> None:
     clock = Clock()
-    attempts = Attempts(clock)
+    breaker = CircuitBreaker(clock=clock)
     for _ in range(30):
-        attempts.failed("a.example")
-    assert attempts.why_not("a.example") == "", "many at once may be one short fault"
+        breaker.failed("a.example")
+    assert breaker.why_open("a.example") == "", "many at once may be one short fault"
     clock.now += 121
-    assert attempts.why_not("a.example") == (
+    assert breaker.why_open("a.example") == (
         "not tried, since a.example gave no answer to 30 requests in 121 s; run again later"
     )
-    assert attempts.why_not("b.example") == ""
-    attempts.answered("a.example")
-    assert attempts.why_not("a.example") == ""
+    assert breaker.why_open("b.example") == ""
+    breaker.answered("a.example")
+    assert breaker.why_open("a.example") == ""
 
 
 def test_one_slow_request_does_not_speak_for_a_server() -> None:
     clock = Clock()
-    attempts = Attempts(clock)
+    breaker = CircuitBreaker(clock=clock)
     for _ in range(9):
         clock.now += 120
-        attempts.failed("a.example")
-    assert attempts.why_not("a.example") == ""
-    attempts.failed("a.example")
-    assert attempts.why_not("a.example")
+        breaker.failed("a.example")
+    assert breaker.why_open("a.example") == ""
+    breaker.failed("a.example")
+    assert breaker.why_open("a.example")
+
+
+@pytest.mark.parametrize("spares_known", [True, False])
+def test_a_server_that_was_there_may_be_spared(spares_known: bool) -> None:
+    breaker = CircuitBreaker(failures=2, seconds=0, spares_known=spares_known)
+    breaker.answered("known")
+    for server in ("known", "unknown"):
+        for _ in range(2):
+            assert breaker.why_open(server) == ""
+            breaker.failed(server)
+    assert breaker.why_open("unknown")
+    assert bool(breaker.why_open("known")) is not spares_known
