@@ -101,12 +101,16 @@ def answer(hub: Hub, request: Request, hooks: Path, record: Record) -> Response 
     if moved is not None:
         query = f"?{request.query_text}" if request.query_text else ""
         return Response(301, {"Location": f"{hub.url}/{moved}.git/{what}{query}"})
-    surroundings = _environment(request, repository, what, token.login if token else "", hooks)
+    surroundings = _environment(request, repository, what, token, hooks)
     return _backend(request, surroundings, record)
 
 
-def _environment(request: Request, repository: HubRepository, what: str, user: str, hooks: Path) -> dict[str, str]:
+def _environment(
+    request: Request, repository: HubRepository, what: str, token: Token | None, hooks: Path
+) -> dict[str, str]:
     assert repository.git is not None
+    is_bound = token is None or token.value not in repository.pushers
+    protected = sorted(repository.protected_branches) if is_bound else []
     settings = SETTINGS | {"core.hooksPath": str(hooks)}
     more = {
         "GIT_PROJECT_ROOT": str(repository.git.path),
@@ -116,10 +120,10 @@ def _environment(request: Request, repository: HubRepository, what: str, user: s
         "QUERY_STRING": request.query_text,
         "CONTENT_TYPE": request.headers.get("content-type", ""),
         "CONTENT_LENGTH": str(request.size) if request.method == "POST" else "",
-        "REMOTE_USER": user,
+        "REMOTE_USER": token.login if token else "",
         "REMOTE_ADDR": "127.0.0.1",
         "GIT_CONFIG_COUNT": str(len(settings)),
-        "HUB_PROTECTED": "\n".join(f"refs/heads/{name}" for name in sorted(repository.protected_branches)),
+        "HUB_PROTECTED": "\n".join(f"refs/heads/{name}" for name in protected),
     }
     for number, (name, value) in enumerate(settings.items()):
         more |= {f"GIT_CONFIG_KEY_{number}": name, f"GIT_CONFIG_VALUE_{number}": value}

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import unquote
 
-from tests.hub import rest_assets, rest_releases, rest_repositories
+from tests.hub import graphql, rest_assets, rest_releases, rest_repositories
 from tests.hub.context import Context
 from tests.hub.hub import Hub
 from tests.hub.messages import DOCS, Refused, Request, Response, not_found
@@ -107,6 +107,8 @@ def _limited(context: Context) -> tuple[Response, dict[str, str]]:
 
 def _dispatch(context: Context) -> Response:
     request = context.request
+    if request.path == graphql.PATH and request.method == "POST":
+        return graphql.answer(context)
     path = request.path.removeprefix(API)
     routes = ROUTES
     if request.path.startswith(f"{UPLOADS}/"):

@@ -85,6 +85,8 @@ class HubRepository:
     description: str | None = None
     immutable_releases: bool = False
     protected_branches: set[str] = field(default_factory=set)
+    pushers: set[str] = field(default_factory=set)
+    """Tokens that may push to protected branches all the same."""
     begins_empty: bool = False
     """Has it no branch yet?"""
     created_at: datetime = datetime(2020, 1, 1, tzinfo=UTC)

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from chart_releaser.destinations import Published
+from chart_releaser.destinations import Published, github_access
 from chart_releaser.destinations.github import GitHubPages
 from chart_releaser.errors import (
     ChartError,
@@ -456,11 +456,20 @@ class TestRefusals:
 
     def test_protected_but_not_against_this_token(self, hub: Hub, server: Server, pages: GitHubPages) -> None:
         hub.at(SLUG).protected_branches = {"gh-pages"}
-        body = b'{"data": {"repository": {"ref": {"refUpdateRule": {"viewerCanPush": true}}}}}'
-        json = {"Content-Type": "application/json"}
-        hub.add_fault(Fault(on("POST", "/graphql$"), "refuse", status=200, body=body, headers=json))
-        hub.add_fault(Fault(PUSHES, "callback", action=hub.at(SLUG).protected_branches.clear))
+        hub.at(SLUG).pushers = {TOKEN}
         publish(pages, PACKAGE)
+        assert Index.parse(index_of(hub)).versions("gamma") == {"1.0.0"}
+        assert hub.journal.count(on("POST", "/graphql$")) == 1
+
+    def test_a_query_that_github_does_not_understand_is_no_permission(
+        self, hub: Hub, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        hub.at(SLUG).protected_branches = {"gh-pages"}
+        hub.at(SLUG).pushers = {TOKEN}
+        query = github_access._MAY_PUSH
+        for part in ("owner: $owner", "$ref: String!", "qualifiedName", "refUpdateRule", "viewerCanPush", "repository"):
+            monkeypatch.setattr(github_access, "_MAY_PUSH", query.replace(part, "nonsense", 1))
+            assert "is protected against this token" in self.refused(server, tmp_path, branch="gh-pages"), part
 
     def test_protected_from_one_moment_to_the_next(self, hub: Hub, server: Server, tmp_path: Path) -> None:
         """What was published is listed by the next run that may."""

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import github
 import pytest
@@ -289,6 +290,68 @@ class TestPublishing:
         assert post(server, "/releases", tag_name="a b").json()["errors"][0]["field"] == "tag_name"
         wrong = post(server, "/releases", tag_name="a", target_commitish="nowhere").json()
         assert wrong["errors"] == [{"resource": "Release", "code": "invalid", "field": "target_commitish"}]
+
+
+RULE = "query($o: String!, $n: String!, $r: String!) { repository(owner: $o, name: $n) { ref(qualifiedName: $r) "
+
+
+class TestGraphQl:
+    def ask(self, server: Server, query: str, token: str = SECRET, ref: object = "refs/heads/main") -> Any:
+        owner, _, name = SLUG.partition("/")
+        body = {"query": query, "variables": {"o": owner, "n": name, "r": ref}}
+        address = f"{server.url}/api/graphql"
+        return requests.post(address, json=body, headers={"Authorization": f"Bearer {token}"}, timeout=10).json()
+
+    def test_tells_who_may_push_to_a_protected_branch(self, hub: Hub, server: Server) -> None:
+        query = RULE + "{ name refUpdateRule { pattern viewerCanPush } } } }"
+        hub.add_token("other", {SLUG})
+        free = {"data": {"repository": {"ref": {"name": "main", "refUpdateRule": None}}}}
+        assert self.ask(server, query) == free
+        hub.at(SLUG).protected_branches.add("main")
+        hub.at(SLUG).pushers.add(SECRET)
+        for token, may in ((SECRET, True), ("other", False)):
+            rule = self.ask(server, query, token)["data"]["repository"]["ref"]["refUpdateRule"]
+            assert rule == {"pattern": "main", "viewerCanPush": may}
+        assert self.ask(server, query, ref="refs/heads/absent") == {"data": {"repository": {"ref": None}}}
+        assert self.ask(server, query, "wrong")["message"] == "Bad credentials"
+
+    def test_tells_what_is_absent(self, server: Server) -> None:
+        answer = self.ask(server, '{ repository(owner: "no", name: "one") { nameWithOwner } }')
+        assert answer["data"] == {"repository": None}
+        assert answer["errors"][0]["type"] == "NOT_FOUND"
+        whole = self.ask(
+            server, f'{{ repository(owner: "acme", name: "{SLUG.partition("/")[2]}") {{ nameWithOwner }} }}'
+        )
+        assert whole == {"data": {"repository": {"nameWithOwner": SLUG}}}
+
+    @pytest.mark.parametrize(
+        ("query", "code"),
+        [
+            (RULE + "{ refUpdateRule { viewerMayPush } } } }", "undefinedField"),
+            (RULE + "{ rule { viewerCanPush } } } }", "undefinedField"),
+            (RULE.replace("qualifiedName", "name") + "{ name } } }", "argumentNotAccepted"),
+            (RULE.replace("(qualifiedName: $r)", "") + "{ name } } }", "missingRequiredArguments"),
+            (RULE.replace(", $r: String!", "") + "{ name } } }", "variableNotDefined"),
+            (RULE.replace("$r: String!", "$r: String") + "{ name } } }", "variableMismatch"),
+            (RULE.replace("$r: String!", "$r: String!, $x: String") + "{ name } } }", "variableNotUsed"),
+            (RULE + "} }", "selectionMismatch"),
+            (RULE + "{ name { length } } } }", "selectionMismatch"),
+            (RULE + "{ name } }", None),
+            (RULE + "{ name } } } }", None),
+            (RULE + "{ } } }", None),
+            ("", None),
+        ],
+    )
+    def test_refuses_a_query_that_does_not_fit(self, server: Server, query: str, code: str | None) -> None:
+        answer = self.ask(server, query)
+        assert list(answer) == ["errors"]
+        (error,) = answer["errors"]
+        assert error.get("extensions", {}).get("code") == code
+        assert code is not None or error["message"].startswith("Parse error")
+
+    def test_refuses_variables_that_do_not_fit(self, server: Server) -> None:
+        answer = self.ask(server, RULE + "{ name } } }", ref=None)
+        assert answer["errors"][0]["extensions"]["code"] == "INVALID_VARIABLES"
 
 
 class TestAccess:
