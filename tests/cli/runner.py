@@ -1,8 +1,10 @@
-"""Run the installed console script as a user does, and small upstream repositories to run it on."""
+"""Run the installed program as a user does, and small upstream repositories to run it on."""
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import functools
 import os
 import re
 import subprocess
@@ -15,6 +17,7 @@ import pytest
 
 from chart_releaser import children
 from chart_releaser.cli import app as cli
+from tests.forks import Forks, at_start
 from tests.gitrepo import Content, GitRepo
 from tests.hub import Server
 
@@ -47,13 +50,33 @@ def environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
     return {**os.environ, "COLUMNS": "40", **(more or {})}
 
 
+@functools.cache
+def _forks() -> Forks:
+    """One for this process, from when it is needed first."""
+    forks = Forks(SCRIPT, environment())
+    atexit.register(forks.close)
+    return forks
+
+
 def run(
-    *words: str | Path, cwd: Path, env: Mapping[str, str] | None = None, script: Path = SCRIPT, ok: bool | None = None
+    *words: str | Path,
+    cwd: Path,
+    env: Mapping[str, str] | None = None,
+    script: Path | None = None,
+    ok: bool | None = None,
 ) -> Ran:
-    """Run the program to its end; no run may show a traceback, colours, or the token. `ok` demands exit code 0."""
-    done = subprocess.run(
-        [script, *words], cwd=cwd, env=environment(env), capture_output=True, check=False, timeout=_TIMEOUT
-    )
+    """Run the program to its end; no run may show a traceback, colours, or the token. `ok` demands exit code 0.
+
+    It runs in a fork of a process that has loaded it, or, where a `script` is named or a variable takes effect when
+    Python starts, as that script.
+    """
+    whole, argv = environment(env), [str(script or SCRIPT), *map(str, words)]
+    if script is None and at_start(whole) == _forks().at_start:
+        done = _forks().run(argv, cwd, whole, _TIMEOUT)
+    else:
+        done = subprocess.run(
+            argv, cwd=cwd, env=whole, stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=_TIMEOUT
+        )
     ran = Ran(done.returncode, done.stdout.decode(), done.stderr.decode())
     assert "Traceback" not in ran.err, ran.err
     assert "\x1b" not in ran.out + ran.err, repr(ran.out + ran.err)

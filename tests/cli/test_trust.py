@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from chart_releaser.environment import PASSPHRASE
-from tests.cli.runner import TOKEN, Files, begin, chart, config, run, server_env, source, upstream
+from tests.cli.runner import SCRIPT, TOKEN, Files, begin, chart, config, run, server_env, source, upstream
 from tests.hub import Fault, GitDir, Hub, Server, create, on, running
 
 WHO = "charts@example.org"
@@ -77,7 +77,7 @@ def test_no_module_of_the_current_directory_is_run(tmp_path: Path, command: str,
         trap(work / f"{name}.py", marker)
     repo = upstream(tmp_path / "up.git", ["v1.0.0"], asking_chart())
     config(work, source("weather", repo.path))
-    run(command, cwd=work, ok=True)
+    run(command, cwd=work, script=SCRIPT, ok=True)
     assert not marker.exists(), marker.read_text()
 
 
@@ -95,9 +95,9 @@ def test_no_module_of_an_exported_chart_is_run(tmp_path: Path) -> None:
     work.mkdir()
     config(work, *sources)
     for _ in range(2):
-        run("export", "-t", ".", cwd=work, ok=True)
+        run("export", "-t", ".", cwd=work, script=SCRIPT, ok=True)
         assert all((work / name / "__init__.py").exists() for name in names)
-    run("update", cwd=work, ok=True)
+    run("update", cwd=work, script=SCRIPT, ok=True)
     assert not marker.exists()
 
 

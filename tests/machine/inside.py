@@ -5,40 +5,26 @@ It is asked by lines of JSON on stdin and answers on stdout.
 
 from __future__ import annotations
 
-import gc
-import importlib
 import io
 import json
 import os
-import pkgutil
 import resource
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
-import chart_releaser
+from tests.forks import become, load
 from tests.machine import fates
-
-_LIBRARIES = (
-    *("github", "git", "jinja2", "ruamel.yaml", "jsonschema", "platformdirs", "requests", "http.client"),
-    *("encodings.ascii", "encodings.idna"),  # a run as another user may not be able to read what is not loaded
-)
 
 
 def main() -> None:
     """Serve until stdin ends."""
-    for module in pkgutil.walk_packages(chart_releaser.__path__, "chart_releaser."):
-        if not module.name.endswith(".__main__"):  # which runs the program
-            importlib.import_module(module.name)
-    for name in _LIBRARIES:
-        importlib.import_module(name)
-    gc.freeze()
+    load()
     print("mounts" if _can_mount(Path(sys.argv[1])) else "no mounts", flush=True)
     for line in sys.stdin:
         asked = json.loads(line)
@@ -104,7 +90,9 @@ def _become(
     fate: dict[str, Any] | None,
 ) -> NoReturn:
     """Be the program."""
-    try:
+    kept = {name: value for name, value in os.environ.items() if name in ("LD_PRELOAD", "CLOCK_FILE")}
+
+    def prepare() -> None:
         os.setsid()
         os.chdir(cwd)
         for number, path in enumerate((os.devnull, out, err)):
@@ -116,11 +104,6 @@ def _become(
             io.TextIOWrapper(io.BufferedWriter(io.FileIO(1, "wb")), "utf-8"),
             io.TextIOWrapper(io.BufferedWriter(io.FileIO(2, "wb")), "utf-8", line_buffering=True),
         )
-        kept = {name: value for name, value in os.environ.items() if name in ("LD_PRELOAD", "CLOCK_FILE")}
-        os.environ.clear()
-        os.environ.update(kept | env | {"CHART_RELEASER_PASS_ENV": "CLOCK_FILE"})
-        tempfile.tempdir = None
-        sys.argv = ["chart-releaser", *words]
         if file_size is not None:
             resource.setrlimit(resource.RLIMIT_FSIZE, (file_size, file_size))
         if user is not None:
@@ -129,16 +112,8 @@ def _become(
             os.setuid(user)
         if fate is not None:
             fates.await_fate(**fate)
-    except BaseException:
-        traceback.print_exc()
-        os._exit(99)
-    try:
-        from chart_releaser.cli.app import main as program
 
-        program()
-    except BaseException:  # what the interpreter does with what is caught nowhere
-        traceback.print_exc()
-    os._exit(1)
+    become(["chart-releaser", *words], kept | env | {"CHART_RELEASER_PASS_ENV": "CLOCK_FILE"}, prepare)
 
 
 _DOES: dict[str, Callable[..., Any]] = {"start": _start, "wait": _wait, "mount": _mount, "unmount": _unmount}
