@@ -10,18 +10,15 @@ from typing import NoReturn
 
 import pytest
 
+from tests import lacking
 from tests.helm import Helm
-from tests.machine import NO_COMPILER, NO_MOUNTS, Machine, machine
+from tests.machine import Machine, machine
 from tools import get_helm, get_helm4
 
 _HERE = Path(__file__).resolve().parent
 _REMOVED_PREFIXES = ("GITHUB_", "GH_", "ACTIONS_", "RUNNER_", "GIT_", "HELM_", "CHART_RELEASER_", "XDG_")
 _REMOVED = ("NO_COLOR", "FORCE_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "COLUMNS", "LINES", "KUBECONFIG")
 _PROXIES = ("http_proxy", "https_proxy", "ftp_proxy", "all_proxy", "no_proxy")
-_NO_HELM = "NO TRUE HELM"
-_NO_BROWSER = "NO BROWSER"
-_REQUIRED = os.environ.get("REQUIRE_HELM") == "1"
-_REQUIRED4 = os.environ.get("REQUIRE_HELM4") == "1"
 
 
 def _clean(patch: pytest.MonkeyPatch, home: Path) -> None:
@@ -76,12 +73,6 @@ def host(_clean_session: None, tmp_path_factory: pytest.TempPathFactory) -> Iter
         yield host
 
 
-def _missing(reason: str, *, required: bool) -> NoReturn:
-    if required:
-        pytest.fail(f"{_NO_HELM}: {reason}")
-    pytest.skip(f"{_NO_HELM}: {reason}")
-
-
 @pytest.fixture(scope="session")
 def _helm_binary() -> tuple[Path, int] | str:
     """The binary and its major version, or why there is none. Looked for only: `make test` is what brings it."""
@@ -104,7 +95,7 @@ def _helm4_python() -> Path | None:
 def helm(_helm_binary: tuple[Path, int] | str, tmp_path_factory: pytest.TempPathFactory) -> Helm:
     """Helm 3.8 or later, e.g. `helm("lint", path)`; REQUIRE_HELM=1 fails where it is absent."""
     if isinstance(_helm_binary, str):
-        _missing(_helm_binary, required=_REQUIRED)
+        lacking.lacking(f"what the true Helm says: {_helm_binary}", "REQUIRE_HELM")
     binary, major = _helm_binary
     return Helm((str(binary),), tmp_path_factory.mktemp("helm"), major)
 
@@ -113,7 +104,7 @@ def helm(_helm_binary: tuple[Path, int] | str, tmp_path_factory: pytest.TempPath
 def helm4(_helm4_python: Path | None, tmp_path_factory: pytest.TempPathFactory) -> Helm:
     """Helm 4 with the few commands of tools/helm4.py; REQUIRE_HELM4=1 fails where it is absent."""
     if _helm4_python is None:
-        _missing("Helm 4 needs a Python 3.12 or later; run `make helm`", required=_REQUIRED4)
+        lacking.lacking("what Helm 4 says: it needs Python 3.12 or later; run `make helm` with one", "REQUIRE_HELM4")
     command = (str(_helm4_python), str(Path(get_helm4.__file__).with_name("helm4.py")))
     return Helm(command, tmp_path_factory.mktemp("helm4"), 4)
 
@@ -126,14 +117,5 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say loudly what was not tested: a skip's `s` is easily overlooked."""
-    reasons: dict[str, int] = {}
-    for report in terminalreporter.getreports("skipped"):
-        text = str(report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr)
-        found = next((kind for kind in (_NO_HELM, _NO_BROWSER, NO_MOUNTS, NO_COMPILER) if kind in text), None)
-        if found is not None:
-            reason = text[text.index(found) :]
-            reasons[reason] = reasons.get(reason, 0) + 1
-    for reason, count in reasons.items():
-        terminalreporter.section(f"{count} TESTS SKIPPED", sep="!", red=True, bold=True)
-        terminalreporter.line(reason, red=True)
+    """Say what was not tested."""
+    lacking.summary(terminalreporter)

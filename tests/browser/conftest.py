@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +16,8 @@ from selenium.webdriver.chrome.webdriver import WebDriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 
+from tests.lacking import lacking
+
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 _HERE = Path(__file__).resolve().parent
 
@@ -29,10 +30,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _missing(reason: str) -> NoReturn:
-    message = f"NO BROWSER: {reason}"
-    if os.environ.get("REQUIRE_BROWSER") == "1":
-        pytest.fail(message)
-    pytest.skip(message)
+    lacking(f"the page: {reason}", "REQUIRE_BROWSER")
 
 
 class Browser:

@@ -20,6 +20,7 @@ from chart_releaser.index.index import Index
 from tests.cli.runner import TOKEN, config, server_env, source, upstream
 from tests.documents import DOCUMENTS, ROOT, blocks
 from tests.hub import GitDir, Hub, Server, create, running
+from tests.lacking import NO_CHECKOUT, needs
 
 _EXPRESSION = re.compile(r"\$\{\{\s*(.+?)\s*\}\}")
 _OWN = ("./", "OWNER/")
@@ -143,7 +144,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
         yield server
 
 
-@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="not a checkout: git tells what is tracked")
+@needs((ROOT / ".git").exists(), NO_CHECKOUT)
 def test_the_steps_publish_a_chart(tmp_path: Path, server: Server) -> None:
     workspace, temp = tmp_path / "a workspace", tmp_path / "a temp"
     workspace.mkdir()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -17,6 +16,7 @@ import yaml
 from examples import upstreams
 from tests.cli.runner import OLD_SCRIPT, SCRIPT, environment
 from tests.documents import ROOT, blocks
+from tests.lacking import lacking
 
 MODELINE = re.compile(r"# yaml-language-server: \$schema=(\S+)")
 
@@ -86,8 +86,8 @@ def scripts(tmp_path: Path) -> Path:
     ids=["bash", "zsh", "fish"],
 )
 def test_the_shell_takes_the_documented_script(scripts: Path, shell: str, asks: str, answer: str) -> None:
-    if shutil.which(shell) is None and not os.environ.get("REQUIRE_SHELLS"):
-        pytest.skip(f"there is no {shell}")
+    if shutil.which(shell) is None:
+        lacking(f"completion: there is no {shell}; install it", "REQUIRE_SHELLS")
     env = environment({"PATH": f"{SCRIPT.parent}:/usr/bin:/bin", "HOME": str(scripts)})
     done = subprocess.run([shell, "-c", asks], cwd=scripts, env=env, capture_output=True, text=True, check=False)
     assert done.stdout.startswith(answer), done.stderr

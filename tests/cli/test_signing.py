@@ -14,6 +14,7 @@ from chart_releaser.environment import PASSPHRASE
 from tests.cli.runner import TOKEN, config, run, server_env, source, upstream
 from tests.helm import Helm
 from tests.hub import Fault, GitDir, Hub, create, on, running
+from tests.lacking import NO_GPG, needs
 from tests.serving import served
 
 SLUG = "acme/charts"
@@ -21,7 +22,7 @@ WHO = "charts@example.org"
 SECRET = "open-sesame-of-tests"
 
 pytestmark = [
-    pytest.mark.skipif(shutil.which("gpg") is None and not os.environ.get("REQUIRE_GPG"), reason="there is no gpg"),
+    needs(shutil.which("gpg") is not None, NO_GPG, "REQUIRE_GPG"),
     pytest.mark.helm,
 ]
 

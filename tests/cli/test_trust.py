@@ -18,6 +18,7 @@ import pytest
 from chart_releaser.environment import PASSPHRASE
 from tests.cli.runner import SCRIPT, TOKEN, Files, begin, chart, config, run, server_env, source, upstream
 from tests.hub import Fault, GitDir, Hub, Server, create, on, running
+from tests.lacking import NO_GPG, needs
 
 WHO = "charts@example.org"
 PASSWORD = "open-sesame-of-tests"
@@ -28,9 +29,7 @@ FOREIGN = {
     "GIT_CURL_VERBOSE": "1",
     "GIT_TRACE2_CONFIG_PARAMS": "http.*",
 }
-has_gpg = pytest.mark.skipif(
-    shutil.which("gpg") is None and not os.environ.get("REQUIRE_GPG"), reason="there is no gpg"
-)
+has_gpg = needs(shutil.which("gpg") is not None, NO_GPG, "REQUIRE_GPG")
 
 
 def asking_chart() -> Files:

@@ -19,6 +19,7 @@ import pytest
 from tests.cli.runner import TOKEN, Ran, config, run, server_env, source, upstream
 from tests.gitrepo import GitRepo, run_git
 from tests.hub import GitDir, Hub, Server, create, on, running
+from tests.lacking import ONLY_ROOT, needs
 from tests.machine.scene import points
 
 RELEASES = on("GET", r"/repos/o/weather/releases$")
@@ -209,7 +210,7 @@ def test_a_cache_that_others_may_write_to_is_refused(update: Update, cache: Path
     update()
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a directory away")
+@needs(os.geteuid() == 0, ONLY_ROOT)
 @pytest.mark.parametrize("place", ["", "git", "branch"])
 def test_a_cache_of_another_user_is_refused(update: Update, cache: Path, tmp_path: Path, place: str) -> None:
     destination = "{owner: acme, repo: charts}" if place == "branch" else "{directory: public}"

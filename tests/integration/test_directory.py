@@ -27,6 +27,7 @@ from chart_releaser.destinations.directory import Directory
 from chart_releaser.errors import ConflictError, DestinationError
 from chart_releaser.index.index import Index
 from tests.helm import Helm
+from tests.lacking import NOT_ROOT, needs
 from tests.serving import served
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -247,7 +248,7 @@ def test_a_dangling_link_in_place_of_the_directory(tmp_path: Path) -> None:
         destination(tmp_path / "link").open()
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+@needs(os.geteuid() != 0, NOT_ROOT)
 def test_a_directory_that_is_read_only(tmp_path: Path) -> None:
     tmp_path.chmod(0o555)
     try:

@@ -14,9 +14,10 @@ from chart_releaser.git import objects as gitobjects
 from chart_releaser.git.objects import DamagedError, open_objects
 from tests.cli.runner import Ran, config, run, source, upstream
 from tests.gitrepo import GitRepo, run_git
+from tests.lacking import ONLY_ROOT, needs
 
 OTHER = 12_345
-NEEDS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a directory away")
+NEEDS_ROOT = needs(os.geteuid() == 0, ONLY_ROOT)
 CLONE = "clone the repository and name the clone under repo:"
 
 

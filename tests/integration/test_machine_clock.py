@@ -16,7 +16,8 @@ import yaml
 from tests.cli.runner import snapshot
 from tests.helm import Helm
 from tests.hub import Fault, GitDir, Hub, Server, create, on, running
-from tests.machine import NO_COMPILER, Machine, machine
+from tests.lacking import lacking
+from tests.machine import Machine, machine
 from tests.machine.scene import CONFIG, Scene, normal
 
 YEARS = (1970, 2100, 1999, 2026)
@@ -48,7 +49,7 @@ def host_of_clock(clock: Clock, tmp_path_factory: pytest.TempPathFactory) -> Ite
     """A machine with that clock."""
     compiler = shutil.which("cc") or shutil.which("gcc")
     if compiler is None:
-        pytest.skip(NO_COMPILER)
+        lacking("a clock that is set: there is no C compiler; install gcc and libc6-dev", "REQUIRE_COMPILER")
     folder = tmp_path_factory.mktemp("host")
     library = folder / "clock.so"
     source = Path(__file__).parent.parent / "machine/clock.c"

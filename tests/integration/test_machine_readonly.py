@@ -10,11 +10,19 @@ import pytest
 
 from tests.cli.runner import snapshot
 from tests.hub import Hub, running
-from tests.machine import Machine
+from tests.lacking import ONLY_ROOT, lacking
+from tests.machine import Machine, machine
 from tests.machine.scene import CONFIG, Scene, assert_clear, normal
 
 READ_ONLY = "size=64m,ro"
 NOBODY = 65_534
+
+
+@pytest.fixture(scope="module")
+def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    """A machine where runs can be another user's."""
+    with machine(tmp_path_factory.mktemp("host"), shared=True) as host:
+        yield host
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +132,7 @@ def test_permissions_of_somebody_who_is_not_root(
 ) -> None:
     """Modes that root would not be held up by."""
     if os.geteuid() != 0:
-        pytest.skip("only root can be another user; in a namespace of its own a user is held up by no mode")
+        lacking(ONLY_ROOT)
     work = scene.work("out")
     show_to_others(work, tmp_path_factory)
     (scene.folder / "gitconfig").write_text("[safe]\n\tdirectory = *\n")
@@ -143,7 +151,7 @@ def test_permissions_of_somebody_who_is_not_root(
 def test_the_home(host: Machine, far: Scene, home: str | None, tmp_path_factory: pytest.TempPathFactory) -> None:
     """The cache is below the user's home, unless something else is said."""
     if home is None and os.geteuid() != 0:
-        pytest.skip("only root can be a user without an entry in /etc/passwd, who has no other home")
+        lacking(ONLY_ROOT)
     user = 54_321 if home is None else None
     work = far.work("out")
     show_to_others(work, tmp_path_factory)

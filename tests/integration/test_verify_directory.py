@@ -18,6 +18,7 @@ from chart_releaser.errors import DestinationError, DestinationUnusableError
 from chart_releaser.index.index import Index
 from tests.charts import digest, index_text, listed, packed
 from tests.helm import Helm
+from tests.lacking import NOT_ROOT, needs
 from tests.serving import served
 
 A = packed("a", "1.0.0")
@@ -539,7 +540,7 @@ def test_a_wrong_address_is_replaced_by_that_of_the_package(public: Path) -> Non
     assert (Index.parse((public / "index.yaml").read_text()).entry("a", "1.0.0") or {})["urls"] == ["a-1.0.0.tgz"]
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+@needs(os.geteuid() != 0, NOT_ROOT)
 def test_a_package_that_may_not_be_read_stays(public: Path) -> None:
     put(public, *both())
     (public / "a-1.0.0.tgz").chmod(0)

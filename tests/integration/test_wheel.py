@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.lacking import NO_CHECKOUT, needs
 from tools.get_helm import ROOT
 
 
@@ -35,7 +36,7 @@ def build(folder: Path, *, umask: int, mtime: int) -> dict[str, Path]:
     return found
 
 
-pytestmark = pytest.mark.skipif(not (ROOT / ".git").exists(), reason="not a checkout: git tells what is tracked")
+pytestmark = needs((ROOT / ".git").exists(), NO_CHECKOUT)
 
 
 @pytest.fixture(scope="module")

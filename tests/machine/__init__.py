@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+import sysconfig
+import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,12 +24,15 @@ from typing import Any
 import pytest
 
 from tests.cli.runner import TOKEN, Ran, environment
+from tests.lacking import lacking
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 LIMIT_SECONDS = 60
 """No run takes longer, whatever is in its way."""
-NO_MOUNTS = "NO FILE SYSTEMS OF ITS OWN: neither root nor user namespaces may mount here"
-NO_COMPILER = "NO CLOCK TO SET: there is no C compiler"
+NO_MOUNTS = (
+    "full and read-only disks: neither root nor user namespaces may mount here; allow one (in a container: SYS_ADMIN)"
+)
+NO_OTHER_USER = "runs as another user: only root can read TMPDIR; take one that all can read"
 _NAMESPACES = (["unshare", "--mount", "--propagation", "private"], ["unshare", "--user", "--map-root-user", "--mount"])
 
 
@@ -71,11 +77,15 @@ class Started:
 
 @dataclass
 class Machine:
-    """The helper process. `scratch` is a folder for what runs print. `mounts` tells whether it can mount."""
+    """The helper process. `scratch` is a folder for what runs print.
+
+    `mounts` tells whether it can mount, `shared` whether another user can read the program.
+    """
 
     process: subprocess.Popen[str]
     scratch: Path
     mounts: bool
+    shared: bool
     runs: int = 0
     _mounted: list[Path] = field(default_factory=list)
 
@@ -102,6 +112,8 @@ class Machine:
         fate: Fate | None = None,
     ) -> Started:
         """Start the program. None in `env` takes a variable out; `file_size` is the most bytes that a file may have."""
+        if user is not None and not self.shared:
+            lacking(NO_OTHER_USER)
         self.runs += 1
         out = out or self.scratch / f"{self.runs}.out"
         err = err or self.scratch / f"{self.runs}.err"
@@ -137,7 +149,7 @@ class Machine:
     def small(self, path: Path, options: str) -> Iterator[Path]:
         """Put an empty file system (`size=64k`, `nr_inodes=9`, `ro`) at `path`; give where it is seen from here."""
         if not self.mounts:
-            pytest.skip(NO_MOUNTS)
+            lacking(NO_MOUNTS, "REQUIRE_MOUNTS")
         path.mkdir(parents=True, exist_ok=True)
         self.ask("mount", path=str(path), options=options)
         try:
@@ -150,19 +162,64 @@ class Machine:
         self.ask("mount", path=str(path), options=f"remount,{options}")
 
 
+def _is_shared(file: str | Path) -> bool:
+    """Whether every user can read a file."""
+    path = Path(file)
+    return bool(path.stat().st_mode & 0o004) and all(parent.stat().st_mode & 0o001 for parent in path.parents)
+
+
+_PLACES = {name: Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib", "purelib")}
+_UNUSED = ("__pycache__", "site-packages", "test", "idlelib", "mypy*", "*__mypyc*", "pip", "selenium", "hypothesis")
+
+
 @contextmanager
-def machine(scratch: Path, *, preload: str = "", env: Mapping[str, str] | None = None) -> Iterator[Machine]:
-    """Give a machine; `preload` is a library for the helper and all its runs, `env` variables for them."""
+def _program() -> Iterator[tuple[Sequence[Path], bool]]:
+    """Give where the program is, and whether every user can read it: for root it is a copy if they can't otherwise."""
+    if os.geteuid() != 0 or all(_is_shared(file) for file in (os.__file__, __file__, pytest.__file__)):
+        yield [ROOT], os.geteuid() == 0
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder)
+        ignored = shutil.ignore_patterns(*_UNUSED)
+        for name, place in _PLACES.items():
+            shutil.copytree(place, copy / name, ignore=ignored, symlinks=True)
+        for name in ("chart_releaser", "tests"):
+            shutil.copytree(ROOT / name, copy / name, ignore=ignored)
+        for path in (copy, *copy.rglob("*")):
+            if not path.is_symlink():
+                path.chmod(path.stat().st_mode | (0o055 if path.is_dir() else 0o044))
+        places = [copy, *(copy / name for name in _PLACES), copy / "platstdlib/lib-dynload"]
+        yield places, _is_shared(copy / "tests/__init__.py")
+
+
+@contextmanager
+def machine(
+    scratch: Path, *, preload: str = "", env: Mapping[str, str] | None = None, shared: bool = False
+) -> Iterator[Machine]:
+    """Give a machine; `preload` is a library for the helper and all its runs, `env` variables for them.
+
+    With `shared` runs can be another user's, which may take a copy of the program.
+    """
     scratch.mkdir(parents=True, exist_ok=True)
-    environ = {**environment(), "PYTHONPATH": str(ROOT), **(env or {})}
-    if preload:
-        environ["LD_PRELOAD"] = preload
+    with ExitStack() as stack:
+        program, shared = stack.enter_context(_program()) if shared else ([ROOT], False)
+        environ = {**environment(), "PYTHONPATH": os.pathsep.join(map(str, program)), **(env or {})}
+        if preload:
+            environ["LD_PRELOAD"] = preload
+        process, mounts = _helper(scratch, program[0], environ)
+        stack.enter_context(process)
+        assert process.stdin is not None
+        stack.callback(process.stdin.close)
+        yield Machine(process, scratch, mounts, shared)
+
+
+def _helper(scratch: Path, program: Path, environ: Mapping[str, str]) -> tuple[subprocess.Popen[str], bool]:
+    """Start the helper process, with mounts of its own where that is permitted, and say whether it is."""
     namespace = str(Path("/proc/self/ns/mnt").readlink())
-    found: subprocess.Popen[str] | None = None
     for prefix in (*_NAMESPACES, []):
         process = subprocess.Popen(
             [*prefix, sys.executable, "-m", "tests.machine.inside", str(scratch), namespace],
-            cwd=ROOT,
+            cwd=program,
             env=environ,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -171,17 +228,10 @@ def machine(scratch: Path, *, preload: str = "", env: Mapping[str, str] | None =
         )
         assert process.stdout is not None
         if process.stdout.readline() == ("mounts\n" if prefix else "no mounts\n"):
-            found = process
-            break
+            return process, bool(prefix)
         with process:
             process.kill()
-    assert found is not None
-    try:
-        yield Machine(found, scratch, mounts=bool(prefix))
-    finally:
-        with found:
-            assert found.stdin is not None
-            found.stdin.close()
+    raise AssertionError("the helper process does not start")
 
 
 def wait_for(condition: Any, seconds: float = 20) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from chart_releaser.github.responses import Responses
+from tests.lacking import ONLY_ROOT, lacking
 
 URL = "https://api.example.org /repos/o/n/releases [('per_page', 100)]"
 
@@ -122,7 +123,7 @@ def _directory(key: Path) -> None:
 
 def _owner(key: Path) -> None:
     if os.geteuid() != 0:
-        pytest.skip("only root can give a file away")
+        lacking(ONLY_ROOT)
     os.chown(key, 12_345, -1)
 
 
