@@ -17,16 +17,24 @@ STAMP := $(VENV)/.installed
 # `make fuzz MINUTES=60` takes longer and finds more.
 MINUTES ?= 10
 
-.PHONY: help demo test fuzz lint format schema bench audit helm clean
+.PHONY: help demo test faults fuzz lint format schema bench bench-smoke audit helm clean
 
 help: ## what can be made
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 13
 
 demo: $(STAMP) ## make small upstream repositories, publish their charts into ./public, and show them
 	@$(BIN)/python -m examples.demo
 
 test: $(STAMP) helm ## run all tests, with the true Helm where it can be had
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+# The tests that read NETWORK_FAULTS or MACHINE_STEP.
+FAULT_TESTS := $(addprefix tests/integration/test_,network_faults.py machine_kills.py machine_disk.py machine_cache.py cache_trust.py)
+# Every write and every size of a disk; 5 takes every fifth.
+MACHINE_STEP ?= 1
+
+faults: $(STAMP) helm ## try every fault at every point of a run, where `make test` tries some
+	NETWORK_FAULTS=1 MACHINE_STEP=$(MACHINE_STEP) $(BIN)/python -m pytest $(PYTEST_ARGS) $(FAULT_TESTS)
 
 fuzz: $(STAMP) helm ## try the properties in tests/fuzz on random input for MINUTES (10)
 	FUZZ_MINUTES='$(MINUTES)' $(BIN)/python -m pytest tests/fuzz
@@ -47,6 +55,9 @@ schema: $(STAMP) ## write the configuration's JSON Schema anew, after a key was 
 
 bench: $(STAMP) ## measure
 	$(BIN)/python -m bench
+
+bench-smoke: $(STAMP) ## measure little, and check the counts: requests, bytes, writes
+	$(BIN)/python -m pytest -q $(PYTEST_ARGS) bench
 
 audit: $(STAMP) ## ask whether the pinned packages have known vulnerabilities, where that can be asked
 	@$(BIN)/python -m tools.audit
