@@ -7,9 +7,10 @@ import os
 import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
+from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
 from chart_releaser import __version__, environment
@@ -21,7 +22,7 @@ from chart_releaser.cli.process import (
     finishing,
     open_closed_streams,
 )
-from chart_releaser.cli.startup import cache_of, destination_of, load, run_of, seconds
+from chart_releaser.cli.startup import cache_of, destination_of, load, run_of, seconds, source_names
 from chart_releaser.environment import Secrets
 from chart_releaser.errors import ChartReleaserError, ConfigError, UsageError
 
@@ -30,9 +31,20 @@ if TYPE_CHECKING:
 
 BUG = 70
 _THREADS = 8
+_CONFIG = Path("config.yaml")
+
+
+class _Commands(TyperGroup):
+    """Takes the common options before the command too, for a run as for completion."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """As inherited."""
+        return super().parse_args(ctx, _command_first(args))
+
 
 app = typer.Typer(
     name="chart-releaser",
+    cls=_Commands,
     add_completion=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -43,8 +55,21 @@ app = typer.Typer(
 ConfigOption = Annotated[
     Path, typer.Option("--config", "-c", metavar="FILE", help="The configuration file.", show_default=True)
 ]
+
+
+def _complete_source(context: typer.Context, incomplete: str) -> list[str]:
+    """Return the names to offer for --source: those in the configuration that have not been given yet."""
+    given = context.params.get("source") or ()
+    config = Path(os.path.expanduser(context.params.get("config") or _CONFIG))  # noqa: PTH111 - never raises
+    names = source_names(config)
+    return [name for name in names if name.startswith(incomplete) and name not in given]
+
+
 SourceOption = Annotated[
-    list[str] | None, typer.Option("--source", "-s", metavar="NAME", help="Only this source; repeatable.")
+    list[str] | None,
+    typer.Option(
+        "--source", "-s", metavar="NAME", help="Only this source; repeatable.", autocompletion=_complete_source
+    ),
 ]
 VerboseOption = Annotated[
     int,
@@ -81,7 +106,7 @@ def _common(
 @app.command()
 def update(
     context: typer.Context,
-    config: ConfigOption = Path("config.yaml"),
+    config: ConfigOption = _CONFIG,
     source: SourceOption = None,
     dry_run: DryRunOption = False,
     limit: Annotated[
@@ -116,7 +141,7 @@ def update(
 @app.command()
 def export(
     context: typer.Context,
-    config: ConfigOption = Path("config.yaml"),
+    config: ConfigOption = _CONFIG,
     source: SourceOption = None,
     target_dir: Annotated[
         str | None,
@@ -151,7 +176,7 @@ def export(
 @app.command("fetch-latest-versions")
 def fetch_latest_versions(
     context: typer.Context,
-    config: ConfigOption = Path("config.yaml"),
+    config: ConfigOption = _CONFIG,
     source: SourceOption = None,
     dry_run: DryRunOption = False,
     check: Annotated[bool, typer.Option("--check", help="Write nothing; exit 1 if anything would change.")] = False,
@@ -184,7 +209,7 @@ app.command("fetchLatestVersions", hidden=True)(fetch_latest_versions)
 @app.command()
 def verify(
     context: typer.Context,
-    config: ConfigOption = Path("config.yaml"),
+    config: ConfigOption = _CONFIG,
     source: SourceOption = None,
     repair: Annotated[bool, typer.Option("--repair", help="Put right what can be without changing a package.")] = False,
     adopt: Annotated[
@@ -263,7 +288,7 @@ def run() -> int:
 def _run(secrets: Secrets) -> int:
     console = Console(secrets=secrets.all)
     try:
-        code = app(_command_first(sys.argv[1:]), standalone_mode=False, obj=secrets)
+        code = app(sys.argv[1:], standalone_mode=False, obj=secrets)
     except (KeyboardInterrupt, typer.Abort):
         console.error("interrupted")
         return INTERRUPTED

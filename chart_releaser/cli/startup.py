@@ -10,7 +10,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from chart_releaser.errors import ConfigError, UpstreamError, UsageError, close_matches, did_you_mean
+from chart_releaser.errors import (
+    ChartReleaserError,
+    ConfigError,
+    UpstreamError,
+    UsageError,
+    close_matches,
+    did_you_mean,
+)
 from chart_releaser.git.cachedir import check_cache
 from chart_releaser.temporary import temporary_directory
 
@@ -30,6 +37,24 @@ def load(path: Path) -> Config:
     from chart_releaser.config.parse import parse_config
 
     return parse_config(read_config(path), file=str(path), base=path.resolve().parent, server=_server())
+
+
+def source_names(path: Path) -> list[str]:
+    """Return the names of the sources in a configuration file, for completion; none where it can't be read.
+
+    The file is not validated, which would take longer than a key press should. Only names that Helm could accept are
+    returned: a shell interprets what it is offered.
+    """
+    from chart_releaser import yamlio
+    from chart_releaser.config.file import read_config
+
+    try:
+        config = yamlio.load(read_config(path), where=str(path))
+    except ChartReleaserError:
+        return []
+    sources = config.get("sources") if isinstance(config, dict) else None
+    names = [source.get("name") for source in sources if isinstance(source, dict)] if isinstance(sources, list) else []
+    return [name for name in names if isinstance(name, str) and _SOURCE_NAME.fullmatch(name)]
 
 
 def _server() -> Server:
@@ -85,6 +110,7 @@ def destination_of(
     )
 
 
+_SOURCE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*", re.ASCII)
 _SUGGESTED = 3  # sources at the most
 _LISTED = 10
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
