@@ -6,15 +6,17 @@ import hashlib
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote
 
 from semver import Version
 
 from chart_releaser.errors import GitHubError, UpstreamError, close_matches, did_you_mean
-from chart_releaser.github.api import GitHubApi
-from chart_releaser.location import GitHubRepository
 from chart_releaser.versions import parse_tag
+
+if TYPE_CHECKING:
+    from chart_releaser.github.api import GitHubApi
+    from chart_releaser.location import GitHubRepository
 
 _MAX_ASSET_BYTES = 5 * 1024 * 1024
 _MAX_NOTES = 100_000_000

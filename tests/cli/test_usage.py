@@ -6,12 +6,13 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from chart_releaser import __version__
-from tests.cli.runner import OLD_SCRIPT, SCRIPT, config, run, snapshot, source, upstream
+from tests.cli.runner import OLD_SCRIPT, SCRIPT, config, environment, run, snapshot, source, upstream
 
 COMMANDS = ("update", "export", "fetch-latest-versions", "verify", "schema")
 
@@ -186,3 +187,26 @@ def test_it_runs_as_a_module(tmp_path: Path) -> None:
             env = {**os.environ, "PYTHONPATH": path}
             done = subprocess.run([*command, "--version"], cwd=tmp_path, env=env, capture_output=True, check=False)
             assert (done.returncode, done.stdout.decode(), done.stderr.decode()) == expected
+
+
+def imported(*words: str, cwd: Path, environ: Mapping[str, str] | None = None) -> set[str]:
+    """The modules that a run imports."""
+    command = [sys.executable, "-X", "importtime", str(SCRIPT), *words]
+    done = subprocess.run(command, cwd=cwd, env=environment(environ), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-1000:]
+    return {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}
+
+
+@pytest.mark.parametrize("words", [["--help"], ["--version"], ["update", "--help"], ["schema"]], ids=" ".join)
+def test_nothing_heavy_is_imported_for_a_text(tmp_path: Path, words: list[str]) -> None:
+    modules = imported(*words, cwd=tmp_path, environ={"GITHUB_ACTIONS": "true"})
+    assert "typer" in modules
+    assert not modules & {"github", "git", "requests", "rich", "ruamel.yaml", "jsonschema", "jinja2"}
+
+
+@pytest.mark.parametrize("words", ["update --dry-run", "update", "export", "verify", "fetch-latest-versions"], ids=str)
+def test_local_sources_and_a_directory_need_no_client_of_a_server(work: Path, words: str) -> None:
+    if words == "verify":
+        run("update", cwd=work, ok=True)
+    modules = imported(*words.split(), cwd=work, environ={"GITHUB_ACTIONS": "true"})
+    assert not modules & {"github", "requests", "urllib3", "rich"}
