@@ -5,20 +5,18 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
-
-import yaml
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from chart_releaser import yamlio
 from chart_releaser.errors import ChartReleaserError, YamlError
 from chart_releaser.yamlio import Edit, apply_edits
 
+if TYPE_CHECKING:
+    from ruamel.yaml.nodes import MappingNode, Node, ScalarNode
+
 _WHERE = "the configuration file"
 _BYTE_ORDER_MARK = "\ufeff"
-# An anchor or a tag before a scalar, and what may stand between them and it.
-_PROPERTIES = re.compile(r"(?:[&!]\S*\s*(?:#[^\r\n]*\s*)*)*")
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+_-]*", re.ASCII)
-_RESOLVER: Any = yaml.resolver.Resolver()
 _STRING = "tag:yaml.org,2002:str"
 
 
@@ -34,26 +32,28 @@ def set_versions(text: str, new: Mapping[str, str], *, file: str = _WHERE) -> st
     """
     mark = _BYTE_ORDER_MARK if text.startswith(_BYTE_ORDER_MARK) else ""
     body = text.removeprefix(mark)
-    sources = [(name, node) for name, node in _sources(yamlio.compose(body, where=file)) if name in new]
+    expected = yamlio.load(body, where=file)
+    document = _Document(body, file)
+    sources = [(name, node) for name, node in document.sources() if name in new]
     if unknown := sorted(set(new) - {name for name, _ in sources}):
         raise ChartReleaserError(f"{file} has no source called {', '.join(unknown)}; nothing was changed")
     wanted: dict[int, str] = {}
     edits: list[Edit] = []
-    aliases: list[tuple[str, yaml.ScalarNode, yaml.ScalarNode]] = []
+    aliases: list[tuple[str, ScalarNode, ScalarNode]] = []
     for name, source in sources:
         found = _pair(source, "version")
         if found is None:
-            edits.append(_insertion(body, source, new[name], file))
+            edits.append(document.insertion(source, new[name]))
             continue
         key, value = found
-        if not isinstance(value, yaml.ScalarNode):
+        if not _is_scalar(value):
             raise ChartReleaserError(f"{file}:{_line(key)}: version of {name} is no text; write it in quotes")
         if _is_alias(key, value):
             aliases.append((name, key, value))
             continue
         wanted[id(value)] = new[name]
         if value.value != new[name] or value.tag != _STRING:
-            edits.append(_replacement(body, value, new[name]))
+            edits.append(document.replacement(key, value, new[name]))
     for name, key, anchored in aliases:
         if wanted.get(id(anchored), anchored.value) != new[name]:
             raise ChartReleaserError(
@@ -61,74 +61,100 @@ def set_versions(text: str, new: Mapping[str, str], *, file: str = _WHERE) -> st
                 f" use, too; write {new[name]} in its place, nothing was changed"
             )
     result = apply_edits(body, edits)
-    _check(body, result, new, file)
+    _check(expected, result, new, file)
     return mark + result
 
 
-def _line(node: yaml.Node) -> int:
+def _line(node: Node) -> int:
     return int(node.start_mark.line) + 1
 
 
-def _pair(mapping: yaml.MappingNode, name: str) -> tuple[yaml.ScalarNode, yaml.Node] | None:
+def _is_scalar(node: Node) -> TypeGuard[ScalarNode]:
+    return isinstance(node.value, str)
+
+
+def _pair(mapping: MappingNode, name: str) -> tuple[ScalarNode, Node] | None:
     """The key `name` in any letter case and its value; of two, the last, which is the one that YAML readers take."""
-    pairs = [(k, v) for k, v in mapping.value if isinstance(k, yaml.ScalarNode) and k.value.lower() == name]
+    pairs = [(key, value) for key, value in mapping.value if _is_scalar(key) and key.value.lower() == name]
     return pairs[-1] if pairs else None
 
 
-def _sources(root: yaml.Node | None) -> Iterator[tuple[str, yaml.MappingNode]]:
-    found = _pair(root, "sources") if isinstance(root, yaml.MappingNode) else None
-    if found is None or not isinstance(found[1], yaml.SequenceNode):
-        return
-    for source in found[1].value:
-        name = _pair(source, "name") if isinstance(source, yaml.MappingNode) else None
-        if name is not None and isinstance(name[1], yaml.ScalarNode):
-            yield name[1].value, source
-
-
-def _is_alias(key: yaml.Node, value: yaml.Node) -> bool:
+def _is_alias(key: Node, value: Node) -> bool:
     """Whether `value` was written elsewhere: an anchor always stands before its aliases."""
     return bool(value.start_mark.index < key.end_mark.index)
 
 
-def _span(text: str, node: yaml.ScalarNode) -> tuple[int, int]:
-    """Where the scalar itself begins and ends: without anchor and tag before it and line ends after it."""
-    start, end = node.start_mark.index, node.end_mark.index
-    properties = _PROPERTIES.match(text, start, end)
-    begin = properties.end() if properties is not None else start
-    return begin, begin + len(text[begin:end].rstrip())
+class _Document:
+    """The text of a configuration, and where ruamel.yaml finds things in it."""
 
+    def __init__(self, text: str, file: str) -> None:
+        from ruamel.yaml import YAML
+        from ruamel.yaml.error import YAMLError
+        from ruamel.yaml.tokens import ScalarToken
 
-def _replacement(text: str, node: yaml.ScalarNode, version: str) -> Edit:
-    start, end = _span(text, node)
-    space = " " if start == end and not text[:start].endswith(" ") else ""
-    return Edit(start, end, space + _scalar(version, node.style))
-
-
-def _insertion(text: str, source: yaml.MappingNode, version: str, file: str) -> Edit:
-    """`version: …` behind the source's name, in the style of that."""
-    pair = _pair(source, "name")
-    assert pair is not None  # noqa: S101 - that is how the source was found
-    key, name = pair
-    assert isinstance(name, yaml.ScalarNode)  # noqa: S101
-    entry = f"{_scalar('version', key.style)}: {_scalar(version, name.style)}"
-    alias = _is_alias(key, name)
-    end = key.end_mark.index if alias else _span(text, name)[1]
-    if source.flow_style:
-        if alias:
+        self._text, self._file = text, file
+        # Only places are taken from here. ruamel.yaml refuses tabs at the end of a line, which YAML allows.
+        read = text.replace("\t", " ")
+        try:
+            self._root: Node | None = YAML(pure=True).compose(read)
+            # A node begins with its anchor and tag, a token with the scalar itself.
+            scalars = [token for token in YAML(pure=True).scan(read) if isinstance(token, ScalarToken)]
+        except YAMLError as error:
             raise ChartReleaserError(
-                f"{file}:{_line(key)}: {name.value} has no version and its name is an alias; add a version by hand"
-            )
-        return Edit(end, end, f", {entry}")
-    line_end = text.find("\n", end)
-    if line_end < 0:
-        line_end = len(text)
-        newline = "\r\n" if "\r\n" in text else "\n"
-    elif text[:line_end].endswith("\r"):
-        line_end -= 1
-        newline = "\r\n"
-    else:
-        newline = "\n"
-    return Edit(line_end, line_end, f"{newline}{' ' * key.start_mark.column}{entry}")
+                f"{file} is written in a way that can't be edited; set the versions by hand"
+            ) from error
+        self._starts = {token.end_mark.index: token.start_mark.index for token in scalars}
+
+    def sources(self) -> Iterator[tuple[str, MappingNode]]:
+        """Yield the sources that have a name, with it."""
+        from ruamel.yaml.nodes import MappingNode, SequenceNode
+
+        found = _pair(self._root, "sources") if isinstance(self._root, MappingNode) else None
+        if found is None or not isinstance(found[1], SequenceNode):
+            return
+        for source in found[1].value:
+            name = _pair(source, "name") if isinstance(source, MappingNode) else None
+            if name is not None and _is_scalar(name[1]):
+                yield name[1].value, source
+
+    def _span(self, node: ScalarNode) -> tuple[int, int]:
+        """Where the scalar itself begins and ends: without anchor and tag before it and line ends after it."""
+        end = node.end_mark.index
+        start = self._starts.get(end, end)
+        return start, start + len(self._text[start:end].rstrip())
+
+    def replacement(self, key: ScalarNode, node: ScalarNode, version: str) -> Edit:
+        """Return the edit that puts `version` in the place of the scalar behind `key`."""
+        if node.start_mark.index < node.end_mark.index:
+            start, end = self._span(node)
+        else:  # nothing is there, and its mark can be lines further down
+            start = end = self._text.find(":", key.end_mark.index) + 1
+        space = " " if start == end and not self._text[:start].endswith(" ") else ""
+        return Edit(start, end, space + _scalar(version, node.style))
+
+    def insertion(self, source: MappingNode, version: str) -> Edit:
+        """Return the edit that puts `version: …` behind the source's name, in the style of that."""
+        pair = _pair(source, "name")
+        assert pair is not None  # noqa: S101 - that is how the source was found
+        key, name = pair
+        assert _is_scalar(name)  # noqa: S101
+        entry = f"{_scalar('version', key.style)}: {_scalar(version, name.style)}"
+        alias = _is_alias(key, name)
+        end = key.end_mark.index if alias else self._span(name)[1]
+        if source.flow_style:
+            if alias:
+                raise ChartReleaserError(
+                    f"{self._file}:{_line(key)}: {name.value} has no version and its name is an alias; "
+                    "add a version by hand"
+                )
+            return Edit(end, end, f", {entry}")
+        newline = "\r\n" if "\r\n" in self._text else "\n"
+        line_end = self._text.find("\n", end)
+        if line_end < 0:
+            line_end = len(self._text)
+        elif self._text[:line_end].endswith("\r"):
+            line_end -= 1
+        return Edit(line_end, line_end, f"{newline}{' ' * key.start_mark.column}{entry}")
 
 
 def _scalar(text: str, style: str | None) -> str:
@@ -141,18 +167,15 @@ def _scalar(text: str, style: str | None) -> str:
 
 
 def _is_string(text: str) -> bool:
-    if _RESOLVER.resolve(yaml.ScalarNode, text, (True, False)) != _STRING:
-        return False
     try:
-        float(text)
+        float(text)  # such as 1e3, which only some readers take for a string
     except ValueError:
-        return True
-    return False  # such as 1e3, which only some readers take for a string
+        return bool(yamlio.load(text, where="") == text)
+    return False
 
 
-def _check(before: str, after: str, new: Mapping[str, str], file: str) -> None:
-    """Refuse a result that any reader would find different in more than the versions."""
-    expected = yamlio.load(before, where=file)
+def _check(expected: Any, after: str, new: Mapping[str, str], file: str) -> None:
+    """Refuse a result that any reader would find different from `expected` in more than the versions."""
     for source in _entries(expected):
         keys = {str(key).lower(): str(key) for key in source}
         name = str(source.get(keys.get("name", "name")))

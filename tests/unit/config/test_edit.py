@@ -146,8 +146,15 @@ def test_what_can_not_be_set() -> None:
         set_versions("sources: [{name: a, version: [1]}]", {"a": "1"})
     with pytest.raises(ChartReleaserError, match="by hand"):
         set_versions("sources:\n- ? name\n  : a\n", {"a": "v1.0.0"})
+    with pytest.raises(ChartReleaserError, match="by hand"):
+        set_versions("sources: [{name: a, version}]", {"a": "v1.0.0"})
     with pytest.raises(YamlError):
         set_versions("sources: [", {"a": "1"})
+
+
+def test_tabs_stay() -> None:
+    text = 'sources:\t# a\tb\n- {name: a,\tversion:\tv1\t, x: "a\t\\\n\tb"}\t\n'
+    assert set_versions(text, {"a": "v2.0.0"}) == text.replace("v1", "v2.0.0")
 
 
 SPACE = st.sampled_from(["", " ", "  ", "\t"])
