@@ -17,7 +17,13 @@ STAMP := $(VENV)/.installed
 # `make fuzz MINUTES=60` takes longer and finds more.
 MINUTES ?= 10
 
-.PHONY: help demo test faults fuzz lint format schema bench bench-smoke audit helm clean
+LOWEST := .tools/lowest
+# What touches the libraries; the rest is the same with any version of them.
+LOWEST_TESTS ?= tests/unit tests/cli/test_usage.py tests/cli/test_latest.py tests/cli/test_update_github.py \
+  tests/integration/test_githubapi.py tests/integration/test_exchange.py tests/integration/test_downloads.py \
+  tests/integration/test_cachelock.py
+
+.PHONY: help demo test faults lowest fuzz lint format schema bench bench-smoke audit helm clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 13
@@ -36,6 +42,15 @@ MACHINE_STEP ?= 1
 faults: $(STAMP) helm ## try every fault at every point of a run, where `make test` tries some
 	NETWORK_FAULTS=1 MACHINE_STEP=$(MACHINE_STEP) $(BIN)/python -m pytest $(PYTEST_ARGS) $(FAULT_TESTS)
 
+lowest: $(LOWEST)/.installed ## run a selection of the tests with the oldest versions of the libraries
+	$(LOWEST)/bin/python -m pytest $(PYTEST_ARGS) $(LOWEST_TESTS)
+
+$(LOWEST)/.installed: $(STAMP) constraints-lowest.txt
+	$(BIN)/python -m venv --clear $(LOWEST)
+	PIP_BUILD_CONSTRAINT=constraints.txt $(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check \
+	  --no-input -c constraints-lowest.txt -e . pytest pytest-xdist hypothesis
+	@touch $@
+
 fuzz: $(STAMP) helm ## try the properties in tests/fuzz on random input for MINUTES (10)
 	FUZZ_MINUTES='$(MINUTES)' $(BIN)/python -m pytest tests/fuzz
 
@@ -43,6 +58,7 @@ lint: $(STAMP) ## check style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/deptry .
 	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-actions action.yml
 
