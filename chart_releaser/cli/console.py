@@ -12,19 +12,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from chart_releaser.cli.markdown import table
 from chart_releaser.errors import ChartReleaserError
 
-_RED = "\x1b[31m"
-_YELLOW = "\x1b[33m"
-_DIM = "\x1b[2m"
-_RESET = "\x1b[0m"
+if TYPE_CHECKING:
+    from chart_releaser.cli.terminal import Terminal
+
 _CLEAR = "\r\x1b[K"
-_BAR = 20
-_BAR_FROM = 60  # columns; narrower terminals get no bar
 _NARROWEST = 40  # columns; what is narrower wraps
+
 _SHORTEST_SECRET = 8  # shorter ones are no tokens, and would blot out ordinary words
 
 
@@ -42,6 +40,7 @@ class Console:
     started: float = field(default_factory=time.monotonic)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _bar: str = ""
+    _countdown: str = ""
 
     @property
     def in_actions(self) -> bool:
@@ -66,38 +65,60 @@ class Console:
         """The columns that a message can take on a terminal; None where lines may be of any length."""
         return _width(sys.stderr)
 
+    @property
+    def is_live(self) -> bool:
+        """Whether messages go to a terminal whose last line can change: it has the progress, and waits count down."""
+        plain = self.in_actions or self.environ.get("TERM") == "dumb"
+        return self.verbosity >= 0 and not plain and sys.stderr.isatty()
+
     def step(self, text: str) -> None:
         """Tell what was done."""
         if self.verbosity >= 0:
             self._write(sys.stderr, text)
 
+    def success(self, text: str) -> None:
+        """Tell what was published."""
+        if self.verbosity >= 0:
+            self._write(sys.stderr, text, "green")
+
     def detail(self, text: str) -> None:
         """Tell more to those who asked for it."""
         if self.verbosity > 0:
-            self._write(sys.stderr, text, _DIM)
+            self._write(sys.stderr, text, "dim")
 
     def headline(self, text: str) -> None:
         """Tell, in the summary at the end, what went wrong."""
         if self.verbosity >= 0:
-            self._write(sys.stderr, text, _RED)
+            self._write(sys.stderr, text, "red")
 
     def note(self, text: str) -> None:
         """Tell what is no error, but most likely not as it was meant."""
         if self.verbosity >= 0:
-            self._annotate("note", text, _YELLOW)
+            self._annotate("note", text, "yellow")
 
     def failure(self, text: str) -> None:
-        """Tell that one source or release failed; the run goes on."""
+        """Tell that one source or release failed; the run goes on.
+
+        On a terminal that is one line, cut if it must be: at the end of the run its reason is told in full, once.
+        """
+        if self.is_live:
+            room = shutil.get_terminal_size().columns - len("error: ")
+            text = self._shown(text)
+            title = text.partition(": ")[0]
+            if len(title) > room:
+                text = f"…{title[1 - room :]}"  # the version is at the end
+            elif len(text) > room:
+                text = f"{text[: room - 1]}…"
         self.error(text)
 
     def error(self, text: str) -> None:
         """Tell what went wrong, whatever the verbosity; an annotation in Actions. Each line is a message of its own."""
         for line in text.splitlines():
-            self._annotate("error", line, _RED)
+            self._annotate("error", line, "red")
 
     def warning(self, text: str) -> None:
         """Tell what deserves a look, whatever the verbosity: it explains an exit code."""
-        self._annotate("warning", text, _YELLOW)
+        self._annotate("warning", text, "yellow")
 
     def result(self, text: str) -> None:
         """Write a line of the result to stdout. Raises ChartReleaserError if it can't be written."""
@@ -114,16 +135,27 @@ class Console:
 
     def progress(self, what: str, done: int, total: int) -> None:
         """Show how much is done, and `what` is being done now, in a terminal's last line; it goes away at the end."""
-        if not self._shows_progress():
-            return
-        bar = _bar(self.clean(what), done, total) if done < total else ""
-        with self._lock:
-            if bar == self._bar:
-                return
-            self._bar = bar
-            with suppress(OSError):
-                sys.stderr.write(f"{_CLEAR}{self._bar}")
-                sys.stderr.flush()
+        if self.is_live:
+            self._set_last_line(
+                bar=self._terminal(sys.stderr).progress(self.clean(what), done, total) if done < total else ""
+            )
+
+    def countdown(self, text: str) -> None:
+        """Show what is being waited for in a terminal's last line, in place of the progress; nothing ends it."""
+        if self.is_live:
+            self._set_last_line(countdown=self._terminal(sys.stderr).status(self.clean(text)) if text else "")
+
+    def table(self, header: Sequence[str], rows: Sequence[tuple[str, Sequence[int]]]) -> list[str] | None:
+        """Return what was counted as the lines of a table for the messages' terminal; None where there is none."""
+        if not sys.stderr.isatty():
+            return None
+        return self._terminal(sys.stderr).table(header, [(self.clean(name), counts) for name, counts in rows])
+
+    def lines(self, lines: Sequence[str]) -> None:
+        """Write what `table` gave."""
+        for line in lines:
+            if self.verbosity >= 0:
+                self._write(sys.stderr, line, raw=True)
 
     @contextmanager
     def group(self, title: str) -> Iterator[None]:
@@ -159,12 +191,12 @@ class Console:
         # The runner takes "##[" for a command wherever it stands, "::" at the beginning of a line.
         return re.sub(r"^(\s*):(?=:)", r"\1: ", shown.replace("##[", "## [")) if self.in_actions else shown
 
-    def _annotate(self, kind: str, text: str, colour: str) -> None:
+    def _annotate(self, kind: str, text: str, style: str) -> None:
         if self.in_actions:
             kind = "notice" if kind == "note" else kind
             self._write(sys.stderr, f"::{kind}::{_escape(self.clean(text))}", raw=True)
         else:
-            self._write(sys.stderr, f"{kind}: {text}", colour)
+            self._write(sys.stderr, f"{kind}: {text}", style)
 
     def _append(self, path: str, text: str) -> None:
         try:
@@ -173,41 +205,54 @@ class Console:
         except OSError as error:
             self.warning(f"{path} can't be written: {error.strerror}; the job's summary or outputs are incomplete")
 
-    def _write(self, stream: TextIO, text: str, colour: str = "", *, raw: bool = False) -> None:
-        shown = text if raw else self.clean(text)
-        if colour and self._has_colour(stream):
-            shown = f"{colour}{shown}{_RESET}"
+    def _shown(self, text: str) -> str:
+        """Return `text` for a terminal: clean, and with paths as seen from where the user stands."""
+        with suppress(OSError):  # the current directory may be gone
+            here = re.escape(str(Path.cwd()))
+            text = re.sub(rf"(?<![^\s'\"(:=]){here}/(?=[^/\s])", "", text)
+        return self.clean(text)
+
+    def _set_last_line(self, bar: str | None = None, countdown: str | None = None) -> None:
+        with self._lock:
+            before = self._last_line
+            self._bar = self._bar if bar is None else bar
+            self._countdown = self._countdown if countdown is None else countdown
+            if self._last_line != before:
+                with suppress(OSError):
+                    sys.stderr.write(f"{_CLEAR}{self._last_line}")
+                    sys.stderr.flush()
+
+    @property
+    def _last_line(self) -> str:
+        return self._countdown or self._bar
+
+    def _terminal(self, stream: TextIO) -> Terminal:
+        from chart_releaser.cli.terminal import Terminal
+
+        return Terminal(stream, width=_width(stream) or _NARROWEST, colours=self._has_colour(stream))
+
+    def _write(self, stream: TextIO, text: str, style: str = "", *, raw: bool = False) -> None:
+        shown = text if raw else self._shown(text) if stream.isatty() else self.clean(text)
+        if style and self._has_colour(stream):
+            shown = self._terminal(stream).styled(shown, style)
         with self._lock, suppress(OSError) if stream is sys.stderr else nullcontext():
             # What can't be told, on a full disk or to a reader who has gone, is no reason to leave work undone.
-            if self._bar:
+            if self._last_line:
                 sys.stderr.write(_CLEAR)
                 sys.stderr.flush()
             stream.write(f"{shown}\n")
             stream.flush()
-            if self._bar:
-                sys.stderr.write(self._bar)
+            if self._last_line:
+                sys.stderr.write(self._last_line)
                 sys.stderr.flush()
 
     def _has_colour(self, stream: TextIO) -> bool:
         return stream.isatty() and not self.environ.get("NO_COLOR") and self.environ.get("TERM") != "dumb"
 
-    def _shows_progress(self) -> bool:
-        plain = self.in_actions or self.environ.get("TERM") == "dumb"
-        return self.verbosity >= 0 and not plain and sys.stderr.isatty()
-
 
 def unwritable(error: OSError) -> str:
     """Return what to say where stdout takes no more."""
     return f"the results can't be written: {error.strerror}; make room, or write them elsewhere"
-
-
-def _bar(what: str, done: int, total: int) -> str:
-    """Return the bar, no longer than the terminal's line, since it could not be wiped otherwise."""
-    columns = shutil.get_terminal_size().columns
-    filled = _BAR * done // total
-    # Where there is little room the words are worth more.
-    bar = f"[{'#' * filled}{'.' * (_BAR - filled)}] " if columns >= _BAR_FROM else ""
-    return f"{bar}{done}/{total}, {total - done} left: {what}"[: columns - 1]
 
 
 def _width(stream: TextIO) -> int | None:

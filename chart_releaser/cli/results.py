@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from chart_releaser.commands.verify import VerifyReport
 
 _NAMED = 3  # versions that are named before the rest is counted
-_SHORTEST_NAME = 10
 
 
 def show_update(console: Console, report: UpdateReport, title: str, *, as_json: bool, dry_run: bool) -> None:
@@ -32,8 +31,7 @@ def show_update(console: Console, report: UpdateReport, title: str, *, as_json: 
     for note in report.notes:
         console.note(f"{note.source}: {note.text}")
     if not dry_run:
-        for line in source_table(report, console.message_width):
-            console.step(line)
+        _sources(console, report)
     _failures(console, report.failed, others=len(report.published))
     done = f"{len(report.planned)} to publish" if dry_run else f"{len(report.published)} published"
     _retried(console, report.retried)
@@ -82,8 +80,21 @@ def _some(versions: Sequence[str]) -> str:
     return ", ".join(versions[:_NAMED]) + more
 
 
-def source_table(report: UpdateReport, width: int | None) -> list[str]:
-    """Return what became of each source with news, as lines of at most `width`; nothing where there is one source."""
+def _sources(console: Console, report: UpdateReport) -> None:
+    header, rows = source_counts(report)
+    drawn = console.table(header, rows) if rows else []
+    if drawn is not None:
+        console.lines(drawn)
+        return
+    for line in plain_table(header, rows):
+        console.step(line)
+
+
+Counts = list[tuple[str, list[int]]]
+
+
+def source_counts(report: UpdateReport) -> tuple[list[str], Counts]:
+    """Return a header and what became of each source with news; no rows where there is one source."""
     columns = {
         "published": Counter(row.source for row in report.published),
         "up to date": Counter(row.source for row in report.skipped),
@@ -91,36 +102,35 @@ def source_table(report: UpdateReport, width: int | None) -> list[str]:
     }
     if waiting := Counter(row.source for row in report.waiting):
         columns["waiting"] = waiting
+    header = ["source", *columns]
     names = dict.fromkeys([*report.sources, *(row.source for row in report.failed)])
     shown = [name for name in names if any(counts[name] for key, counts in columns.items() if key != "up to date")]
     if len(names) < 2 or not shown:
-        return []
+        return header, []
     rest = [name for name in names if name not in shown]
     rows = [(name, [counts[name] for counts in columns.values()]) for name in shown]
     if rest:
         title = f"{len(rest)} other{'s' if len(rest) > 1 else ''}"
         rows.append((title, [sum(counts[name] for name in rest) for counts in columns.values()]))
-    room = max(len(name) for name, _ in [("source", []), *rows])
-    if width is not None:
-        room = min(room, max(width - sum(len(key) + 2 for key in columns), _SHORTEST_NAME))
-    head = f"{'source'.ljust(room)}  {'  '.join(columns)}"
+    return header, rows
+
+
+def plain_table(header: Sequence[str], rows: Counts) -> list[str]:
+    """Return the lines of a table of numbers, as long as they are."""
+    room = max(len(name) for name in [header[0], *(name for name, _ in rows)])
     return [
-        head,
+        f"{header[0].ljust(room)}  {'  '.join(header[1:])}",
         *(
-            f"{_cut(name, room).ljust(room)}  "
-            + "  ".join(str(count).rjust(len(key)) for key, count in zip(columns, counts, strict=True))
+            f"{name.ljust(room)}  "
+            + "  ".join(str(count).rjust(len(key)) for key, count in zip(header[1:], counts, strict=True))
             for name, counts in rows
         ),
     ]
 
 
-def _cut(text: str, room: int) -> str:
-    return text if len(text) <= room else f"{text[: room - 1]}…"
-
-
 def _failures(console: Console, failed: Sequence[Row], *, others: int) -> None:
-    """Sum up what failed, by reason; nothing where a single failure has just been told and there is nothing else."""
-    if len(failed) + bool(others) < 2:
+    """Sum up what failed, by reason; nothing where a single failure has just been told in full."""
+    if not console.is_live and len(failed) + bool(others) < 2:
         return
     width = console.message_width
     for group in failure_groups(failed) if failed else ():

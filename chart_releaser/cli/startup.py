@@ -165,7 +165,12 @@ def run_of(
         token=secrets.token,
         cache=cache,
         on_wait=console.step,
-        pacing=Pacing(max_wait=max_wait, sleep=stop.wait, on_wait=console.step),
+        pacing=Pacing(
+            max_wait=max_wait,
+            sleep=stop.wait,
+            on_wait=console.detail if console.is_live else console.step,
+            on_countdown=console.countdown if console.is_live else None,
+        ),
     )
     signer = None
     if config.destination is not None and config.destination.sign is not None:

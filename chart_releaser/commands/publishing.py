@@ -86,7 +86,7 @@ class Publisher:
             return
         self.count += 1
         self._unlisted.append((item, published))
-        self._run.reporter.step(f"published {item.source.name} {item.version}")
+        self._run.reporter.success(f"published {item.source.name} {item.version}")
         if self.limit_reached and self._waiting:
             self._report.early = f"--limit {self._limit} is reached; {self._waiting} more wait for the next run"
 

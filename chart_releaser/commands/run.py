@@ -28,6 +28,9 @@ class Reporter(Protocol):
     def step(self, text: str) -> None:
         """Something was begun or done."""
 
+    def success(self, text: str) -> None:
+        """Something was published."""
+
     def detail(self, text: str) -> None:
         """Something for those who ask for more."""
 

@@ -33,6 +33,8 @@ class Pacing:
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], bool] = field(default_factory=lambda: threading.Event().wait)
     on_wait: Callable[[str], None] = lambda _message: None
+    on_countdown: Callable[[str], None] | None = None
+    """Told every second how long a wait still takes, and at its end nothing; None where nobody looks."""
     per_minute: int = PER_MINUTE
     per_hour: int = PER_HOUR
     _sent: deque[float] = field(default_factory=deque)
@@ -79,8 +81,21 @@ class Pacing:
             raise self.too_long(seconds, reason)
         if seconds >= 1:
             self.on_wait(f"waiting {_span(seconds)}: {reason}")
-        if self.sleep(seconds):
+        if self._slept(seconds, reason):
             raise RateLimitError(f"stopped while waiting for {reason}; {_NEXT}")
+
+    def _slept(self, seconds: float, reason: str) -> bool:
+        if self.on_countdown is None:
+            return self.sleep(seconds)
+        end = self.clock() + seconds
+        try:
+            while (left := end - self.clock()) > 0:
+                self.on_countdown(f"waiting {_span(left)}: {reason}")
+                if self.sleep(min(left, 1.0)):
+                    return True
+        finally:
+            self.on_countdown("")
+        return False
 
     def too_long(self, seconds: float, reason: str) -> RateLimitError:
         """Return the error for a wait of so many seconds, which is longer than the user allows."""

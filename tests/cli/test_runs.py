@@ -10,7 +10,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -58,14 +58,14 @@ def server(hub: Hub) -> Iterator[Server]:
 # --- terminals
 
 
-def _on_terminal(*words: str, cwd: Path, **environ: str) -> str:
-    """What a user sees on a terminal of 80 columns."""
+def _on_terminal(*words: str, cwd: Path, columns: int = 80, env: Mapping[str, str] | None = None) -> str:
+    """What a user sees on a terminal."""
     leader, follower = pty.openpty()
     kept = {key: value for key, value in environment().items() if key != "COLUMNS"}
     process = subprocess.Popen(
         [SCRIPT, *words],
         cwd=cwd,
-        env={**kept, "TERM": "xterm", "COLUMNS": "80", **environ},
+        env={**kept, "TERM": "xterm", "COLUMNS": str(columns), **(env or {})},
         stdin=follower,
         stdout=follower,
         stderr=follower,
@@ -90,25 +90,56 @@ def test_a_terminal_gets_colours_and_progress_that_goes_away(tmp_path: Path, wea
     config(tmp_path, source("weather", "./weather.git"), source("gone", "./gone"))
     shown = _on_terminal("update", cwd=tmp_path)
     assert "\x1b[31merror: gone: " in shown
-    assert "[######..............] 1/3, 2 left: publishing weather v1.1.0" in shown
+    assert re.search(r"━.*━\x1b\[0m 1/3, 2 left: publishing weather v1\.1\.0", shown)
+    assert "\x1b[32mpublished weather 1.1.0\x1b[0m" in shown
     end = shown.rstrip().rpartition("\r\x1b[K")[2].replace("\r\n", "\n")
     assert " left: " not in end
     assert end.startswith(
         "source   published  up to date  failed\n"
-        "weather          3           0       0\n"
-        "gone             0           0       1\n"
+        "weather  \x1b[32m        3\x1b[0m           0       0\n"
+        "gone             0           0  \x1b[31m     1\x1b[0m\n"
         "\x1b[31mfailed: gone\x1b[0m\n  "
     )
-    assert max(len(line) for line in end.splitlines()[:4]) <= 80
+    assert max(len(line) for line in re.sub(r"\x1b\[\d*m", "", end).splitlines()[:4]) <= 80
+    assert end.splitlines()[-1].startswith("directory public: 3 published")
+
+
+@pytest.mark.parametrize("columns", [80, 40])
+def test_a_terminal_gets_a_reason_in_full_once_however_many_releases_it_fails(
+    tmp_path: Path, weather: GitRepo, columns: int
+) -> None:
+    config(tmp_path, source("weather", "./weather.git", charts="[charts/wether]"))
+    shown = re.sub(r"\x1b\[\d*m", "", _on_terminal("update", cwd=tmp_path, columns=columns)).replace("\r\n", "\n")
+    assert " ".join(shown.split()).count("charts that look like it: charts/weather") == 1
+    lines = [line.rpartition("\x1b[K")[2] for line in shown.splitlines()]
+    passing = [line for line in lines if line.startswith("error: weather v1.")]
+    assert len(passing) == 3
+    assert max(map(len, passing)) <= columns
+
+
+def test_a_terminal_gets_the_reason_of_a_single_failure(tmp_path: Path) -> None:
+    config(tmp_path, source("gone", "./gone"))
+    shown = " ".join(_on_terminal("update", cwd=tmp_path, columns=40, env={"NO_COLOR": "1"}).split())
+    assert "failed: gone gone is not a directory -> name a git repository" in shown
+
+
+def test_a_wait_for_a_limit_counts_down_on_a_terminal(tmp_path: Path, hub: Hub, server: Server) -> None:
+    fault = Fault(on("GET", "/repos/o/weather/releases"), "refuse", status=429, headers={"Retry-After": "3"})
+    hub.add_fault(fault)
+    config(tmp_path, source("weather", "o/weather"))
+    shown = _on_terminal("update", "--dry-run", cwd=tmp_path, env=server_env(server))
+    found = re.findall(r"\r\x1b\[Kwaiting (\d) s: the rate limit of", shown)
+    assert found[:3] == ["3", "2", "1"]
+    assert "\nwaiting" not in shown
 
 
 @pytest.mark.parametrize(("environ", "progress"), [({"NO_COLOR": "1"}, True), ({"TERM": "dumb"}, False)])
 def test_colours_can_be_switched_off(tmp_path: Path, weather: GitRepo, environ: dict[str, str], progress: bool) -> None:
     config(tmp_path, source("weather", "./weather.git"), source("gone", "./gone"))
-    shown = _on_terminal("update", cwd=tmp_path, **environ)
+    shown = _on_terminal("update", cwd=tmp_path, env=environ)
     assert not re.search(r"\x1b\[\d*m", shown)
     assert (" left: publishing " in shown) is progress
-    assert " left: " not in _on_terminal("update", "-q", cwd=tmp_path, **environ)
+    assert " left: " not in _on_terminal("update", "-q", cwd=tmp_path, env=environ)
 
 
 def test_control_characters_do_not_reach_a_terminal(tmp_path: Path, weather: GitRepo) -> None:

@@ -51,6 +51,9 @@ class Told:
     def step(self, text: str) -> None:
         """Not looked at."""
 
+    def success(self, text: str) -> None:
+        """Not looked at."""
+
     def detail(self, text: str) -> None:
         self.details.append(text)
 

@@ -32,6 +32,9 @@ class Told:
     def step(self, text: str) -> None:
         self.lines.append(text)
 
+    def success(self, text: str) -> None:
+        self.lines.append(text)
+
     def detail(self, text: str) -> None:
         self.lines.append(text)
 

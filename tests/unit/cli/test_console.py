@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import io
+import re
 import sys
 import threading
 from pathlib import Path
@@ -15,6 +16,7 @@ from chart_releaser.cli.markdown import Words
 from chart_releaser.errors import ChartReleaserError
 
 TOKEN = "ghs_0123456789"
+BAR = f"\x1b[32m━━━━━\x1b[0m\x1b[90m╺\x1b[0m\x1b[90m{'━' * 14}\x1b[0m"
 ACTIONS = {"GITHUB_ACTIONS": "true"}
 Capture = pytest.CaptureFixture[str]
 
@@ -113,8 +115,8 @@ def test_colours_are_for_terminals(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("columns", "line"),
     [
-        (70, "[#####...............] 1/4, 3 left: building provider-azure v1.62.1"),
-        (60, "[#####...............] 1/4, 3 left: building provider-azure"),
+        (70, f"{BAR} 1/4, 3 left: building provider-azure v1.62.1"),
+        (60, f"{BAR} 1/4, 3 left: building provider-azure v"),
         (59, "1/4, 3 left: building provider-azure v1.62.1"),
         (30, "1/4, 3 left: building provide"),
     ],
@@ -139,6 +141,92 @@ def test_no_progress(monkeypatch: pytest.MonkeyPatch, verbosity: int, environ: d
     terminal = _terminal(monkeypatch)
     Console(verbosity, environ).progress("working", 1, 4)
     assert terminal.getvalue() == ""
+
+
+def test_a_progress_line_is_as_wide_as_its_characters_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = _terminal(monkeypatch)
+    monkeypatch.setenv("COLUMNS", "30")
+    Console(0, {}).progress("図" * 30, 1, 4)
+    assert terminal.getvalue().rstrip() == f"\r\x1b[K1/4, 3 left: {'図' * 8}"
+
+
+def test_a_countdown_takes_the_place_of_the_progress(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = _terminal(monkeypatch)
+    monkeypatch.setenv("COLUMNS", "50")
+    console = Console(0, {})
+    console.progress("a", 1, 4)
+    console.countdown("waiting 2 s: b")
+    console.step("s")
+    console.countdown("")
+    console.progress("a", 4, 4)
+    shown = terminal.getvalue().split("\r\x1b[K")
+    assert shown == ["", "1/4, 3 left: a", "waiting 2 s: b", "s\nwaiting 2 s: b", "1/4, 3 left: a", ""]
+
+
+@pytest.mark.parametrize("markup", ["[bold]x[/bold]", "[link=https://example.org]x[/link]", ":smile: x", "[/]", "12 x"])
+def test_what_looks_like_markup_stays_text(monkeypatch: pytest.MonkeyPatch, markup: str) -> None:
+    terminal = _terminal(monkeypatch)
+    monkeypatch.setenv("COLUMNS", "80")
+    console = Console(0, {})
+    console.success(markup)
+    console.error(markup)
+    console.progress(markup, 1, 4)
+    drawn = console.table(["source", "published"], [(markup, [0])])
+    assert drawn is not None
+    assert terminal.getvalue() == (
+        f"\x1b[32m{markup}\x1b[0m\n\x1b[31merror: {markup}\x1b[0m\n\r\x1b[K{BAR} 1/4, 3 left: {markup}"
+    )
+    assert drawn[1].split("  ")[0] == markup
+
+
+def test_a_failure_is_one_short_line_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = _terminal(monkeypatch)
+    monkeypatch.setenv("COLUMNS", "40")
+    told = "provider-azure v1.62.1: charts/a does not exist; name another"
+    Console(0, {}).failure(told)
+    Console(0, {}).failure("gardener-extension-provider-azure v1.62.1: charts/a does not exist")
+    assert terminal.getvalue() == (
+        "\x1b[31merror: provider-azure v1.62.1: charts/a…\x1b[0m\n"
+        "\x1b[31merror: …extension-provider-azure v1.62.1\x1b[0m\n"
+    )
+    for plain in (Console(-1, {}), Console(0, {"TERM": "dumb"})):  # nothing is told at the end, or no line is wiped
+        terminal.truncate(0)
+        plain.failure(told)
+        assert told in terminal.getvalue()
+
+
+def test_paths_on_a_terminal_start_where_the_user_is(
+    monkeypatch: pytest.MonkeyPatch, capsys: Capture, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    texts = [
+        f"directory {tmp_path}/public",
+        f"'{tmp_path}/a'",
+        f"file://{tmp_path}/a",
+        f"/x{tmp_path}/a",
+        f"{tmp_path}",
+    ]
+    Console(0, {}).step(texts[0])
+    assert capsys.readouterr().err == f"{texts[0]}\n"
+    terminal = _terminal(monkeypatch)
+    for text in texts:
+        Console(0, {}).step(text)
+    assert terminal.getvalue().splitlines() == ["directory public", "'a'", *texts[2:]]
+
+
+@pytest.mark.parametrize(("columns", "most"), [(80, 80), (40, 40), (20, 40)])
+def test_a_table_fits_the_terminal_and_is_coloured(monkeypatch: pytest.MonkeyPatch, columns: int, most: int) -> None:
+    _terminal(monkeypatch)
+    monkeypatch.setenv("COLUMNS", str(columns))
+    header = ["source", "published", "up to date", "failed", "waiting"][: 5 if columns == 80 else 4]
+    rows = [("a" * 53, [1, 0, 0, 0]), ("b", [0, 2, 3, 0])]
+    lines = Console(0, {"NO_COLOR": "1"}).table(header, [(name, counts[: len(header) - 1]) for name, counts in rows])
+    assert lines is not None
+    assert max(map(len, lines)) <= most
+    assert any(line.startswith("aaa") and "…  " in line for line in lines)
+    coloured = Console(0, {}).table(header, [(name, counts[: len(header) - 1]) for name, counts in rows])
+    assert coloured is not None
+    assert [re.findall(r"\x1b\[(3\d)m *(\d)", line) for line in coloured][-2:] == [[("32", "1")], [("31", "3")]]
 
 
 def test_no_progress_in_a_file(capsys: Capture) -> None:

@@ -109,3 +109,17 @@ def test_one_host_is_held_for_every_thread(clock: Clock) -> None:
 )
 def test_what_an_answer_asks(status: int, headers: dict[str, object], message: str, expected: float | None) -> None:
     assert asked_wait(status, headers, message, 1_000.0) == expected
+
+
+def test_a_wait_counts_down_where_somebody_looks(clock: Clock) -> None:
+    told: list[str] = []
+    Pacing(clock=clock, sleep=clock.sleep, on_countdown=told.append).wait(2.5, "x")
+    assert told == ["waiting 3 s: x", "waiting 2 s: x", "waiting 1 s: x", ""]
+    assert sum(clock.waits) == 2.5
+
+
+def test_a_countdown_ends_when_the_user_wants_to_stop(clock: Clock) -> None:
+    told: list[str] = []
+    with pytest.raises(RateLimitError, match="stopped while waiting for x"):
+        Pacing(clock=clock, sleep=lambda _seconds: True, on_countdown=told.append).wait(60, "x")
+    assert told == ["waiting 60 s: x", ""]
