@@ -87,7 +87,7 @@ class Told:
     def step(self, text: str) -> None:
         """Not looked at."""
 
-    detail = failure = step
+    detail = failure = success = step
 
     def progress(self, what: str, done: int, total: int) -> None:
         self.bars.append((what, done, total))
