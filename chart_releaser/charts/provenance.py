@@ -94,13 +94,13 @@ def _end_new_agent_with_run(*, forgets: bool) -> None:
     except (OSError, subprocess.TimeoutExpired):
         return
     if b"OK" not in found.stdout.split():
+        kill = [conf, "--kill", "gpg-agent"]
+        children.at_end(lambda: subprocess.run(kill, cwd="/", env=env, capture_output=True, check=False, timeout=5))
         if forgets and (agent := shutil.which("gpg-agent")) is not None:
             # This run may be killed before it can end the agent, which then must not know the passphrase.
             start = [agent, "--daemon", "--default-cache-ttl", "0", "--max-cache-ttl", "0"]
             with contextlib.suppress(OSError, subprocess.TimeoutExpired):  # gpg starts one, too
-                subprocess.run(start, cwd="/", env=env, capture_output=True, check=False, timeout=_SECONDS)
-        kill = [conf, "--kill", "gpg-agent"]
-        children.at_end(lambda: subprocess.run(kill, cwd="/", env=env, capture_output=True, check=False, timeout=5))
+                children.run(start, given=b"", env=env, seconds=_SECONDS)
 
 
 def statement(package: Package) -> str:

@@ -13,7 +13,7 @@ import pytest
 
 from chart_releaser.charts import assemble
 from chart_releaser.charts.chart import Chart
-from chart_releaser.commands import build
+from chart_releaser.commands import assembly
 from chart_releaser.index.index import Index
 from tests.cli.runner import TOKEN, Files, Ran, chart, config, server_env, snapshot, source, upstream
 from tests.gitrepo import Link
@@ -124,7 +124,7 @@ def scene(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
             raise ZeroDivisionError("a bug of the test's own")
         return assemble.assemble(*arguments)
 
-    monkeypatch.setattr(build, "assemble", assembled)
+    monkeypatch.setattr(assembly, "assemble", assembled)
     with running(hub) as server, hurried():
         yield Scene(hub, server, folder, slugs)
 
