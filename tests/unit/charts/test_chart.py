@@ -13,7 +13,8 @@ from tests.memorytree import MemoryTree, below, chart, tgz
 
 
 def read(files: Mapping[str, str | bytes], path: str = "c") -> Chart:
-    return read_chart(MemoryTree(files), path, Budget())
+    with Budget().spending() as budget:
+        return read_chart(MemoryTree(files), path, budget)
 
 
 def test_a_chart_and_its_sub_charts() -> None:
