@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 
 from chart_releaser import yamlio
 from chart_releaser.budget import Budget
-from chart_releaser.charts.chart import REVISION_ANNOTATION, Chart, Tree, check_names, read_chart
+from chart_releaser.charts.chart import REVISION_ANNOTATION, Chart, Tree, check_subcharts, read_chart
 from chart_releaser.charts.package import chart_files
 from chart_releaser.charts.registration import registration_chart
 from chart_releaser.charts.schema_check import new_schema_errors
 from chart_releaser.charts.texts import MetadataEdit, edit_values
 from chart_releaser.config.model import REGISTRATION
-from chart_releaser.errors import ChartError, YamlError
+from chart_releaser.errors import ChartError
 from chart_releaser.helm import yaml as helmyaml
 from chart_releaser.helm.chart_rules import check_metadata
 from chart_releaser.helm.ignore import HelmIgnore
@@ -21,6 +21,8 @@ from chart_releaser.helm.yaml import Value
 
 NOTES_FILE = "RELEASE.md"
 IGNORE_FILE = ".helmignore"
+# v1's requirements, which move into Chart.yaml, and locks: of other versions, or of nothing.
+_STALE_FILES = frozenset(("requirements.yaml", "requirements.lock", "Chart.lock"))
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ def assemble(
         chart = read_chart(tree, paths[0], budget)
     finished = _with_provenance(_finish(chart, origin, budget, is_top=True), name, origin)
     finished = _without_harmful_rules(finished, budget)
-    check_names(finished)
+    check_subcharts(finished)
     return finished
 
 
@@ -83,7 +85,7 @@ def _umbrella(
         files={"templates/NOTES.txt": _switch_notes(name, subcharts).encode()},
         subcharts=tuple(subcharts),
     )
-    check_names(umbrella)
+    check_subcharts(umbrella)
     return umbrella
 
 
@@ -113,30 +115,26 @@ def _finish(chart: Chart, origin: Origin, budget: Budget, *, is_top: bool = Fals
     """Give a chart and all below it the version, the image tag, and a switch for each sub-chart."""
     budget.check_time(chart.path)
     subcharts = tuple(_finish(subchart, origin, budget) for subchart in chart.subcharts)
-    declared, in_chart_yaml = _declared_dependencies(chart)
     known = {subchart.name for subchart in subcharts}
+    declared = chart.dependencies
     for dependency in declared:
         _require_vendored(chart, dependency, known)
     declared_names = {helmyaml.as_string(dependency.get("name")) for dependency in declared}
-    undeclared = [subchart for subchart in subcharts if subchart.name not in declared_names]
     edit = MetadataEdit(chart)
     edit.set("apiVersion", "v2")
     edit.set("version", origin.version)
-    if declared and not in_chart_yaml:
+    if declared:
         edit.set("dependencies", list(declared))
     # A version is a constraint on the sub-chart's own, which is that of the release from now on.
     versioned = [number for number, dependency in enumerate(declared) if dependency.get("version") is not None]
     edit.set_in_items("dependencies", "version", dict.fromkeys(versioned, origin.version))
-    edit.append(
-        "dependencies",
-        [{"name": subchart.name, "condition": f"{subchart.name}.enabled", "repository": ""} for subchart in undeclared],
-    )
-    switches = {subchart.name: subchart.is_helper for subchart in undeclared}
+    switches = {subchart.name: subchart.is_helper for subchart in subcharts if subchart.name not in declared_names}
+    edit.append("dependencies", [{"name": name, "condition": f"{name}.enabled", "repository": ""} for name in switches])
     finished = replace(
         chart,
         chart_yaml=edit.text,
         values=edit_values(chart, origin.tag, switches),
-        files={name: data for name, data in chart.files.items() if name not in _stale_files(chart)},
+        files={name: data for name, data in chart.files.items() if name not in _STALE_FILES},
         subcharts=subcharts,
     )
     check_metadata(finished.metadata, where=f"{chart.path}/Chart.yaml")
@@ -145,33 +143,6 @@ def _finish(chart: Chart, origin: Origin, budget: Budget, *, is_top: bool = Fals
         for where, problem in new_schema_errors(chart, finished, budget.left):
             raise ChartError(f"{where} does not allow what the switches of sub-charts need: {problem}")
     return finished
-
-
-def _stale_files(chart: Chart) -> frozenset[str]:
-    """Name the files that no longer say what is so: v1's requirements, and locks of other versions."""
-    stale = {"requirements.yaml", "requirements.lock"}
-    if chart.subcharts:
-        stale.add("Chart.lock")
-    return frozenset(stale)
-
-
-def _declared_dependencies(chart: Chart) -> tuple[list[dict[str, Value]], bool]:
-    """Return the dependencies that upstream declares, and whether it does so in Chart.yaml.
-
-    Those of a requirements.yaml win, as in Helm's loader.
-    """
-    own = chart.metadata.get("dependencies")
-    where = f"{chart.path}/requirements.yaml"
-    if "requirements.yaml" in chart.files:
-        try:
-            text = chart.files["requirements.yaml"].decode()
-            value = helmyaml.construct(yamlio.compose(text, where=where), where=where)
-        except (YamlError, UnicodeDecodeError) as error:
-            raise ChartError(f"{where} can't be read: {error}") from error
-        if isinstance(value, dict) and value.get("dependencies") is not None:
-            check_metadata({**chart.metadata, "dependencies": value["dependencies"]}, where=where)
-            return _tables(value["dependencies"]), False
-    return _tables(own), True
 
 
 def _without_harmful_rules(chart: Chart, budget: Budget) -> Chart:
@@ -202,10 +173,6 @@ def _without_harmful_rules(chart: Chart, budget: Budget) -> Chart:
     ):
         return replace(chart, files={path: data for path, data in chart.files.items() if path != IGNORE_FILE})
     return chart
-
-
-def _tables(value: Value) -> list[dict[str, Value]]:
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
 def _require_vendored(chart: Chart, dependency: Mapping[str, Value], known: set[str]) -> None:

@@ -12,8 +12,8 @@ from chart_releaser.budget import Budget
 from chart_releaser.errors import ChartError, SnapshotError, YamlError, close_matches
 from chart_releaser.helm import yaml as helmyaml
 from chart_releaser.helm.archive import Allowance, unpack
-from chart_releaser.helm.chart_keys import with_known_keys
-from chart_releaser.helm.chart_rules import check_metadata, check_name
+from chart_releaser.helm.chart_keys import known_keys, with_known_keys
+from chart_releaser.helm.chart_rules import FIELDS, check_metadata, check_name
 from chart_releaser.helm.ignore import HelmIgnore
 
 REVISION_ANNOTATION = "org.opencontainers.image.revision"
@@ -22,6 +22,7 @@ _MAX_NESTING = 20
 # Chart.yaml goes into the index, once for each version, which everybody reads as a whole.
 _MAX_METADATA = 256 * 1024
 _UTF8_BOM = b"\xef\xbb\xbf"
+_REQUIREMENTS = "requirements.yaml"
 
 _OPENING = frozenset({"define", "block", "if", "range", "with"})
 
@@ -65,6 +66,16 @@ class Chart:
     def name(self) -> str:
         """The name in Chart.yaml, by which Helm knows the chart whatever its directory is called."""
         return helmyaml.as_string(self.metadata.get("name"))
+
+    @cached_property
+    def dependencies(self) -> list[dict[str, helmyaml.Value]]:
+        """The dependencies that it declares, in Chart.yaml or in the requirements.yaml of v1.
+
+        Raises ChartError for a requirements.yaml that Helm would not load, or from which it would take more than these.
+        """
+        own = self.metadata.get("dependencies")
+        declared = _requirements(self, own) if _REQUIREMENTS in self.files else own
+        return [item for item in declared if isinstance(item, dict)] if isinstance(declared, list) else []
 
     @cached_property
     def is_helper(self) -> bool:
@@ -115,6 +126,38 @@ def _metadata(text: str, where: str) -> dict[str, helmyaml.Value]:
     if not isinstance(value, dict):
         raise ChartError(f"{where} is no mapping of keys and values")
     return value
+
+
+def _requirements(chart: Chart, own: helmyaml.Value) -> helmyaml.Value:
+    """Return the dependencies that requirements.yaml declares, or `own`, those of Chart.yaml, where it has none."""
+    where = f"{chart.path}/{_REQUIREMENTS}"
+    try:
+        text = chart.files[_REQUIREMENTS].decode()
+        value = helmyaml.construct(yamlio.compose(text, where=where), where=where)
+    except (YamlError, UnicodeDecodeError) as error:
+        raise ChartError(f"{where} can't be read: {error}") from error
+    if value is None:
+        return own
+    if not isinstance(value, dict):
+        raise ChartError(f"{where} is no mapping of keys and values, so Helm would not load this chart")
+    # Helm reads it over Chart.yaml as a whole, lists item by item.
+    found = known_keys(value, where=where)
+    others = sorted(key for key in found if key in FIELDS and key != "dependencies")
+    if others:
+        raise ChartError(
+            f"{where} has {', '.join(others)}, which Helm would take instead of Chart.yaml's; upstream would have to "
+            "keep nothing but dependencies in it"
+        )
+    if "dependencies" not in found:
+        return own
+    declared = found["dependencies"]
+    if own and own != declared:
+        raise ChartError(
+            f"{where} declares other dependencies than Chart.yaml, and Helm would mix them; upstream would have to "
+            "declare them in one place"
+        )
+    check_metadata({**chart.metadata, "dependencies": declared}, where=where)
+    return declared
 
 
 def read_chart(tree: Tree, path: str, budget: Budget) -> Chart:
@@ -186,12 +229,13 @@ def _from_files(files: Mapping[str, bytes], path: str, allowance: Allowance, dep
     own: dict[str, bytes] = {}
     below: dict[str, dict[str, bytes]] = {}
     for name, data in sorted(files.items()):
-        if not name.startswith("charts/"):
-            own[name] = data.removeprefix(_UTF8_BOM)
+        if not name.startswith("charts/") or name.endswith(".prov"):
+            # Archives are unpacked and get another version, so that their signatures would be wrong.
+            if not (name.endswith(".tgz.prov") and name.removesuffix(".prov") in files):
+                own[name] = data.removeprefix(_UTF8_BOM)
             continue
         entry, _, rest = name.removeprefix("charts/").partition("/")
-        # Helm keeps the signatures of archives as files; these archives get another version, so they would be wrong.
-        if not entry.startswith(("_", ".")) and not entry.endswith(".prov"):
+        if not entry.startswith(("_", ".")):
             below.setdefault(entry, {})[rest] = data
     subcharts = [_subchart(content, f"{path}/charts/{entry}", allowance, depth + 1) for entry, content in below.items()]
     where = f"{path}/Chart.yaml"
@@ -207,7 +251,7 @@ def _from_files(files: Mapping[str, bytes], path: str, allowance: Allowance, dep
     )
     _check_yaml(chart, allowance.budget)
     check_metadata(chart.metadata, where=where)
-    check_names(chart)
+    check_subcharts(chart)
     return chart
 
 
@@ -215,7 +259,7 @@ def _check_yaml(chart: Chart, budget: Budget) -> None:
     """Raise ChartError or BudgetError for more YAML than may be read and edited, before any of it is."""
     where = f"{chart.path}/Chart.yaml"
     texts = {where: chart.chart_yaml, f"{chart.path}/values.yaml": chart.values or ""}
-    texts[f"{chart.path}/requirements.yaml"] = chart.files.get("requirements.yaml", b"").decode(errors="replace")
+    texts[f"{chart.path}/{_REQUIREMENTS}"] = chart.files.get(_REQUIREMENTS, b"").decode(errors="replace")
     for place, text in texts.items():
         try:
             budget.take_yaml(text, place)
@@ -233,12 +277,16 @@ def _subchart(content: dict[str, bytes], path: str, allowance: Allowance, depth:
     return _from_files(content, path, allowance, depth)
 
 
-def check_names(chart: Chart) -> None:
-    """Raise ChartError unless Helm takes the chart's name and those of its sub-charts, each once."""
+def check_subcharts(chart: Chart) -> None:
+    """Raise ChartError unless Helm takes the chart's name, those of its sub-charts, each once, and all of their files.
+
+    To Helm a `.prov` below `charts/` is a file of the chart, and none of the sub-chart that it lies in. So a sub-chart
+    that comes from an archive, or from elsewhere, may have none.
+    """
     check_name(chart.name, where=f"{chart.path}/Chart.yaml")
     seen: dict[str, str] = {}
     for subchart in chart.subcharts:
-        if subchart.name.startswith(("_", ".")) or subchart.name.endswith((".tgz", ".prov")):
+        if subchart.name.startswith(("_", ".")) or subchart.name.endswith(".tgz"):
             raise ChartError(
                 f"{subchart.path}/Chart.yaml: a sub-chart called {subchart.name} can't be packaged: "
                 "Helm passes over a directory of that name"
@@ -246,6 +294,12 @@ def check_names(chart: Chart) -> None:
         if subchart.name in seen:
             raise ChartError(f"{seen[subchart.name]} and {subchart.path} are both called {subchart.name}")
         seen[subchart.name] = subchart.path
+        lost = next((path for path in subchart.files if path.endswith(".prov")), None)
+        if lost is not None:
+            raise ChartError(
+                f"{subchart.path}/{lost}: below charts Helm takes a .prov for a file of the parent, so {subchart.name} "
+                "would lose it; upstream would have to call it otherwise"
+            )
 
 
 def _text(data: bytes, where: str) -> str:

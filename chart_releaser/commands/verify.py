@@ -16,7 +16,8 @@ from chart_releaser.destinations.findings import Finding, Repair, Stored, repair
 from chart_releaser.destinations.listed import is_strict, listing, unmeasured
 from chart_releaser.errors import BrokenIndexError, ChartError, ChartReleaserError, DestinationError
 from chart_releaser.helm.archive import Allowance, unpack
-from chart_releaser.helm.chart_rules import check_name
+from chart_releaser.helm.chart_keys import with_known_keys
+from chart_releaser.helm.chart_rules import check_metadata
 from chart_releaser.helm.yaml import as_string
 from chart_releaser.index.index import Index, entry
 
@@ -156,8 +157,9 @@ def _content(destination: Auditable, stored: Stored) -> Content:
         chart_yaml = unpack(data, stored.filename, Allowance()).get("Chart.yaml")
         if chart_yaml is None:
             return "it has no Chart.yaml"
-        metadata = Chart(path=stored.filename, chart_yaml=chart_yaml.decode("utf-8-sig")).metadata
-        check_name(as_string(metadata.get("name")), where="its Chart.yaml")
+        text = with_known_keys(chart_yaml.decode("utf-8-sig"), where="its Chart.yaml")
+        metadata = Chart(path=stored.filename, chart_yaml=text).metadata
+        check_metadata(metadata, where="its Chart.yaml")
         made = entry(metadata, digest=digest, url=stored.url, created=stored.created or datetime.now(UTC))
     except (ChartError, UnicodeDecodeError) as error:
         return f"{error}" if isinstance(error, ChartError) else "its Chart.yaml is not UTF-8"

@@ -139,6 +139,24 @@ TREES: dict[str, Mapping[str, str | bytes]] = {
     "long and foreign names": {
         **numbered("c"), "docs/" + "long" * 40 + ".md": "x", "docs/Grüße – 你好.md": "x", "a/b/c/d/e/f.txt": "x",
     },
+    "provenance": {
+        **numbered("c", values="k: 1\n"),
+        "templates/k.yaml": NUMBER.replace("NAME", "k").replace(
+            ".Values.num | default 7", '(list (.Files.Get "charts/old/k.prov") (.Files.Get "charts/x.prov"))'
+        ),
+        "charts/x.prov": "X",
+        "charts/a-0.1.0.tgz": tgz("a", numbered("a")),
+        "charts/a-0.1.0.tgz.prov": "signature",
+        **below("charts/old", {**numbered("new"), "k.prov": "K", "templates/no.prov": "{{ fail }}"}),
+        **below("charts/foo.prov", numbered("foo")),
+        **below("charts/b", numbered("bar.prov")),
+    },
+    "keys as Go reads them": {
+        "Chart.yaml": "NAME: c\nver\u017fion: 0.1.0\nm: &m {version: 0.1.0}\n",
+        "requirements.yaml": "m: &m {Ver\u017fion: 0.1.0}\nDependencie\u017f:\n- {Name: s, ALIA\u017f: o, <<: *m}\n",
+        "values.yaml": "o: {num: 5}\n",
+        **below("charts/s", numbered("s")),
+    },
     "dots in a name": {**numbered("c", values="x: 1\n"), **below("charts/a.b", numbered("a.b"))},
 }  # fmt: skip
 
@@ -369,6 +387,14 @@ def test_schemas_fail_where_helm_says_so(helm: Helm, tmp_path: Path) -> None:
     helm("template", write(breaks, tmp_path / "up2"))
     with pytest.raises(ChartError, match="does not allow what the switches"):
         published(below("c", breaks))
+
+
+def test_a_prov_file_of_an_archive_would_be_lost(helm: Helm, tmp_path: Path) -> None:
+    archive = tgz("s", {**numbered("s"), "templates/k.prov": NUMBER})
+    files: Mapping[str, str | bytes] = {**numbered("c"), "charts/s.tgz": archive}
+    assert "templates/k.prov" in helm("template", write(files, tmp_path)).stdout
+    with pytest.raises(ChartError, match="so s would lose it"):
+        published(below("c", files))
 
 
 def test_scalars_are_what_helm_sees(helm: Helm, tmp_path: Path) -> None:

@@ -553,3 +553,14 @@ def test_stop_ends_the_reading(public: Path) -> None:
     stop.set()
     with pytest.raises(KeyboardInterrupt):
         verify(AuditableDirectory(public), repair=True, threads=2, stop=stop)
+
+
+@pytest.mark.parametrize(
+    "planted", ["ver\u017fion: [1]\n", "m: &m {Keywords: 3}\n<<: *m\n", "maintainers: [{NAME: [1]}]\n"]
+)
+def test_a_package_that_helm_would_not_load_is_not_listed(public: Path, planted: str) -> None:
+    data = packed("b", "2.0.0-rc.1", chart_yaml=f"apiVersion: v2\nname: b\nversion: 2.0.0-rc.1\n{planted}")
+    put(public, both()[0], files={"a-1.0.0.tgz": A, "b-2.0.0-rc.1.tgz": data})
+    (finding,) = repair(public, left=1)
+    assert (finding.kind, finding.repair) == ("broken", None)
+    assert "can't be: its Chart.yaml:" in finding.text

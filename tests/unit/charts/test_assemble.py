@@ -140,13 +140,18 @@ def test_requirements_move_into_chart_yaml() -> None:
     assert finished.values is None
 
 
-def test_requirements_of_a_v2_chart_win_over_chart_yaml_as_in_helm() -> None:
-    files = {
-        **chart("c", more="dependencies: [{name: gone}]\n"),
-        "requirements.yaml": "dependencies: [{name: one}]\n",
-        **below("charts/one", chart("one")),
-    }
-    assert dependencies(published(below("c", files))) == [{"name": "one"}]
+def test_requirements_may_say_what_chart_yaml_says() -> None:
+    for declared in ("", "dependencies: [{name: one}]\n"):
+        files = {
+            **chart("c", more=declared),
+            "requirements.yaml": "x-of-ours: 1\nDependencies: [{Name: one}]\n",
+            **below("charts/one", chart("one")),
+        }
+        assert dependencies(published(below("c", files))) == [{"name": "one"}]
+
+
+def test_a_lock_goes_whatever_it_holds() -> None:
+    assert "Chart.lock" not in published(below("c", {**chart("c"), "Chart.lock": "generated: notatime\n"})).files
 
 
 @pytest.mark.parametrize(
@@ -160,6 +165,16 @@ def test_requirements_of_a_v2_chart_win_over_chart_yaml_as_in_helm() -> None:
          r"^c/charts/s depends on x without a version \(no repository\)"),
         ({"requirements.yaml": "a: [\n"}, r"^c/requirements\.yaml can't be read: c/requirements\.yaml:2:1: malformed"),
         ({"requirements.yaml": "dependencies: {}\n"}, r"^c/requirements\.yaml: dependencies must be a list of"),
+        ({"requirements.yaml": "- name: x\n"}, r"^c/requirements\.yaml is no mapping of keys and values, so Helm"),
+        ({"requirements.yaml": "Dependencies: [{Name: x}]\n"}, r"^c depends on x without a version"),
+        ({"requirements.yaml": "dependencies: [{name: x, Name: y}]\n"}, r"^c/requirements\.yaml: the key name is"),
+        ({"requirements.yaml": "dependencies: [{name: x, Tags: 1}]\n"}, r"^c/requirements\.yaml: dependencies: tags"),
+        ({"requirements.yaml": "AppVersion: 2\ntype: library\n"},
+         r"^c/requirements\.yaml has appVersion, type, which Helm would take instead of Chart\.yaml's; upstream would"),
+        ({"Chart.yaml": "name: c\ndependencies: [{name: x}]\n", "requirements.yaml": "dependencies: [{name: y}]\n"},
+         r"^c/requirements\.yaml declares other dependencies than Chart\.yaml, and Helm would mix them; upstream"),
+        ({"Chart.yaml": "name: c\ndependencies: [{name: x}]\n", "requirements.yaml": "dependencies:\n"},
+         r"^c/requirements\.yaml declares other dependencies than Chart\.yaml"),
         ({"values.yaml": "- a\n", "charts/s/Chart.yaml": "name: s\n"}, r"^c/values\.yaml is no mapping"),
         ({"values.yaml": "a: [\n"}, r"^c/values\.yaml:2:1: malformed YAML"),
         ({"values.yaml": "a: 1\n---\nb: 1\n"}, r"^c/values\.yaml:3: a second YAML document begins here"),

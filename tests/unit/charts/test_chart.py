@@ -48,6 +48,30 @@ def test_what_helm_passes_over_below_charts() -> None:
     assert read(below("c", files)).subcharts == ()
 
 
+def test_a_prov_file_is_its_parents_and_a_directory_of_that_name_is_a_chart() -> None:
+    files = {
+        **chart("c"),
+        "k.prov": "",
+        "charts/.z/a.prov": "",
+        "charts/x.prov": "",
+        "charts/s.tgz": tgz("s", {**chart("s"), "charts/t.tgz": tgz("t", chart("t")), "charts/t.tgz.prov": ""}),
+        "charts/s.tgz.prov": "signature of what is unpacked",
+        **below("charts/foo.prov", {**chart("foo"), "templates/x.prov": "{{ fail }}", "charts/a.tgz.prov": ""}),
+    }
+    found = read(below("c", files))
+    assert [(sub.name, set(sub.files)) for sub in found.subcharts] == [
+        ("foo", {"templates/all.yaml"}),
+        ("s", {"templates/all.yaml"}),
+    ]
+    assert {path for path in found.files if path.endswith(".prov")} == {
+        "k.prov",
+        "charts/.z/a.prov",
+        "charts/x.prov",
+        "charts/foo.prov/templates/x.prov",
+        "charts/foo.prov/charts/a.tgz.prov",
+    }
+
+
 def test_byte_order_marks_are_taken_off() -> None:
     marked = {path: f"\ufeff{text}" for path, text in chart("top", values="a: 1\n").items()}
     found = read(
@@ -152,6 +176,10 @@ DEEP = {"charts/s/" * level + "Chart.yaml": "name: s\n" for level in range(30)}
          r"^c/charts/a and c/charts/b are both called x$"),
         ({"charts/a/Chart.yaml": "name: _a\n"}, r"^c/charts/a/Chart\.yaml: a sub-chart called _a can't be packaged"),
         ({"charts/a/Chart.yaml": "name: a.tgz\n"}, "a sub-chart called a.tgz can't be packaged"),
+        ({"charts/s.tgz": tgz("s", {**chart("s"), "k.prov": "x"})},
+         r"^c/charts/s\.tgz/k\.prov: below charts Helm takes a \.prov for a file of the parent, so s would lose"),
+        ({"Chart.yaml": "name: c\nm: &m {Keywords: 3}\n<<: *m\n"}, r"^c/Chart\.yaml: keys come in by an anchor .*: K"),
+        ({"Chart.yaml": "name: c\ndependencie\u017f: 3\n"}, r"^c/Chart\.yaml: dependencies must be a list of mappings"),
         ({"charts/s.tgz": quine(25)}, "is a sub-chart more than 20 levels deep$"),
         (DEEP, "is a sub-chart more than 20 levels deep$"),
         ({".helmignore": "Chart.yaml"}, r"^c has no Chart\.yaml, so Helm would not load it$"),

@@ -16,7 +16,12 @@ def test_other_letter_case_is_put_right_and_nothing_else() -> None:
     assert with_known_keys(text, where="w") == (
         "# Name: x\nname: c\n'appVersion': 1.10  # as it is\nother: {NAME: y}\nmaintainers:\n- name: n\n"
     )
-    right = "name: c\nversion: 1.0.0\nDependenciess: []\ndependencies:\n- name: a\n  Other: b\n"
+    assert with_known_keys("dependencie\u017f: [{\u212aind: a, ver\u017fion: b}]", where="w") == (
+        "dependencies: [{\u212aind: a, version: b}]"
+    )
+    right = (
+        "m: &m {home: h}\n<<: *m\nname: c\nversion: 1.0.0\nDependenciess: []\ndependencies:\n- name: a\n  Other: b\n"
+    )
     assert with_known_keys(right, where="w") == right
     assert with_known_keys("", where="w") == ""
     assert with_known_keys("Dependencies: [{Alias: &a b, IMPORT-VALUES: [{Child: *a}]}]", where="w") == (
@@ -29,6 +34,17 @@ def test_other_letter_case_is_put_right_and_nothing_else() -> None:
     [
         ("name: c\nName: d\n", r"^w:2: the key name is there as Name, too; keep one$"),
         ("maintainers:\n- {Email: a, EMAIL: b}\n", r"^w:2: the key Email is there as EMAIL, too; keep one$"),
+        ("name: c\n<<: {Name: d}\n", r"^w: the key name is there in two spellings; keep one$"),
+        (
+            "name: c\n<<: {Home: d, HEAD: e}\n",
+            r"^w: keys come in by an anchor .* as Helm has them: Home; upstream would",
+        ),
+        (
+            "dependencies:\n- {name: a, <<: {Alias: b}}\n",
+            r"^w: keys come in by an anchor .*: dependencies or maintainers;",
+        ),
+        ("maintainers: [&m {Name: n}]\nannotations: *m\n", r"^w: keys come in by an anchor"),
+        ("- &a [*b]\n", r"^w:1:7: malformed YAML"),
         ("\n&a Name: c\n", r"^w:2: the key Name is not written as Helm has it$"),
         ("{", r"^w:2:1: malformed YAML"),
     ],
