@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from chart_releaser import yamlio
 from chart_releaser.budget import Budget
 from chart_releaser.charts.chart import REVISION_ANNOTATION, Chart, Tree, check_subcharts, read_chart
+from chart_releaser.charts.dependencies import check_switches, check_versions, has_version, undeclared
 from chart_releaser.charts.package import chart_files
 from chart_releaser.charts.registration import registration_chart
 from chart_releaser.charts.schema_check import new_schema_errors
@@ -61,6 +62,7 @@ def assemble(
         chart = _umbrella(name, paths, tree, registration, budget)
     else:
         chart = read_chart(tree, paths[0], budget)
+    check_switches(chart)
     finished = _with_provenance(_finish(chart, origin, budget, is_top=True), name, origin)
     finished = _without_harmful_rules(finished, budget)
     check_subcharts(finished)
@@ -119,16 +121,16 @@ def _finish(chart: Chart, origin: Origin, budget: Budget, *, is_top: bool = Fals
     declared = chart.dependencies
     for dependency in declared:
         _require_vendored(chart, dependency, known)
-    declared_names = {helmyaml.as_string(dependency.get("name")) for dependency in declared}
+    check_versions(chart)
     edit = MetadataEdit(chart)
     edit.set("apiVersion", "v2")
     edit.set("version", origin.version)
     if declared:
         edit.set("dependencies", list(declared))
     # A version is a constraint on the sub-chart's own, which is that of the release from now on.
-    versioned = [number for number, dependency in enumerate(declared) if dependency.get("version") is not None]
+    versioned = [number for number, dependency in enumerate(declared) if has_version(dependency)]
     edit.set_in_items("dependencies", "version", dict.fromkeys(versioned, origin.version))
-    switches = {subchart.name: subchart.is_helper for subchart in subcharts if subchart.name not in declared_names}
+    switches = {subchart.name: subchart.is_helper for subchart in undeclared(chart)}
     edit.append("dependencies", [{"name": name, "condition": f"{name}.enabled", "repository": ""} for name in switches])
     finished = replace(
         chart,

@@ -18,6 +18,7 @@ from typing import IO, Any
 
 from chart_releaser import children, environment, yamlio
 from chart_releaser.charts.chart import Chart
+from chart_releaser.charts.dependencies import instances
 from chart_releaser.errors import ChartError
 from chart_releaser.helm import yaml as helmyaml
 
@@ -46,8 +47,8 @@ answer(sys.stdin, sys.stdout)
 def new_schema_errors(before: Chart, after: Chart, seconds: float = math.inf) -> Iterator[tuple[str, str]]:
     """Yield (schema file, error) for each error that the defaults of `after` have and those of `before` had not.
 
-    Both are the same chart, sub-charts in the same order. Many a schema asks for values that only the user can give,
-    so upstream's own errors are no fault. As in Helm, a chart sees its parent's values for it, and each schema of the
+    Both are the same chart, with the same sub-charts. Many a schema asks for values that only the user can give, so
+    upstream's own errors are no fault. As in Helm, a chart sees its parent's values for it, and each schema of the
     tree is asked. References to other files or hosts are not followed: whatever they would say, it is allowed. So is
     what a regular expression would say that Python does not understand.
 
@@ -126,8 +127,9 @@ def _questions(
     if schema is not None:
         where = f"{before.path}/{_SCHEMA_FILE}"
         yield {"where": where, "schema": schema, "before": values_before, "after": values_after}
-    for old, new in zip(before.subcharts, after.subcharts, strict=True):
-        yield from _questions(old, new, _section(values_before, old.name), _section(values_after, new.name))
+    news = instances(after)
+    for name, old in instances(before).items():
+        yield from _questions(old, news[name], _section(values_before, name), _section(values_after, name))
 
 
 def _schema(chart: Chart) -> Any:
@@ -153,10 +155,10 @@ def _coalesce(chart: Chart, given: dict[str, Any]) -> dict[str, Any]:
     where = f"{chart.path}/values.yaml"
     own = helmyaml.construct(yamlio.compose(chart.values or "", where=where), where=where)
     values: dict[str, Any] = _merge(given, own if isinstance(own, dict) else {})
-    for subchart in chart.subcharts:
-        below = _coalesce(subchart, _section(values, subchart.name))
-        if isinstance(values.get(subchart.name, {}), dict):
-            values[subchart.name] = below
+    for name, subchart in instances(chart).items():
+        below = _coalesce(subchart, _section(values, name))
+        if isinstance(values.get(name, {}), dict):
+            values[name] = below
     return values
 
 
@@ -195,11 +197,22 @@ def _new(question: dict[str, Any]) -> list[str]:
 
 
 def _errors(schema: Any, values: dict[str, Any]) -> dict[Any, str]:
-    """Return the schema's complaints about `values`: what identifies each, and its text."""
+    """Return the schema's complaints about `values`: what identifies each, and its text.
+
+    Helm 4 knows all drafts. Helm 3 knows none but 4, 6 and 7, and reads every other schema much as one of draft 7.
+    """
+    import jsonschema
+    from jsonschema.validators import validator_for
+
+    own = validator_for(schema, default=jsonschema.Draft7Validator)
+    helm3 = own if own in (jsonschema.Draft4Validator, jsonschema.Draft6Validator) else jsonschema.Draft7Validator
+    return {**_errors_of(own, schema, values), **({} if helm3 is own else _errors_of(helm3, schema, values))}
+
+
+def _errors_of(validator_class: Any, schema: Any, values: dict[str, Any]) -> dict[Any, str]:
     import jsonschema.validators
     import referencing
 
-    validator_class = jsonschema.validators.validator_for(schema, default=jsonschema.Draft7Validator)
     lenient = {name: _lenient(check) for name, check in validator_class.VALIDATORS.items() if name in _LENIENT}
     lenient_class: Any = jsonschema.validators.extend(validator_class, lenient)  # type: ignore[no-untyped-call]
     validator = lenient_class(schema, registry=referencing.Registry())

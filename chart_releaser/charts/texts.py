@@ -113,7 +113,7 @@ def _missing_switches(values: dict[str, Value], switches: Mapping[str, bool]) ->
     added: dict[str, dict[str, Value]] = {}
     for name, enabled in switches.items():
         path = [*name.split("."), "enabled"]
-        if _look_up(values, path) is not None:
+        if look_up(values, path) is not None:
             continue
         first, second, *rest = path
         value: Value = enabled
@@ -131,7 +131,8 @@ def _merged(one: Value, other: Value) -> Value:
     return {**one, **{key: _merged(one[key], value) if key in one else value for key, value in other.items()}}
 
 
-def _look_up(values: Value, path: Iterable[str]) -> Value:
+def look_up(values: Value, path: Iterable[str]) -> Value:
+    """Return what is at a path of keys in `values`, None if there is nothing."""
     for part in path:
         if not isinstance(values, dict):
             return None

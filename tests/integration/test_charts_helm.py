@@ -18,6 +18,7 @@ from chart_releaser import yamlio
 from chart_releaser.budget import Budget
 from chart_releaser.charts.assemble import assemble
 from chart_releaser.charts.chart import Chart, read_chart
+from chart_releaser.charts.dependencies import instances
 from chart_releaser.charts.package import package
 from chart_releaser.charts.registration import registration_chart
 from chart_releaser.errors import ChartError
@@ -156,6 +157,11 @@ TREES: dict[str, Mapping[str, str | bytes]] = {
         "requirements.yaml": "m: &m {Ver\u017fion: 0.1.0}\nDependencie\u017f:\n- {Name: s, ALIA\u017f: o, <<: *m}\n",
         "values.yaml": "o: {num: 5}\n",
         **below("charts/s", numbered("s")),
+    },
+    "versions that match nothing": {
+        **numbered("c", more="dependencies: [{name: s, version: 9.0.0}, {name: t, alias: u}]\n", values="s: {num: 5}"),
+        **below("charts/s", numbered("s")),
+        **below("charts/t", numbered("t")),
     },
     "dots in a name": {**numbered("c", values="x: 1\n"), **below("charts/a.b", numbered("a.b"))},
 }  # fmt: skip
@@ -376,6 +382,73 @@ def test_an_umbrella_with_everything(helm: Helm, tmp_path: Path) -> None:
     assert len(documents(template(helm, folder, *switches(finished)))) == 4
 
 
+AGENT = "dependencies: [{name: agent, version: 0.1.0, MORE}]\n"
+CLASHES: dict[str, tuple[Mapping[str, str | bytes], str]] = {
+    "a condition of another": (
+        {**numbered("c", more=AGENT.replace("MORE", "condition: s.enabled")), **below("charts/s", numbered("s"))},
+        "s.enabled=false",
+    ),
+    "a condition in the chart that it switches": (
+        {
+            **numbered("c", more="dependencies: [{name: z}]\n"),  # without any, Helm looks at none of those below
+            **below("charts/z", numbered("z")),
+            **below(
+                "charts/s", numbered("s", more=AGENT.replace("MORE", "condition: enabled"), values="enabled: false\n")
+            ),
+            **below("charts/s/charts/agent", numbered("agent")),
+        },
+        "s.enabled=true",
+    ),
+    "a tag": (
+        {**numbered("c", more=AGENT.replace("MORE", "tags: [enabled]")), **below("charts/t", numbered("tags"))},
+        "tags.enabled=false",
+    ),
+    "global": (below("charts/g", numbered("global")), "global.enabled=true"),
+    "values of another": (below("charts/b", numbered("agent.num")), "agent.num.enabled=true"),
+    "imported values": (
+        {
+            **chart("c", more=AGENT.replace("MORE", "import-values: [{child: s, parent: x}]")),
+            **below("charts/agent/charts/s", numbered("s")),
+        },
+        "agent.s.enabled=true",
+    ),
+}
+
+
+@pytest.mark.parametrize("shape", CLASHES)
+def test_a_switch_that_would_change_another_part_fails_the_release(helm: Helm, tmp_path: Path, shape: str) -> None:
+    files, switch = CLASHES[shape]
+    values = "toYaml (list .Values.num .Values.global)"
+    agent = numbered("agent", values="num: {}\n")
+    agent["templates/all.yaml"] = agent["templates/all.yaml"].replace(".Values.num | default 7", values)
+    files = {**numbered("c"), **below("charts/agent", agent), **files}
+    upstream = write(files, tmp_path / "c")
+    plain, switched = (
+        [one for one in documents(template(helm, upstream, *options)) if one["metadata"]["name"] in ("agent", "c")]
+        for options in ([], [f"--set={switch}"])
+    )
+    assert plain != switched
+    with pytest.raises(ChartError, match="upstream would have to"):
+        published(below("c", files))
+
+
+@pytest.mark.parametrize("version", ["0.1.0", "v0.1", "1", "1.2.3-rc.1+b", "0.1", "01.2.3", "one", "''", "1.2.3-01"])
+def test_a_sub_chart_is_what_helm_takes_it_for(helm: Helm, tmp_path: Path, version: str) -> None:
+    wanted = ["0.1.0", "'>=0'", "~0.1", "'*'", "1.2.3-rc.1+b", "'>=1'", "'>=1-0'", "'@'", "''", "1.x", "'<1 || >2'"]
+    for number, range_ in enumerate(wanted):
+        files = {
+            **numbered("c", more=f"dependencies: [{{name: s, version: {range_}, alias: other}}]\n"),
+            **below("charts/s", {**numbered("s"), "Chart.yaml": f"apiVersion: v2\nname: s\nversion: {version}\n"}),
+        }
+        done = helm("template", write(files, tmp_path / str(number)), check=False)
+        if "validation: chart.metadata.version" in done.stderr:
+            continue
+        ours = instances(read_chart(MemoryTree(below("c", files)), "c", Budget()))
+        assert [f"# Source: c/charts/{name}/templates/all.yaml" for name in ours] == [
+            line for line in done.stdout.splitlines() if "/charts/" in line
+        ], (range_, done.stderr)
+
+
 CLOSED = '{"additionalProperties": false, "properties": {"num": {}, "global": {}}}'
 
 
@@ -387,6 +460,45 @@ def test_schemas_fail_where_helm_says_so(helm: Helm, tmp_path: Path) -> None:
     helm("template", write(breaks, tmp_path / "up2"))
     with pytest.raises(ChartError, match="does not allow what the switches"):
         published(below("c", breaks))
+
+
+LIB = {
+    "Chart.yaml": "apiVersion: v2\nname: s\nversion: 0.1.0\n",
+    **below("charts/lib", numbered("lib")),
+}
+ALIASED: Mapping[str, tuple[Mapping[str, str | bytes], str]] = {
+    "an alias": (
+        {
+            **numbered("c", more="dependencies: [{name: s, version: 0.1.0, alias: other}]\n"),
+            "values.schema.json": json.dumps({"properties": {"other": {"properties": {"lib": json.loads(CLOSED)}}}}),
+            **below("charts/s", LIB),
+        },
+        "other.lib.enabled=false",
+    ),
+    "a newer draft": (
+        {
+            **numbered("c", values="k: 1\n"),
+            "values.schema.json": json.dumps(
+                {
+                    "$schema": "https://json-schema.org/draft/2020-12/schema",
+                    "dependencies": {"k": {"properties": {"s": {"properties": {"enabled": {"type": "string"}}}}}},
+                }
+            ),
+            **below("charts/s", LIB),
+        },
+        "s.enabled=false",
+    ),
+}
+
+
+@pytest.mark.parametrize("shape", ALIASED)
+def test_schemas_are_asked_as_helm_asks_them(helm: Helm, tmp_path: Path, shape: str) -> None:
+    files, switch = ALIASED[shape]
+    upstream = write(files, tmp_path / "c")
+    helm("template", upstream)
+    assert "don't meet the spec" in helm("template", upstream, f"--set={switch}", check=False).stderr
+    with pytest.raises(ChartError, match="does not allow what the switches"):
+        published(below("c", files))
 
 
 def test_a_prov_file_of_an_archive_would_be_lost(helm: Helm, tmp_path: Path) -> None:

@@ -145,3 +145,31 @@ def test_what_has_to_be_asked_is_bounded() -> None:
         files[f"c/charts/s{number}/values.schema.json"] = "{}"
     with pytest.raises(ChartError, match=r"have more than 64 MiB, too much to check$"):
         published(files)
+
+
+def test_a_sub_chart_is_asked_under_each_of_its_aliases() -> None:
+    schema = {
+        "properties": {"one": {"properties": {"lib": {"additionalProperties": False, "properties": {"global": {}}}}}}
+    }
+    sub = dataclasses.replace(
+        made("a: x\n", None, made("", None, name="lib"), name="s"), chart_yaml="name: s\nversion: 0.1.0\n"
+    )
+    declared = "dependencies: [{name: s, version: 0.1.0, alias: one}, {name: s, version: 0.1.0, alias: two}]\n"
+    before = dataclasses.replace(made("two: {a: 5}\n", schema, sub), chart_yaml=f"name: c\n{declared}")
+    after = dataclasses.replace(before, subcharts=(dataclasses.replace(sub, values="a: x\nlib: {enabled: true}\n"),))
+    assert [error for _, error in new_schema_errors(before, after)] == [
+        "$.one.lib: Additional properties are not allowed ('enabled' was unexpected)"
+    ]
+
+
+@pytest.mark.parametrize("draft", ["draft/2020-12/schema", "draft/2019-09/schema"])
+def test_newer_drafts_are_asked_as_helm_3_reads_them_too(draft: str) -> None:
+    dialect = {"$schema": f"https://json-schema.org/{draft}"}
+    is_text = {"properties": {"s": {"properties": {"enabled": {"type": "string"}}}}}
+    change = ("a: x\ns: {}\n", "a: x\ns: {enabled: false}\n")
+    for keyword in ("dependencies", "dependentSchemas"):  # of draft 7, and of its successors
+        assert errors(*change, {**dialect, keyword: {"a": is_text}}) == ["$.s.enabled: False is not of type 'string'"]
+    assert (
+        errors(*change, {"$schema": "http://json-schema.org/draft-07/schema#", "dependentSchemas": {"a": is_text}})
+        == []
+    )

@@ -1,0 +1,208 @@
+"""What Helm makes of a chart's dependencies: names in values, versions that match, and what a switch may not touch."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Collection, Iterator
+
+from semver import Version
+
+from chart_releaser import yamlio
+from chart_releaser.charts.chart import Chart
+from chart_releaser.charts.texts import look_up
+from chart_releaser.errors import ChartError, YamlError
+from chart_releaser.helm import yaml as helmyaml
+from chart_releaser.helm.version_ranges import PRE_AND_BUILD, Range, strict_version
+from chart_releaser.helm.yaml import Value, as_string
+
+# Below each alias there are the sub-charts of the one chart again, so that their number can grow without bounds.
+_MOST_AGAIN = 16 << 20
+_CHART_WEIGHT = 4096
+# Masterminds/semver: NewVersion.
+_NUMBER = "[0-9]{1,20}"
+_LOOSE_VERSION = re.compile(
+    rf"v?(?P<major>{_NUMBER})(?:\.(?P<minor>{_NUMBER}))?(?:\.(?P<patch>{_NUMBER}))?{PRE_AND_BUILD}", re.ASCII
+)
+
+
+def instances(chart: Chart) -> dict[str, Chart]:
+    """Return the sub-charts by the names that they have in values, all that are not switched off.
+
+    As in Helm's processDependencyEnabled, a sub-chart is there once for each dependency whose version it has, under the
+    dependency's alias if there is one; and under its own name if there is no such dependency.
+    """
+    found: dict[str, Chart] = {}
+    for subchart, dependencies in _declared(chart):
+        names = [_name(dependency) for dependency in dependencies if _matches(dependency, subchart)]
+        found |= dict.fromkeys(names or [subchart.name], subchart)
+    return found
+
+
+def undeclared(chart: Chart) -> list[Chart]:
+    """Return the sub-charts that upstream does not declare, which get a switch."""
+    return [subchart for subchart, dependencies in _declared(chart) if not dependencies]
+
+
+def check_versions(chart: Chart) -> None:
+    """Raise ChartError for a dependency that Helm leaves out for its version: with the release's it no longer would."""
+    for subchart, dependencies in _declared(chart):
+        left_out = [one for one in dependencies if has_version(one) and not _matches(one, subchart)]
+        before = {_name(one) for one in dependencies if _matches(one, subchart)} or {subchart.name}
+        after = {_name(one) for one in dependencies if has_version(one)} or {subchart.name}
+        if before != after:
+            version = as_string(left_out[0].get("version"))
+            own = as_string(subchart.metadata.get("version")) or "none"
+            raise ChartError(
+                f"{chart.path} depends on {subchart.name} {version} as {_name(left_out[0])}, but its charts directory "
+                f"has version {own}, so Helm leaves that out; upstream would have to make the two agree"
+            )
+
+
+def has_version(dependency: dict[str, Value]) -> bool:
+    """Whether a dependency asks for a version; Helm takes one that does not for one that nothing matches."""
+    return bool(as_string(dependency.get("version")))
+
+
+def check_switches(chart: Chart) -> None:
+    """Raise ChartError if a switch, in the values of upstream's `chart` or those below it, would change another part.
+
+    A switch is there for each undeclared sub-chart, unless upstream has one of its own.
+    """
+    _check_size(chart)
+    tree = dict(_tree(chart, ""))
+    switches: dict[str, Chart] = {}
+    above: set[str] = set()
+    for prefix, each in tree.items():
+        for subchart in undeclared(each):
+            switch = f"{prefix}{subchart.name}.enabled"
+            switches[switch] = subchart
+            above.update(switch[:at] for at, character in enumerate(switch) if character == ".")
+    for prefix, each in tree.items():
+        names = instances(each).keys()
+        for subchart in undeclared(each):
+            why = _other_meaning(subchart.name, each, names)
+            if why and not _is_set(f"{prefix}{subchart.name}.enabled", tree):
+                raise ChartError(f"{subchart.path} is called {subchart.name}: {why}; upstream would have to rename it")
+        for dependency in each.dependencies:
+            for condition in filter(None, as_string(dependency.get("condition")).strip().split(",")):
+                switch = f"{prefix}{condition}"
+                if switch in switches and _may_change(dependency, each, prefix, switch) and not _is_set(switch, tree):
+                    raise ChartError(
+                        f"{each.path} has the condition {condition} for {_name(dependency)}, which is the switch of "
+                        f"{switches[switch].path}, too; upstream would have to declare {switches[switch].name} as a "
+                        "dependency"
+                    )
+            for child in _imported(dependency):
+                path = f"{prefix}{_name(dependency)}.{child}"
+                if path in above and any(s.startswith(f"{path}.") and not _is_set(s, tree) for s in switches):
+                    raise ChartError(
+                        f"{each.path} imports the values {child} of {_name(dependency)}, which get the switch of a "
+                        "sub-chart; upstream would have to declare that as a dependency"
+                    )
+
+
+def _other_meaning(name: str, chart: Chart, names: Collection[str]) -> str:
+    """Say what else the values for an undeclared sub-chart `name` of `chart` are; "" if they are for it alone."""
+    first, dot, _ = name.partition(".")
+    if first == "global":
+        return "Helm gives the values global to all charts"
+    if name == "tags" and _has_tag(chart, "enabled"):
+        return "tags.enabled switches whatever has the tag enabled"
+    return f"its switch would be among the values of {first}" if dot and first in names else ""
+
+
+def _may_change(dependency: dict[str, Value], chart: Chart, prefix: str, switch: str) -> bool:
+    """Whether a `switch` that is in the condition of a dependency may decide otherwise on it than upstream's values."""
+    if switch != f"{prefix}enabled":
+        return True
+    # The chart's own switch: nothing of it is there while that is off, and to be on may be what decides already.
+    alone = as_string(dependency.get("condition")).strip() == "enabled" and not dependency.get("tags")
+    return look_up(_values(chart), ["enabled"]) not in ((None, True) if alone else (True,))
+
+
+def _is_set(switch: str, tree: dict[str, Chart]) -> bool:
+    """Whether upstream's values of any chart say something at the path `switch`."""
+    return any(
+        look_up(_values(chart), switch.removeprefix(prefix).split(".")) is not None
+        for prefix, chart in tree.items()
+        if switch.startswith(prefix) and switch != f"{prefix}enabled"
+    )
+
+
+def _imported(dependency: dict[str, Value]) -> Iterator[str]:
+    items = dependency.get("import-values")
+    for item in items if isinstance(items, list) else []:
+        if isinstance(item, dict):
+            yield as_string(item.get("child"))
+        else:
+            yield f"exports.{as_string(item)}"
+
+
+def _has_tag(chart: Chart, tag: str) -> bool:
+    own = (tags for dependency in chart.dependencies if isinstance(tags := dependency.get("tags"), list))
+    return any(tag in map(as_string, tags) for tags in own) or any(_has_tag(below, tag) for below in chart.subcharts)
+
+
+def _tree(chart: Chart, prefix: str) -> Iterator[tuple[str, Chart]]:
+    """Yield every chart that Helm has, with what is before the paths in its own values, seen from the top."""
+    yield prefix, chart
+    for name, subchart in instances(chart).items():
+        yield from _tree(subchart, f"{prefix}{name}.")
+
+
+def _check_size(chart: Chart) -> None:
+    once, again = _weights(chart)
+    if again - once > _MOST_AGAIN:
+        raise ChartError(f"{chart.path} has too many sub-charts by their aliases; leave the release out with versions:")
+
+
+def _weights(chart: Chart) -> tuple[int, int]:
+    """Return what the charts of a tree weigh, each once and as often as it is there."""
+    once = again = _CHART_WEIGHT + len(chart.values or "")
+    times = Counter(map(id, instances(chart).values()))
+    for subchart in chart.subcharts:
+        below = _weights(subchart)
+        once += below[0]
+        again += times[id(subchart)] * below[1]
+    return once, again
+
+
+def _declared(chart: Chart) -> Iterator[tuple[Chart, list[dict[str, Value]]]]:
+    """Yield each sub-chart with the dependencies that name it."""
+    found: dict[str, list[dict[str, Value]]] = {}
+    for dependency in chart.dependencies:
+        found.setdefault(as_string(dependency.get("name")), []).append(dependency)
+    for subchart in chart.subcharts:
+        yield subchart, found.get(subchart.name, [])
+
+
+def _name(dependency: dict[str, Value]) -> str:
+    return as_string(dependency.get("alias")) or as_string(dependency.get("name"))
+
+
+def _matches(dependency: dict[str, Value], subchart: Chart) -> bool:
+    wanted, version = as_string(dependency.get("version")), as_string(subchart.metadata.get("version"))
+    found = _version(version)
+    try:
+        return found is not None and (wanted == version or Range.parse(wanted).matches(found))
+    except ValueError:
+        return False
+
+
+def _version(text: str) -> Version | None:
+    """Return the version that Helm takes `text` for, of which it demands less than semantic versioning."""
+    match = _LOOSE_VERSION.fullmatch(text)
+    if match is None:
+        return None
+    core = ".".join(str(int(match[part] or 0)) for part in ("major", "minor", "patch"))
+    pre, build = match["pre"], match["build"]
+    return strict_version(core + (f"-{pre}" if pre else "") + (f"+{build}" if build else ""))
+
+
+def _values(chart: Chart) -> Value:
+    where = f"{chart.path}/values.yaml"
+    try:
+        return helmyaml.construct(yamlio.compose(chart.values or "", where=where), where=where)
+    except YamlError as error:
+        raise ChartError(str(error)) from error
