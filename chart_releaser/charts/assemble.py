@@ -110,7 +110,8 @@ def _with_provenance(chart: Chart, name: str, origin: Origin) -> Chart:
     edit.put("annotations", REVISION_ANNOTATION, origin.commit)
     # Notes come from JSON, which can hold halves of surrogate pairs.
     notes = origin.notes.encode(errors="replace")
-    return replace(chart, chart_yaml=edit.text, files={**chart.files, NOTES_FILE: notes})
+    # A template may read upstream's own file of that name.
+    return replace(chart, chart_yaml=edit.text, files={NOTES_FILE: notes, **chart.files})
 
 
 def _finish(chart: Chart, origin: Origin, budget: Budget, *, is_top: bool = False) -> Chart:
@@ -152,13 +153,13 @@ def _without_harmful_rules(chart: Chart, budget: Budget) -> Chart:
 
     The rules were made for upstream's layout, and applied when the chart was read. Here sub-charts are in directories
     named after them, archives are unpacked, and a values.yaml may be new; a rule that is about one of these would make
-    Helm lose it from the exported directory, but not from the package. Only the notes may be lost.
+    Helm lose it from the exported directory, but not from the package. So would one that is about the notes.
     """
     rules = chart.files.get(IGNORE_FILE)
     if rules is None:
         return chart
     ignore = HelmIgnore.parse(rules, where=f"{chart.path}/{IGNORE_FILE}")
-    files = {path for path, _ in chart_files(chart)} - {NOTES_FILE}
+    files = {path for path, _ in chart_files(chart)}
     folders: set[str] = set()
     for path in files:
         folder = path.rpartition("/")[0]

@@ -509,6 +509,15 @@ def test_a_prov_file_of_an_archive_would_be_lost(helm: Helm, tmp_path: Path) -> 
         published(below("c", files))
 
 
+def test_the_notes_are_in_package_and_export_whatever_is_ignored(helm: Helm, tmp_path: Path) -> None:
+    listing = "{{ range $name, $_ := .Files }}# {{ $name }}\n{{ end }}"
+    files = {**chart("c", template=listing), ".helmignore": "*.md\n", "README.md": "x"}
+    finished = published(below("c", files))
+    (tmp_path / "c.tgz").write_bytes(package(finished, 0).data)
+    for loaded in (export(finished, tmp_path), tmp_path / "c.tgz"):
+        assert helm("template", loaded).stdout.splitlines()[2:] == ["# RELEASE.md"], loaded
+
+
 def test_scalars_are_what_helm_sees(helm: Helm, tmp_path: Path) -> None:
     annotations = {f"k{number}": written for number, written in enumerate(AS_STRING)}
     lines = "".join(f"  {key}: {written}\n" for key, written in annotations.items())

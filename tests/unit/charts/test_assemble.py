@@ -66,6 +66,10 @@ def test_notes_that_json_let_through_are_written() -> None:
     assert finished.files["RELEASE.md"].decode() == "a? é"
 
 
+def test_upstreams_own_release_md_stays() -> None:
+    assert published(below("c", {**chart("c"), "RELEASE.md": "ours"})).files["RELEASE.md"] == b"ours"
+
+
 def test_anchors_in_chart_yaml_lose_comments_and_nothing_else() -> None:
     text = "# c\nname: c\nversion: &v 0.1.0\nappVersion: *v\nkeywords: &k [a]\nown: *k\n"
     finished = published(below("c", {"Chart.yaml": text}))
@@ -312,12 +316,20 @@ def test_a_schema_that_fails_for_upstream_too_is_no_fault() -> None:
 
 def test_helmignore_stays_unless_helm_would_lose_something_by_it() -> None:
     files = {**chart("c", values=""), **below("charts/old", chart("foo"))}
-    for rules in ("*.bak\nold-*\n", "RELEASE.md\n*.md\n", "/foo\nfoo.yaml\n"):
+    for rules in ("*.bak\nold-*\n", "/foo\nfoo.yaml\n"):
         kept = published(below("c", {**files, ".helmignore": rules}))
         assert kept.files[".helmignore"] == rules.encode()
-    for rules in ("foo", "charts/foo/", "# x\n*.bak\n/charts/f??\n", "charts/foo/templates/all.yaml"):
+    for rules in (
+        "RELEASE.md",
+        "*.bak\n*.md\n",
+        "foo",
+        "charts/foo/",
+        "# x\n*.bak\n/charts/f??\n",
+        "charts/foo/templates/all.yaml",
+    ):
         finished = published(below("c", {**files, ".helmignore": rules}))
         assert ".helmignore" not in finished.files
+        assert finished.files["RELEASE.md"] == b"What is new\n"
         assert finished.subcharts[0].files["templates/all.yaml"]
     ignored = published(below("c", {**files, ".helmignore": "values.yaml"}))
     assert ".helmignore" not in ignored.files
