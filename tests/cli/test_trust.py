@@ -329,6 +329,9 @@ def test_the_agent_that_signing_started_ends_with_the_run(
                 process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=60)
     assert process.returncode == {"done": 0, "fails": 1}.get(ending, 130), out + err
+    end = time.monotonic() + 5  # it has been told, and takes a moment
+    while agents(keyring["GNUPGHOME"]) and time.monotonic() < end:
+        time.sleep(0.05)
     assert not agents(keyring["GNUPGHOME"])
 
 

@@ -338,7 +338,7 @@ def test_markup_of_upstream_is_shown_and_nothing_else(tmp_path: Path) -> None:
         "appVersion": HTML, "home": script, "icon": script, "sources": [script, f"https://example.org/{HTML}", HTML],
         "keywords": [HTML], "annotations": {HTML: HTML}, "maintainers": [{"name": HTML, "url": script, "email": HTML}],
         "dependencies": [{"name": "sub", "version": HTML, "condition": f"sub.enabled,{HTML}", "repository": script,
-                          "tags": [HTML], "alias": "sub-2"}],
+                          "tags": [HTML]}],
     }  # fmt: skip
     pages = {}
     for kind, fields in {"plain": {"dependencies": metadata["dependencies"]}, "hostile": metadata}.items():
