@@ -37,10 +37,12 @@ def _clean(patch: pytest.MonkeyPatch, home: Path) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def _clean_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """The same for fixtures of a wider scope than one test."""
+    """The same for fixtures of a wider scope than one test, and the usual umask, whatever the user's is."""
+    before = os.umask(0o022)
     with pytest.MonkeyPatch.context() as patch:
         _clean(patch, tmp_path_factory.mktemp("session-home"))
         yield
+    os.umask(before)
 
 
 @pytest.fixture(autouse=True)

@@ -161,7 +161,8 @@ def test_a_full_disk_behind_stdout_is_no_success(tmp_path: Path) -> None:
 
 def test_a_reader_that_goes_away_is_no_bug(tmp_path: Path) -> None:
 
-    done = subprocess.run(f"{SCRIPT} schema | true", shell=True, capture_output=True, text=True, check=False)
+    command = ["sh", "-c", '"$0" schema | true', str(SCRIPT)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.stderr == ""
 
 
