@@ -216,7 +216,7 @@ def machine(
 def _helper(scratch: Path, program: Path, environ: Mapping[str, str]) -> tuple[subprocess.Popen[str], bool]:
     """Start the helper process, with mounts of its own where that is permitted, and say whether it is."""
     namespace = str(Path("/proc/self/ns/mnt").readlink())
-    for prefix in (*_NAMESPACES, []):
+    for prefix in (*(_NAMESPACES if shutil.which("unshare") else ()), []):
         process = subprocess.Popen(
             [*prefix, sys.executable, "-m", "tests.machine.inside", str(scratch), namespace],
             cwd=program,
