@@ -48,13 +48,10 @@ class RetryLog:
         self._counts: Counter[str] = Counter()
         self._lock = threading.Lock()
 
-    def note(self, what: str | Exception) -> None:
-        """Count one more attempt. `what` says where and why it failed, without what differs each time.
-
-        Of an error the remedy is left out.
-        """
+    def note(self, what: str) -> None:
+        """Count one more attempt. `what` says where and why it failed, without what differs each time."""
         with self._lock:
-            self._counts[str(what).partition("; ")[0] if isinstance(what, Exception) else what] += 1
+            self._counts[what] += 1
 
     def list(self) -> list[Retried]:
         """Return what was tried again, the most frequent first."""
@@ -95,14 +92,14 @@ class CircuitBreaker:
             self._silent[server] = count + 1, since
 
     def why_open(self, server: str) -> str:
-        """Return why a server is not to be asked any more, as a sentence with its remedy; nothing where it is."""
+        """Return why a server is not to be asked any more, nothing where it is."""
         with self._lock:
             count, since = self._silent.get(server, (0, 0.0))
             is_spared = self.spares_known and server in self._known
         silent = self.clock() - since
         if count < self.failures or silent < self.seconds or is_spared:
             return ""
-        return f"not tried, since {server} gave no answer to {count} requests in {silent:.0f} s; run again later"
+        return f"not tried, since {server} gave no answer to {count} requests in {silent:.0f} s"
 
 
 @dataclass

@@ -73,8 +73,8 @@ class Budget:
         if self.source_time is not None:
             raise source_time_over(where, self.source_time)
         raise BudgetError(
-            f"{where}: building this release takes longer than {duration(self.seconds)}; leave it out with versions:, "
-            "or allow more under limits: releaseTime"
+            f"{where}: building this release takes longer than {duration(self.seconds)}",
+            remedy="leave it out with versions:, or allow more under limits: releaseTime",
         )
 
     def take_file(self, size: int, where: str) -> None:
@@ -101,8 +101,8 @@ class Budget:
         self._used += size
         if self._used > self.memory:
             raise BudgetError(
-                f"{where}: building this release takes more than {self.memory >> 20} MiB of memory; leave it out with "
-                "versions:, or allow more under limits: memory"
+                f"{where}: building this release takes more than {self.memory >> 20} MiB of memory",
+                remedy="leave it out with versions:, or allow more under limits: memory",
             )
         if self._used > LARGE_BYTES and not self.is_large:
             start = self.clock()
@@ -114,8 +114,8 @@ class Budget:
 def source_time_over(where: str, seconds: float) -> BudgetError:
     """Return the error for a source whose work, which got as far as `where`, takes more than `seconds`."""
     return BudgetError(
-        f"{where}: the work on this source takes longer than {duration(seconds)}; what is done stays done, the next "
-        "run goes on; allow more under limits: sourceTime"
+        f"{where}: the work on this source takes longer than {duration(seconds)}",
+        remedy="what is done stays done, the next run goes on; allow more under limits: sourceTime",
     )
 
 

@@ -1,7 +1,6 @@
-"""What can go wrong, by family. Every message says where, what and what next, on one line.
+"""What can go wrong, by family. An error says what is wrong, where, and what to do about it.
 
-A message is `what is wrong; what to do`. Where nothing special can be advised the text stops before the semicolon, and
-`advised` adds what helps with the whole family.
+The families decide the exit code, and the remedy where an error has none of its own.
 """
 
 from __future__ import annotations
@@ -9,25 +8,42 @@ from __future__ import annotations
 import errno
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Self
 
 
 class ChartReleaserError(Exception):
-    """An expected failure: its text is meant for the user, its family decides the exit code.
+    """An expected failure, told to the user as `what; remedy`; its family decides the exit code.
 
-    Modules below the pipeline say what is wrong with the thing in their hands; the pipeline puts the source and the
+    Modules below the commands say what is wrong with the thing in their hands; the commands put the source and the
     version in front.
     """
 
     exit_code: ClassVar[int] = 1
-    remedy: ClassVar[str] = "run again with --verbose to see more"
-    """What to do where the text itself does not say it."""
+    usual_remedy: ClassVar[str] = "run again with --verbose to see more"
+    """What to do where an error of the family has no remedy of its own."""
+
+    def __init__(self, what: str, *, remedy: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.remedy = remedy
+
+    @classmethod
+    def of(cls, error: ChartReleaserError, where: str = "") -> Self:
+        """Return `error` as one of this family, with its own remedy, and `where` it happened in front."""
+        return cls(f"{where}: {error.what}" if where else error.what, remedy=error.remedy)
+
+    def __str__(self) -> str:
+        return f"{self.what}; {self.remedy}" if self.remedy else self.what
+
+    @property
+    def advice(self) -> str:
+        """What to do: the error's own remedy, else its family's; may be empty."""
+        return self.remedy or self.usual_remedy
 
     @property
     def advised(self) -> str:
-        """The text in one line, with the family's remedy where it has none of its own."""
-        text = " ".join(str(self).split())
-        return text if "; " in text or not self.remedy else f"{text}; {self.remedy}"
+        """What is wrong and what to do, in one line."""
+        return " ".join((f"{self.what}; {self.advice}" if self.advice else self.what).split())
 
 
 class ConfigError(ChartReleaserError):
@@ -44,22 +60,22 @@ class UsageError(ChartReleaserError):
     """The command line asks for something that can't be; nothing was done."""
 
     exit_code = 2
-    remedy = ""  # each text says what to write in its place
+    usual_remedy = ""  # each text says what to write in its place
 
 
 class YamlError(ChartReleaserError):
     """A text is no YAML that can be used: malformed, too large, too deep, or expanding beyond its bounds."""
 
-    remedy = "correct it by hand, or have it mended upstream"
+    usual_remedy = "correct it by hand, or have it mended upstream"
 
 
 class GitHubError(ChartReleaserError):
     """GitHub's API refused a request; `status` is its HTTP status, 0 where no answer came."""
 
-    remedy = "try again later"
+    usual_remedy = "try again later"
 
-    def __init__(self, message: str, status: int = 0) -> None:
-        super().__init__(message)
+    def __init__(self, what: str, status: int = 0, *, remedy: str = "") -> None:
+        super().__init__(what, remedy=remedy)
         self.status = status
 
 
@@ -70,25 +86,25 @@ class LostAnswerError(GitHubError):
 class UpstreamError(ChartReleaserError):
     """An upstream repository can't be asked, or does not have what was asked for."""
 
-    remedy = "check repo: of the source, then run again"
+    usual_remedy = "check repo: of the source, then run again"
 
 
 class SnapshotError(ChartReleaserError):
     """A path of an upstream tree can't be read: absent, a link that leads nowhere, too large."""
 
-    remedy = "leave the release out with versions:, or have it mended upstream"
+    usual_remedy = "leave the release out with versions:, or have it mended upstream"
 
 
 class ChartError(ChartReleaserError):
     """What upstream has is no chart that could be published whole."""
 
-    remedy = "leave the release out with versions:, or have it mended upstream"
+    usual_remedy = "leave the release out with versions:, or have it mended upstream"
 
 
 class BudgetError(ChartReleaserError):
     """Work on an upstream took more time or memory than it is allowed."""
 
-    remedy = "leave the release out with versions:, or raise limits: of the source"
+    usual_remedy = "leave the release out with versions:, or raise limits: of the source"
 
 
 class MachineError(ChartReleaserError):
@@ -98,7 +114,7 @@ class MachineError(ChartReleaserError):
 class DestinationError(ChartReleaserError):
     """The destination can't be read or written."""
 
-    remedy = "run again, and check the destination if it stays"
+    usual_remedy = "run again, and check the destination if it stays"
 
 
 class DestinationUnusableError(DestinationError):
@@ -110,19 +126,19 @@ class DestinationUnusableError(DestinationError):
 class BrokenIndexError(DestinationError):
     """There is an index, but it is none that Helm or this program could use."""
 
-    remedy = "correct it by hand, or let verify --repair make it anew"
+    usual_remedy = "correct it by hand, or let verify --repair make it anew"
 
 
 class ConflictError(DestinationError):
     """A published name and version exists with other content; nothing was overwritten."""
 
-    remedy = "verify tells what the destination has; to publish other content give it another version"
+    usual_remedy = "verify tells what the destination has; to publish other content give it another version"
 
 
 class RateLimitError(ChartReleaserError):
     """A rate limit ended the run early; another run goes on where this one stopped."""
 
-    remedy = "run again later, it goes on where this run stopped"
+    usual_remedy = "run again later, it goes on where this run stopped"
 
     exit_code = 3
 
@@ -160,4 +176,4 @@ def did_you_mean(names: Sequence[str]) -> str:
 def cache_failed(place: Path, error: OSError) -> MachineError:
     """Return what to say where the cache, in `place`, can't be read or written."""
     what = f"the cache {place} can't be used: {error.strerror or error}"
-    return MachineError(f"{what}; choose another place with --cache-dir, or {run_again(error)}")
+    return MachineError(what, remedy=f"choose another place with --cache-dir, or {run_again(error)}")

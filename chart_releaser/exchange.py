@@ -130,7 +130,7 @@ def read(answer: requests.Response, limit: int) -> bytes:
         data += chunk
         if len(data) > limit:
             answer.close()
-            raise TooLargeError(f"it has more than {limit:,} bytes; it was not read to its end")
+            raise TooLargeError(f"it has more than {limit:,} bytes")
     return bytes(data)
 
 

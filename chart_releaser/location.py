@@ -252,9 +252,11 @@ def _server_url(environ: Mapping[str, str], key: str) -> str | None:
     except ValueError:
         usable = False
     if not usable or url.query or url.fragment or _CONTROL.search(text) or " " in text:
-        raise UsageError(f"{key} is no http or https address; set it to one such as https://github.com, or unset it")
+        raise UsageError(
+            f"{key} is no http or https address", remedy="set it to one such as https://github.com, or unset it"
+        )
     if url.username is not None or url.password is not None:
-        raise UsageError(f"{key} holds credentials; take them out and set GITHUB_TOKEN")
+        raise UsageError(f"{key} holds credentials", remedy="take them out and set GITHUB_TOKEN")
     return text
 
 

@@ -46,4 +46,4 @@ def temporary_failed(error: OSError) -> MachineError:
     """Return what to say where a temporary file can't be written."""
     place = tempfile.tempdir or os.environ.get("TMPDIR") or "/tmp"  # noqa: S108 - where it would have been
     what = f"the temporary directory {os.fsdecode(place)} can't be used: {error.strerror or error}"
-    return MachineError(f"{what}; {run_again(error)}, or name another directory by TMPDIR")
+    return MachineError(what, remedy=f"{run_again(error)}, or name another directory by TMPDIR")

@@ -148,7 +148,7 @@ _INDENTATION = re.compile(rf"[ \t?:-]{{{MAX_DEPTH // 4}}}")
 
 def _check_text(text: str, where: str, max_characters: int) -> None:
     if len(text) > max_characters:
-        raise YamlError(f"{where}: {len(text):,} characters of YAML; at most {max_characters:,} are read")
+        raise YamlError(f"{where}: {len(text):,} characters of YAML", remedy=f"at most {max_characters:,} are read")
     check_directives(text, where)
     # libyaml's bindings build trees by recursion in C, where too deep a text ends the process and raises nothing. Most
     # texts are shown to be shallow by their brackets and indentation, and small by their length; the others pay for a

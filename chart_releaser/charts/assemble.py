@@ -185,6 +185,6 @@ def _require_vendored(chart: Chart, dependency: Mapping[str, Value], known: set[
     version = helmyaml.as_string(dependency.get("version")) or "without a version"
     repository = helmyaml.as_string(dependency.get("repository")) or "no repository"
     raise ChartError(
-        f"{chart.path} depends on {name} {version} ({repository}), which is not in its charts directory at this tag; "
-        "upstream would have to keep it there, as `helm dependency build` puts it"
+        f"{chart.path} depends on {name} {version} ({repository}), which is not in its charts directory at this tag",
+        remedy="upstream would have to keep it there, as `helm dependency build` puts it",
     )

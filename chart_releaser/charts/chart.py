@@ -122,7 +122,7 @@ def _metadata(text: str, where: str) -> dict[str, helmyaml.Value]:
     try:
         value = helmyaml.construct(yamlio.compose(text, where=where), where=where)
     except YamlError as error:
-        raise ChartError(str(error)) from error
+        raise ChartError.of(error) from error
     if not isinstance(value, dict):
         raise ChartError(f"{where} is no mapping of keys and values")
     return value
@@ -134,7 +134,9 @@ def _requirements(chart: Chart, own: helmyaml.Value) -> helmyaml.Value:
     try:
         text = chart.files[_REQUIREMENTS].decode()
         value = helmyaml.construct(yamlio.compose(text, where=where), where=where)
-    except (YamlError, UnicodeDecodeError) as error:
+    except YamlError as error:
+        raise ChartError.of(error, f"{where} can't be read") from error
+    except UnicodeDecodeError as error:
         raise ChartError(f"{where} can't be read: {error}") from error
     if value is None:
         return own
@@ -145,16 +147,16 @@ def _requirements(chart: Chart, own: helmyaml.Value) -> helmyaml.Value:
     others = sorted(key for key in found if key in FIELDS and key != "dependencies")
     if others:
         raise ChartError(
-            f"{where} has {', '.join(others)}, which Helm would take instead of Chart.yaml's; upstream would have to "
-            "keep nothing but dependencies in it"
+            f"{where} has {', '.join(others)}, which Helm would take instead of Chart.yaml's",
+            remedy="upstream would have to keep nothing but dependencies in it",
         )
     if "dependencies" not in found:
         return own
     declared = found["dependencies"]
     if own and own != declared:
         raise ChartError(
-            f"{where} declares other dependencies than Chart.yaml, and Helm would mix them; upstream would have to "
-            "declare them in one place"
+            f"{where} declares other dependencies than Chart.yaml, and Helm would mix them",
+            remedy="upstream would have to declare them in one place",
         )
     check_metadata({**chart.metadata, "dependencies": declared}, where=where)
     return declared
@@ -169,11 +171,11 @@ def read_chart(tree: Tree, path: str, budget: Budget) -> Chart:
     """
     kind = tree.kind(path)
     if kind is None:
-        raise ChartError(f"{path} does not exist at this tag{_elsewhere(tree, path)}")
+        raise _elsewhere(tree, path, f"{path} does not exist at this tag")
     if kind == "file":
-        raise ChartError(f"{path} is a file; a chart is a directory with a Chart.yaml")
+        raise ChartError(f"{path} is a file", remedy="a chart is a directory with a Chart.yaml")
     if tree.kind(f"{path}/Chart.yaml") != "file":
-        raise ChartError(f"{path} has no Chart.yaml{_below(tree, path)}")
+        raise _below(tree, path, f"{path} has no Chart.yaml")
     ignore_file = f"{path}/.helmignore"
     rules = b""
     if tree.kind(ignore_file) == "file":
@@ -191,25 +193,28 @@ def read_chart(tree: Tree, path: str, budget: Budget) -> Chart:
     return _from_files(files, path, Allowance(budget=budget), 0)
 
 
-def _below(tree: Tree, path: str) -> str:
-    """Say where charts are below `path`, naming the first in full and the others by what differs."""
+def _below(tree: Tree, path: str, what: str) -> ChartError:
+    """Return the error `what` with the charts below `path`, the first in full and the others by what differs."""
     found = _chart_directories(tree, path)
     if not found:
-        return _elsewhere(tree, path)
+        return _elsewhere(tree, path, what)
     names = [found[0], *(f"...{directory.removeprefix(path)}" for directory in found[1:4])]
     listed = names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
-    return f"; charts were found in {listed}"
+    return ChartError(what, remedy=f"charts were found in {listed}")
 
 
-def _elsewhere(tree: Tree, path: str) -> str:
-    """Name the charts of the whole tree that look most like `path`, if any do."""
+def _elsewhere(tree: Tree, path: str, what: str) -> ChartError:
+    """Return the error `what` with the charts of the whole tree that look most like `path`, if any do."""
     directories = _chart_directories(tree, "")
     base = path.rsplit("/", 1)[-1]
     near = [d for d in directories if d.rsplit("/", 1)[-1] == base]
     near += [d for d in close_matches(path, directories, limit=3, cutoff=0.7) if d not in near]
     if near:
-        return f"; charts that look like it: {', '.join(near[:3])}; if upstream dropped it, limit it with versions:"
-    return ", and no chart looks like it; leave the release out with versions:"
+        listed = ", ".join(near[:3])
+        return ChartError(
+            what, remedy=f"charts that look like it: {listed}; if upstream dropped it, limit it with versions:"
+        )
+    return ChartError(f"{what}, and no chart looks like it", remedy="leave the release out with versions:")
 
 
 def _chart_directories(tree: Tree, path: str) -> list[str]:
@@ -241,7 +246,9 @@ def _from_files(files: Mapping[str, bytes], path: str, allowance: Allowance, dep
     where = f"{path}/Chart.yaml"
     if len(own["Chart.yaml"]) > _MAX_METADATA:  # before it is read
         size = len(own["Chart.yaml"]) / 1024
-        raise ChartError(f"{where} has {size:,.0f} KiB, too much for an index; it may have {_MAX_METADATA // 1024}")
+        raise ChartError(
+            f"{where} has {size:,.0f} KiB, too much for an index", remedy=f"it may have {_MAX_METADATA // 1024}"
+        )
     chart = Chart(
         path=path,
         chart_yaml=with_known_keys(_text(own.pop("Chart.yaml"), where), where=where),
@@ -264,7 +271,7 @@ def _check_yaml(chart: Chart, budget: Budget) -> None:
         try:
             budget.take_yaml(text, place)
         except YamlError as error:
-            raise ChartError(str(error)) from error
+            raise ChartError.of(error) from error
 
 
 def _subchart(content: dict[str, bytes], path: str, allowance: Allowance, depth: int) -> Chart:
@@ -273,7 +280,9 @@ def _subchart(content: dict[str, bytes], path: str, allowance: Allowance, depth:
             raise ChartError(f"{path} is a directory with the name of an archive, so Helm would not load it")
         return _from_files(unpack(content[""], path, allowance), path, allowance, depth)
     if "" in content:
-        raise ChartError(f"{path} is a file; below charts Helm loads chart directories and .tgz archives alone")
+        raise ChartError(
+            f"{path} is a file", remedy="below charts Helm loads chart directories and .tgz archives alone"
+        )
     return _from_files(content, path, allowance, depth)
 
 
@@ -297,8 +306,9 @@ def check_subcharts(chart: Chart) -> None:
         lost = next((path for path in subchart.files if path.endswith(".prov")), None)
         if lost is not None:
             raise ChartError(
-                f"{subchart.path}/{lost}: below charts Helm takes a .prov for a file of the parent, so {subchart.name} "
-                "would lose it; upstream would have to call it otherwise"
+                f"{subchart.path}/{lost}: below charts Helm takes a .prov for a file of the parent, so "
+                f"{subchart.name} would lose it",
+                remedy="upstream would have to call it otherwise",
             )
 
 

@@ -54,8 +54,9 @@ def check_versions(chart: Chart) -> None:
             version = as_string(left_out[0].get("version"))
             own = as_string(subchart.metadata.get("version")) or "none"
             raise ChartError(
-                f"{chart.path} depends on {subchart.name} {version} as {_name(left_out[0])}, but its charts directory "
-                f"has version {own}, so Helm leaves that out; upstream would have to make the two agree"
+                f"{chart.path} depends on {subchart.name} {version} as {_name(left_out[0])}, but its charts "
+                f"directory has version {own}, so Helm leaves that out",
+                remedy="upstream would have to make the two agree",
             )
 
 
@@ -83,22 +84,25 @@ def check_switches(chart: Chart) -> None:
         for subchart in undeclared(each):
             why = _other_meaning(subchart.name, each, names)
             if why and not _is_set(f"{prefix}{subchart.name}.enabled", tree):
-                raise ChartError(f"{subchart.path} is called {subchart.name}: {why}; upstream would have to rename it")
+                raise ChartError(
+                    f"{subchart.path} is called {subchart.name}: {why}", remedy="upstream would have to rename it"
+                )
         for dependency in each.dependencies:
             for condition in filter(None, as_string(dependency.get("condition")).strip().split(",")):
                 switch = f"{prefix}{condition}"
                 if switch in switches and _may_change(dependency, each, prefix, switch) and not _is_set(switch, tree):
                     raise ChartError(
-                        f"{each.path} has the condition {condition} for {_name(dependency)}, which is the switch of "
-                        f"{switches[switch].path}, too; upstream would have to declare {switches[switch].name} as a "
-                        "dependency"
+                        f"{each.path} has the condition {condition} for {_name(dependency)}, which is the switch "
+                        f"of {switches[switch].path}, too",
+                        remedy=f"upstream would have to declare {switches[switch].name} as a dependency",
                     )
             for child in _imported(dependency):
                 path = f"{prefix}{_name(dependency)}.{child}"
                 if path in above and any(s.startswith(f"{path}.") and not _is_set(s, tree) for s in switches):
                     raise ChartError(
                         f"{each.path} imports the values {child} of {_name(dependency)}, which get the switch of a "
-                        "sub-chart; upstream would have to declare that as a dependency"
+                        "sub-chart",
+                        remedy="upstream would have to declare that as a dependency",
                     )
 
 
@@ -154,7 +158,9 @@ def _tree(chart: Chart, prefix: str) -> Iterator[tuple[str, Chart]]:
 def _check_size(chart: Chart) -> None:
     once, again = _weights(chart)
     if again - once > _MOST_AGAIN:
-        raise ChartError(f"{chart.path} has too many sub-charts by their aliases; leave the release out with versions:")
+        raise ChartError(
+            f"{chart.path} has too many sub-charts by their aliases", remedy="leave the release out with versions:"
+        )
 
 
 def _weights(chart: Chart) -> tuple[int, int]:
@@ -205,4 +211,4 @@ def _values(chart: Chart) -> Value:
     try:
         return helmyaml.construct(yamlio.compose(chart.values or "", where=where), where=where)
     except YamlError as error:
-        raise ChartError(str(error)) from error
+        raise ChartError.of(error) from error

@@ -83,14 +83,14 @@ def chart_files(chart: Chart) -> list[tuple[str, bytes]]:
     for path, data in files:
         if len(data) > MAX_FILE_BYTES:
             size = len(data) / 1024 / 1024
-            raise ChartError(f"{chart.path}: {path} has {size:.1f} MiB; Helm loads at most 5 MiB a file")
+            raise ChartError(f"{chart.path}: {path} has {size:.1f} MiB", remedy="Helm loads at most 5 MiB a file")
         has_control = not path.isprintable() and any(ord(character) < 32 for character in path)
         if "\\" in path or has_control or _DRIVE.match(path):
             raise ChartError(f"{chart.path}: {path!r} is a path that Helm's loader refuses")
         total += len(data)
     if total > MAX_CHART_BYTES:
         size = total / 1024 / 1024
-        raise ChartError(f"{chart.path}: the chart has {size:.1f} MiB; Helm loads at most 100 MiB")
+        raise ChartError(f"{chart.path}: the chart has {size:.1f} MiB", remedy="Helm loads at most 100 MiB")
     return files
 
 

@@ -46,7 +46,7 @@ class Signer:
     def _sign(self, text: str) -> str:
         gpg = shutil.which("gpg")
         if gpg is None:
-            raise SigningError("destination: sign needs the program gpg, which was not found; install GnuPG")
+            raise SigningError("destination: sign needs the program gpg, which was not found", remedy="install GnuPG")
         self._end_new_agent_with_run()
         command = [gpg, "--batch", "--no-tty", "--yes", "--local-user", self.key, "--digest-algo", "SHA512"]
         ours, gpgs = os.pipe()
@@ -64,13 +64,13 @@ class Signer:
                 pass_fds=(ours,),
             )
         except (OSError, subprocess.TimeoutExpired) as error:
-            raise SigningError(f"gpg could not sign with {self.key}: {error}; {_ADVICE}") from error
+            raise SigningError(f"gpg could not sign with {self.key}: {error}", remedy=_ADVICE) from error
         finally:
             os.close(ours)
             if gpgs >= 0:
                 os.close(gpgs)
         if done.returncode:
-            raise SigningError(f"gpg can't sign with {self.key}: {_reason(done.stderr)}; {_ADVICE}")
+            raise SigningError(f"gpg can't sign with {self.key}: {_reason(done.stderr)}", remedy=_ADVICE)
         return done.stdout.decode()
 
     def _end_new_agent_with_run(self) -> None:

@@ -58,10 +58,12 @@ def registration_chart(text: str, *, source: str, where: str) -> Chart:
     try:
         documents = yamlio.compose_all(text, where=where, max_characters=_MAX_CHARACTERS)
     except YamlError as error:
-        raise ChartError(str(error)) from error
+        raise ChartError.of(error) from error
     deployments = [found for document in documents for found in _deployments(document, where)]
     if not deployments:
-        raise ChartError(f"{where} holds no deployment by Helm; a ControllerDeployment with a chart is expected")
+        raise ChartError(
+            f"{where} holds no deployment by Helm", remedy="a ControllerDeployment with a chart is expected"
+        )
     for name, count in Counter(deployment.name for deployment in deployments).items():
         if count > 1:
             raise ChartError(f"{where} holds two deployments called {name}")
@@ -185,7 +187,7 @@ def _construct(node: yaml.Node, where: str) -> Value:
     try:
         return helmyaml.construct(node, where=where)
     except YamlError as error:
-        raise ChartError(str(error)) from error
+        raise ChartError.of(error) from error
 
 
 def _nulls(values: Value) -> dict[str, Value]:

@@ -98,8 +98,8 @@ def _ask(places: list[str], given: bytes, seconds: float) -> list[list[str]]:
             found = why
         if isinstance(found, str):
             raise ChartError(
-                f"{where} can't be checked against the switches of sub-charts: {found}; upstream has to "
-                "put it right, or leave the release out with versions:"
+                f"{where} can't be checked against the switches of sub-charts: {found}",
+                remedy="upstream has to put it right, or leave the release out with versions:",
             )
         answers.append(found)
     return answers
@@ -140,7 +140,9 @@ def _schema(chart: Chart) -> Any:
         return json.loads(chart.files[_SCHEMA_FILE])
     except (ValueError, RecursionError) as error:
         where = f"{chart.path}/{_SCHEMA_FILE}"
-        raise ChartError(f"{where} is no JSON that can be read: {error}; upstream has to correct it") from error
+        raise ChartError(
+            f"{where} is no JSON that can be read: {error}", remedy="upstream has to correct it"
+        ) from error
 
 
 def _section(values: dict[str, Any], name: str) -> dict[str, Any]:

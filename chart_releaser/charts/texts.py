@@ -99,7 +99,7 @@ def edit_values(chart: Chart, tag: str, switches: Mapping[str, bool]) -> str | N
             wanted[parent] = {**(own if isinstance(own, dict) else {}), **values}
         after = _mapping(text, where)
     except YamlError as error:
-        raise ChartError(str(error)) from error
+        raise ChartError.of(error) from error
     if after != wanted:
         raise ChartError(f"{where} is written in a way in which the image tag and the switches can't be set safely")
     return text

@@ -256,7 +256,7 @@ def schema() -> None:
 def _console(context: typer.Context, verbose: int, quiet: bool) -> Console:
     """Return the console of a command; what `-vv` asks for is shown until the command ends."""
     if verbose and quiet:
-        raise UsageError("--verbose and --quiet exclude each other; give one of them")
+        raise UsageError("--verbose and --quiet exclude each other", remedy="give one of them")
     console = Console(verbosity=1 if verbose else -1 if quiet else 0, secrets=context.obj.all)
     if verbose > 1:
         from chart_releaser.cli.logs import logs_shown
@@ -304,7 +304,7 @@ def _run(secrets: Secrets) -> int:
         return 1
     except Exception as error:
         if (broken := broken_stdout()) is not None:  # such as by the text of --help
-            console.error(unwritable(broken))
+            console.error(unwritable(broken).advised)
             return 1
         from chart_releaser.cli.bugreport import bug_report
 
@@ -348,7 +348,7 @@ def main() -> NoReturn:
         code = code or 1
     except OSError as error:
         if not code:
-            Console().error(unwritable(error))
+            Console().error(unwritable(error).advised)
         code = code or 1
     finally:
         # Threads that wait for the network would keep the process from ending after an interrupt.

@@ -127,7 +127,7 @@ class Console:
         except BrokenPipeError:
             raise
         except OSError as error:
-            raise ChartReleaserError(unwritable(error)) from error
+            raise unwritable(error) from error
 
     def report(self, text: str) -> None:
         """Write a line of a report on stderr, as plain text and whatever the verbosity."""
@@ -250,9 +250,11 @@ class Console:
         return stream.isatty() and not self.environ.get("NO_COLOR") and self.environ.get("TERM") != "dumb"
 
 
-def unwritable(error: OSError) -> str:
-    """Return what to say where stdout takes no more."""
-    return f"the results can't be written: {error.strerror}; make room, or write them elsewhere"
+def unwritable(error: OSError) -> ChartReleaserError:
+    """Return the error for a standard output that takes no more."""
+    return ChartReleaserError(
+        f"the results can't be written: {error.strerror}", remedy="make room, or write them elsewhere"
+    )
 
 
 def _width(stream: TextIO) -> int | None:

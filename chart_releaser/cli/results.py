@@ -135,12 +135,11 @@ def _failures(console: Console, failed: Sequence[Row], *, others: int) -> None:
     width = console.message_width
     for group in failure_groups(failed) if failed else ():
         if width is None:
-            console.headline(f"failed: {group.title}: {group.error}")
+            console.headline(f"failed: {group.title}: {group.newest.advised}")
             continue
-        reason, _, remedy = group.error.partition("; ")
         for line in wrapped(group.title, width, "failed: ", "  "):
             console.headline(line)
-        for text in filter(None, (reason, remedy and f"-> {remedy}")):
+        for text in filter(None, (group.newest.error, group.newest.remedy and f"-> {group.newest.remedy}")):
             for line in wrapped(text, width, "  ", "  "):
                 console.step(line)
 
@@ -221,4 +220,4 @@ def _early(console: Console, report: UpdateReport) -> None:
 
 def _failed(rows: Sequence[Row]) -> list[tuple[str, str, str, str]]:
     groups = failure_groups(rows)
-    return [(Words("failed"), ", ".join(group.sources), group.versions, group.error) for group in groups]
+    return [(Words("failed"), ", ".join(group.sources), group.versions, group.newest.advised) for group in groups]

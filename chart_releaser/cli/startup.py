@@ -120,7 +120,9 @@ def seconds(text: str) -> float:
     """Return the seconds in a length of time such as 90, 90s, 5m or 1h. Raises UsageError."""
     match = re.fullmatch(r"([0-9]{1,6})([smh]?)", text.strip())
     if match is None:
-        raise UsageError(f"--max-wait {text} is no length of time; write seconds, or a number with s, m or h: 5m")
+        raise UsageError(
+            f"--max-wait {text} is no length of time", remedy="write seconds, or a number with s, m or h: 5m"
+        )
     return float(match[1]) * _UNITS[match[2]]
 
 
@@ -156,7 +158,7 @@ def run_of(
     known = [source.name for source in sources]
     for name in names or ():
         if name not in known:
-            raise UsageError(f"--source {name}: there is no such source; {_near_sources(name, known)}")
+            raise UsageError(f"--source {name}: there is no such source", remedy=_near_sources(name, known))
     if names:
         sources = tuple(source for source in sources if source.name in names)
     stop = threading.Event()
@@ -212,5 +214,7 @@ def _default_cache() -> Path:
     with contextlib.suppress(RuntimeError):
         path = platformdirs.user_cache_path("chart-releaser")
     if path is None or not path.is_absolute():  # older versions of platformdirs leave it at ~
-        raise UsageError("there is no home directory to keep the cache in; set HOME, or name a place with --cache-dir")
+        raise UsageError(
+            "there is no home directory to keep the cache in", remedy="set HOME, or name a place with --cache-dir"
+        )
     return path

@@ -66,12 +66,13 @@ def find_registration(item: Item, snapshot: Snapshot, upstream: Upstream, budget
             return Registration(_decode(upstream.read_asset(asset, budget.left), ASSET), f"asset {ASSET}")
     elsewhere = snapshot.find("", ASSET)
     hint = (
-        f"; one is in {elsewhere[0]}, where none is expected, so name a chart's path under charts: in its place"
+        f"one is in {elsewhere[0]}, where none is expected, so name a chart's path under charts: in its place"
         if elsewhere
-        else "; name a chart's path under charts:, or leave the release out with versions:"
+        else "name a chart's path under charts:, or leave the release out with versions:"
     )
     raise ChartError(
-        f"there is no controller-registration, neither in {', '.join(PATHS)} nor among the release's assets{hint}"
+        f"there is no controller-registration, neither in {', '.join(PATHS)} nor among the release's assets",
+        remedy=hint,
     )
 
 

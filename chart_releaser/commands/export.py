@@ -103,7 +103,9 @@ def _choose(run: Run, failures: UpdateReport) -> list[Item]:
         if isinstance(chosen, Exception):
             not_done(run, failures, Row(source.name, source.version or ""), chosen)
         elif not (item := item_of(source, chosen)).paths:
-            error = ChartReleaserError("none of its chart paths is for this version; check their versions: ranges")
+            error = ChartReleaserError(
+                "none of its chart paths is for this version", remedy="check their versions: ranges"
+            )
             not_done(run, failures, item_row(item), error)
         else:
             items.append(item)
@@ -123,12 +125,12 @@ def _release_of(upstream: Upstream, source: Source) -> Candidate | Exception:
             chosen = candidate_of(source, release)
             if chosen is None:
                 raise UpstreamError(
-                    f"the tag {release.tag} is no semantic version; a chart needs one, set version: to it"
+                    f"the tag {release.tag} is no semantic version", remedy="a chart needs one, set version: to it"
                 )
             return chosen
         found = newest(source, upstream.releases(lambda releases: enough_for_newest([source], releases)))
         if found is None:
-            raise UpstreamError("no release is a stable version in its range; set version: or widen versions:")
+            raise UpstreamError("no release is a stable version in its range", remedy="set version: or widen versions:")
         return found
     except Exception as error:
         return error

@@ -53,7 +53,7 @@ class ExportDirectory:
             if self.path.is_dir():
                 self._open()
             elif self.path.exists() or self.path.is_symlink():
-                raise UsageError(f"{self.path} is not a directory; name another one with --target-dir")
+                raise UsageError(f"{self.path} is not a directory", remedy="name another one with --target-dir")
         except OSError as error:
             raise _failed(self.path, error) from error
         return self
@@ -139,9 +139,13 @@ class ExportDirectory:
             return
         recorded = {self._digests.get(name), self._begun.get(name)} - {None}
         if not recorded:
-            raise ExportError(f"{target} was not exported by chart-releaser; it was left alone, --force replaces it")
+            raise ExportError(
+                f"{target} was not exported by chart-releaser", remedy="it was left alone, --force replaces it"
+            )
         if present not in recorded:
-            raise ExportError(f"{target} was changed since it was exported; it was left alone, --force replaces it")
+            raise ExportError(
+                f"{target} was changed since it was exported", remedy="it was left alone, --force replaces it"
+            )
 
     def _open(self) -> None:
         """Make the directory if need be, lock it, and read its record: what another run wrote until now counts."""
@@ -166,7 +170,8 @@ class ExportDirectory:
             pass
         except IrregularError as error:
             raise ExportError(
-                f"{error.filename} is not a regular file; remove it, then export with --force what is to be replaced"
+                f"{error.filename} is not a regular file",
+                remedy="remove it, then export with --force what is to be replaced",
             ) from error
         except (TooLargeError, ValueError, KeyError, AttributeError, TypeError, RecursionError):
             self._digests = {}  # a damaged record makes every chart count as edited: nothing is overwritten
@@ -180,7 +185,7 @@ class ExportDirectory:
             if not isinstance(error, TimeoutError):
                 raise
             raise ExportError(
-                f"another run has been writing to {self.path} for {_LOCK_SECONDS} seconds; end it or try again"
+                f"another run has been writing to {self.path} for {_LOCK_SECONDS} seconds", remedy="end it or try again"
             ) from error
         self._lock = handle
 
@@ -212,7 +217,7 @@ class ExportDirectory:
 
 def _failed(path: Path, error: OSError) -> ExportError:
     what = f"{path} can't be written: {error.strerror or error}"
-    return ExportError(f"{what}; what was there is unchanged, {run_again(error)}")
+    return ExportError(what, remedy=f"what was there is unchanged, {run_again(error)}")
 
 
 def _write(directory: Path, files: Sequence[tuple[str, bytes]]) -> None:

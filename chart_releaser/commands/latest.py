@@ -56,7 +56,7 @@ def find_bumps(run: Run, failures: UpdateReport) -> list[Bump]:
         found = outcome if isinstance(outcome, Exception) else newest(source, outcome)
         if found is None:
             found = UpstreamError(
-                "no release is a stable version in its range; the version stays as it is, check versions:"
+                "no release is a stable version in its range", remedy="the version stays as it is, check versions:"
             )
         if isinstance(found, Exception):
             not_done(run, failures, Row(source.name, old), found)

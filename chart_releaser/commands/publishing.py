@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from chart_releaser.charts.chart import Chart
 from chart_releaser.charts.package import Package, package
 from chart_releaser.commands.build import Built, NotBuilt
-from chart_releaser.commands.report import Row, UpdateReport, describe, item_row
+from chart_releaser.commands.report import Row, UpdateReport, item_row
 from chart_releaser.commands.run import Run, not_done
 from chart_releaser.errors import ConflictError, DestinationError, DestinationUnusableError, RateLimitError
 from chart_releaser.index.room import Room
@@ -112,7 +112,7 @@ class Publisher:
         except (DestinationError, RateLimitError) as error:
             for item, _ in self._unlisted:
                 self._report.fail(item_row(item), error)
-            self._run.reporter.failure(f"{self._destination.title}: {describe(error)}")
+            self._run.reporter.failure(f"{self._destination.title}: {error.advised}")
 
     def _list(self) -> None:
         try:

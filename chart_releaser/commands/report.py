@@ -26,6 +26,9 @@ class Row:
     url: str = ""
     digest: str = ""
     error: str = ""
+    """What is wrong, if it failed,"""
+    remedy: str = ""
+    """and what to do."""
 
     @property
     def title(self) -> str:
@@ -33,9 +36,14 @@ class Row:
         return f"{self.source} {self.version}".rstrip()
 
     @property
+    def advised(self) -> str:
+        """The error with its remedy, in one line."""
+        return f"{self.error}; {self.remedy}" if self.remedy else self.error
+
+    @property
     def reason(self) -> str:
         """The error without the row's own versions: the same for releases that failed for the same reason."""
-        reason = self.error
+        reason = self.advised
         for version in filter(None, (self.version, self.chart)):
             reason = re.sub(rf"(?<![\w.]){re.escape(version)}(?![\w+-])", "…", reason)
         return reason
@@ -45,7 +53,7 @@ class Row:
         fields = {"source": self.source, "version": self.chart or self.version, "chart": self.source}
         if self.version:
             fields["tag"] = self.version
-        more = {"url": self.url, "digest": self.digest, "error": self.error}
+        more = {"url": self.url, "digest": self.digest, "error": self.advised}
         return fields | {key: value for key, value in more.items() if value}
 
 
@@ -126,22 +134,18 @@ class UpdateReport:
 
     def fail(self, row: Row, error: Exception) -> str:
         """Record that `row` failed and return the message: source and version in front, one line."""
-        self.failed.append(replace(row, error=describe(error)))
-        if not isinstance(error, ChartReleaserError):
+        if isinstance(error, ChartReleaserError):
+            failed = replace(row, error=" ".join(error.what.split()), remedy=error.advice)
+        else:
             self.bug = self.bug or error
-        return f"{row.title}: {describe(error)}"
+            failed = replace(row, error=f"internal error: {type(error).__name__}: {' '.join(str(error).split())}")
+        self.failed.append(failed)
+        return f"{row.title}: {failed.advised}"
 
 
 def item_row(item: Item, *, url: str = "", digest: str = "") -> Row:
     """Return the row of a release."""
     return Row(item.source.name, item.release.tag, item.version, url, digest)
-
-
-def describe(error: Exception) -> str:
-    """Return an error's text in one line, with what to do; one that is not ours is a bug, and is called so."""
-    if isinstance(error, ChartReleaserError):
-        return error.advised
-    return f"internal error: {type(error).__name__}: {' '.join(str(error).split())}"
 
 
 @dataclass(frozen=True)
@@ -176,9 +180,9 @@ class FailureGroup:
         )
 
     @property
-    def error(self) -> str:
-        """The reason and the remedy, as the newest release has them."""
-        return self.rows[0].error
+    def newest(self) -> Row:
+        """The newest release, whose words stand for all of them."""
+        return self.rows[0]
 
 
 def failure_groups(rows: Sequence[Row]) -> list[FailureGroup]:

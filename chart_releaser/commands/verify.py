@@ -118,7 +118,7 @@ def _open(destination: Auditable) -> tuple[Index, str]:
     try:
         index = destination.open_index()
     except BrokenIndexError as error:
-        return Index.parse(None), str(error)
+        return Index.parse(None), error.what
     return index, "" if index.text else "there is no index.yaml, so Helm can't add this repository"
 
 
@@ -161,8 +161,10 @@ def _content(destination: Auditable, stored: Stored) -> Content:
         metadata = Chart(path=stored.filename, chart_yaml=text).metadata
         check_metadata(metadata, where="its Chart.yaml")
         made = entry(metadata, digest=digest, url=stored.url, created=stored.created or datetime.now(UTC))
-    except (ChartError, UnicodeDecodeError) as error:
-        return f"{error}" if isinstance(error, ChartError) else "its Chart.yaml is not UTF-8"
+    except ChartError as error:
+        return error.what
+    except UnicodeDecodeError:
+        return "its Chart.yaml is not UTF-8"
     name, version = as_string(metadata.get("name")), as_string(metadata.get("version"))
     if f"{name}-{version}" != stored.label:
         return f"by its Chart.yaml it is {name} {version}"

@@ -36,7 +36,7 @@ def set_versions(text: str, new: Mapping[str, str], *, file: str = _WHERE) -> st
     document = _Document(body, file)
     sources = [(name, node) for name, node in document.sources() if name in new]
     if unknown := sorted(set(new) - {name for name, _ in sources}):
-        raise ChartReleaserError(f"{file} has no source called {', '.join(unknown)}; nothing was changed")
+        raise ChartReleaserError(f"{file} has no source called {', '.join(unknown)}", remedy="nothing was changed")
     wanted: dict[int, str] = {}
     edits: list[Edit] = []
     aliases: list[tuple[str, ScalarNode, ScalarNode]] = []
@@ -47,7 +47,7 @@ def set_versions(text: str, new: Mapping[str, str], *, file: str = _WHERE) -> st
             continue
         key, value = found
         if not _is_scalar(value):
-            raise ChartReleaserError(f"{file}:{_line(key)}: version of {name} is no text; write it in quotes")
+            raise ChartReleaserError(f"{file}:{_line(key)}: version of {name} is no text", remedy="write it in quotes")
         if _is_alias(key, value):
             aliases.append((name, key, value))
             continue
@@ -58,7 +58,8 @@ def set_versions(text: str, new: Mapping[str, str], *, file: str = _WHERE) -> st
         if wanted.get(id(anchored), anchored.value) != new[name]:
             raise ChartReleaserError(
                 f"{file}:{_line(key)}: version of {name} is an alias of line {_line(anchored)}, which other sources"
-                f" use, too; write {new[name]} in its place, nothing was changed"
+                f" use, too",
+                remedy=f"write {new[name]} in its place, nothing was changed",
             )
     result = apply_edits(body, edits)
     _check(expected, result, new, file)
@@ -101,7 +102,7 @@ class _Document:
             scalars = [token for token in YAML(pure=True).scan(read) if isinstance(token, ScalarToken)]
         except YAMLError as error:
             raise ChartReleaserError(
-                f"{file} is written in a way that can't be edited; set the versions by hand"
+                f"{file} is written in a way that can't be edited", remedy="set the versions by hand"
             ) from error
         self._starts = {token.end_mark.index: token.start_mark.index for token in scalars}
 
@@ -144,8 +145,8 @@ class _Document:
         if source.flow_style:
             if alias:
                 raise ChartReleaserError(
-                    f"{self._file}:{_line(key)}: {name.value} has no version and its name is an alias; "
-                    "add a version by hand"
+                    f"{self._file}:{_line(key)}: {name.value} has no version and its name is an alias",
+                    remedy="add a version by hand",
                 )
             return Edit(end, end, f", {entry}")
         newline = "\r\n" if "\r\n" in self._text else "\n"
@@ -187,8 +188,8 @@ def _check(expected: Any, after: str, new: Mapping[str, str], file: str) -> None
         same = False
     if not same:
         raise ChartReleaserError(
-            f"{file} is written so that a new version would change something else, too; set {', '.join(sorted(new))}"
-            " by hand"
+            f"{file} is written so that a new version would change something else, too",
+            remedy=f"set {', '.join(sorted(new))} by hand",
         )
 
 

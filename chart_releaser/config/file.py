@@ -50,7 +50,7 @@ def change_config(path: Path, change: Callable[[str], str]) -> None:
                 before = after
     except OSError as error:
         raise ChartReleaserError(
-            f"{path} can't be written: {error.strerror}; it is unchanged, {run_again(error)}"
+            f"{path} can't be written: {error.strerror}", remedy=f"it is unchanged, {run_again(error)}"
         ) from error
 
 

@@ -60,7 +60,7 @@ def parse_config(text: str, *, file: str, base: Path, server: Server | None = No
     try:
         root = yamlio.compose(text.removeprefix("\ufeff"), where=file, max_characters=_MAX_CHARACTERS)
     except YamlError as error:
-        raise ConfigError([text if "; " in (text := str(error)) else f"{text}; correct it there"]) from error
+        raise ConfigError([f"{error.what}; {error.remedy or 'correct it there'}"]) from error
     problems = Problems(file)
     if root is None:
         problems.add(1, (), f"the file is empty; {_EXAMPLE}")

@@ -73,7 +73,7 @@ class Directory:
                 existing = existing.parent
             if not existing.is_dir():
                 raise DestinationUnusableError(
-                    f"{existing} is not a directory; name another one under destination: directory"
+                    f"{existing} is not a directory", remedy="name another one under destination: directory"
                 )
             if existing != self._path:
                 return self._remember(Index.parse(None, where=str(self._path / INDEX)), None)
@@ -90,14 +90,14 @@ class Directory:
             existing = existing.parent
         if not os.access(existing, os.W_OK | os.X_OK):
             raise DestinationUnusableError(
-                f"{existing} can't be written to; change its permissions or name another one"
+                f"{existing} can't be written to", remedy="change its permissions or name another one"
             )
 
     def publish(self, package: Package, notes: str, *, latest: bool = False) -> Published:  # noqa: ARG002
         """See `Destination.publish`. There is no place for notes but the package itself."""
         name = package.filename
         if not _FILENAME.fullmatch(name):
-            raise DestinationError(f"{name!r} is no name for a package file; rename the source")
+            raise DestinationError(f"{name!r} is no name for a package file", remedy="rename the source")
         with self._locked() as directory:
             listed = self._read_index(directory).entry(package.name, package.version)
             if listed is not None:
@@ -105,8 +105,8 @@ class Directory:
                     return Published(listed, adopted=True)
                 raise ConflictError(
                     f"{self._path / INDEX} lists {package.name} {package.version} with digest "
-                    f"{listed.get('digest')}, the new package has {package.digest}; a published version never changes, "
-                    "so release the change under a new version"
+                    f"{listed.get('digest')}, the new package has {package.digest}",
+                    remedy="a published version never changes, so release the change under a new version",
                 )
             adopted = self._adopt(directory, package)
             if not adopted:
@@ -138,8 +138,8 @@ class Directory:
         ]
         if conflicts:
             raise ConflictError(
-                f"{self._path / INDEX}: another run listed {', '.join(conflicts)} with another digest meanwhile; "
-                "its entries stay, compare the packages and release the change under a new version"
+                f"{self._path / INDEX}: another run listed {', '.join(conflicts)} with another digest meanwhile",
+                remedy="its entries stay, compare the packages and release the change under a new version",
             )
 
     def _address(self, filename: str) -> str:
@@ -168,7 +168,7 @@ class Directory:
         try:
             text = data.decode() if data is not None else None
         except UnicodeDecodeError as error:
-            raise BrokenIndexError(f"{path}: not UTF-8 at byte {error.start}; repair or remove it") from error
+            raise BrokenIndexError(f"{path}: not UTF-8 at byte {error.start}", remedy="repair or remove it") from error
         return self._remember(Index.parse(text, where=str(path)), signature)
 
     def _adopt(self, directory: int, package: Package) -> bool:
@@ -185,8 +185,8 @@ class Directory:
         if other not in (own, None):
             raise clash(own, other, str(path))
         raise ConflictError(
-            f"{path} is there with digest {found}, the new package has {package.digest}; the index does not list it, "
-            "so move the file away if nobody uses it, and run again"
+            f"{path} is there with digest {found}, the new package has {package.digest}",
+            remedy="the index does not list it, so move the file away if nobody uses it, and run again",
         )
 
     @contextmanager
@@ -200,12 +200,15 @@ class Directory:
         except OSError as error:
             if error.errno == errno.ELOOP:
                 raise DestinationError(
-                    f"{self._path / name} is a symbolic link, which is not written through; put a file in its place"
+                    f"{self._path / name} is a symbolic link, which is not written through",
+                    remedy="put a file in its place",
                 ) from error
             raise
         try:
             if not stat.S_ISREG(os.fstat(file).st_mode):
-                raise DestinationError(f"{self._path / name} is not a regular file; move it away and run again")
+                raise DestinationError(
+                    f"{self._path / name} is not a regular file", remedy="move it away and run again"
+                )
             yield file
         finally:
             os.close(file)
@@ -234,7 +237,7 @@ class Directory:
             lock_directory(directory, LOCK_SECONDS)
         except TimeoutError as error:
             raise DestinationError(
-                f"{self._path}: locked by another run for {LOCK_SECONDS} seconds; run again when it is done"
+                f"{self._path}: locked by another run for {LOCK_SECONDS} seconds", remedy="run again when it is done"
             ) from error
 
     def _write_page(self, directory: int, index_text: str) -> None:
@@ -261,7 +264,7 @@ class Directory:
             yield
         except OSError as error:
             reason = error.strerror or str(error)
-            raise DestinationError(f"{path}: {reason}; {run_again(error)}") from error
+            raise DestinationError(f"{path}: {reason}", remedy=f"{run_again(error)}") from error
 
 
 def read_all(file: int) -> bytes:

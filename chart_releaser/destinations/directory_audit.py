@@ -48,7 +48,8 @@ class AuditableDirectory(Directory):
         """See `Destination.open`. Raises DestinationUnusableError where there is no such directory."""
         if self._audits and not self._path.exists():
             raise DestinationUnusableError(
-                f"the directory {self._path} does not exist; correct destination: directory, or run update to fill it"
+                f"the directory {self._path} does not exist",
+                remedy="correct destination: directory, or run update to fill it",
             )
         if self._writes:
             return super().open()

@@ -153,8 +153,8 @@ class GitHubPages:
         ]
         if conflicts:
             raise ConflictError(
-                f"the index of {self.title}: somebody listed {', '.join(conflicts)} with another digest meanwhile; "
-                "their entries stay; run verify to see which packages are there"
+                f"the index of {self.title}: somebody listed {', '.join(conflicts)} with another digest meanwhile",
+                remedy="their entries stay; run verify to see which packages are there",
             )
 
     def _commit(self, change: Callable[[Index], str], message: str) -> None:
@@ -178,7 +178,8 @@ class GitHubPages:
             if pause is None:
                 raise DestinationError(
                     f"the branch {self._branch.name} of {self.title} moved {failures} times while this run tried to "
-                    "push its index; the packages are published, the next run lists them"
+                    "push its index",
+                    remedy="the packages are published, the next run lists them",
                 )
             self._api.attempts.log.note(f"pushing the branch {self._branch.name}: it had moved meanwhile")
             self._api.pacing.pause(random.uniform(0, pause))  # noqa: S311 - so that runs do not keep step

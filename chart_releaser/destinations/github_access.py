@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from chart_releaser.errors import DestinationError, DestinationUnusableError, GitHubError, LostAnswerError
-from chart_releaser.git.branch import protected_message
+from chart_releaser.git.branch import ProtectedError
 
 if TYPE_CHECKING:
     from chart_releaser.github.api import GitHubApi
@@ -39,25 +39,28 @@ def check_repository(api: GitHubApi, repository: GitHubRepository, *, writes: bo
     slug = repository.slug
     if writes and not api.has_token:
         raise DestinationUnusableError(
-            f"publishing to {slug} needs a token that may write its contents; set GITHUB_TOKEN"
+            f"publishing to {slug} needs a token that may write its contents", remedy="set GITHUB_TOKEN"
         )
     try:
         _, found = api.get(f"/repos/{slug}")
     except LostAnswerError as error:
         also = f", and check {api_url}" if (api_url := repository.server.unusual_api) else ""
-        raise DestinationError(f"the destination {slug} can't be reached: {error}{also}") from error
+        raise DestinationError(
+            f"the destination {slug} can't be reached: {error.what}", remedy=f"{error.advice}{also}"
+        ) from error
     except GitHubError as error:
         if error.status == 404:
             also = f"; check {api_url}, too" if (api_url := repository.server.unusual_api) else ""
             raise DestinationUnusableError(
-                f"the destination {repository.web_url} was not found; create it, correct owner and repo, or "
-                f"give the token access to it{also}"
+                f"the destination {repository.web_url} was not found",
+                remedy=f"create it, correct owner and repo, or give the token access to it{also}",
             ) from error
-        raise DestinationUnusableError(f"the destination {slug} can't be used: {error}") from error
+        raise DestinationUnusableError.of(error, f"the destination {slug} can't be used") from error
     if writes and (found.get("archived") or found.get("disabled")):
         state = "archived" if found.get("archived") else "disabled"
         raise DestinationUnusableError(
-            f"the destination {slug} is {state}, nothing can be published to it; enable it again or name another one"
+            f"the destination {slug} is {state}, nothing can be published to it",
+            remedy="enable it again or name another one",
         )
     branch = str(found.get("default_branch") or "")
     return Facts(str(found.get("full_name") or slug), branch, private=bool(found.get("private")))
@@ -67,7 +70,7 @@ def check_branch(api: GitHubApi, slug: str, name: str) -> None:
     """Raise DestinationUnusableError for a branch that is protected against this token."""
     found = branch(api, slug, name)
     if found is not None and found.get("protected") and not _may_push(api, slug, name):
-        raise DestinationUnusableError(protected_message(slug, name))
+        raise ProtectedError(slug, name)
 
 
 def branch(api: GitHubApi, slug: str, name: str) -> Mapping[str, Any] | None:
@@ -100,5 +103,5 @@ def explained(title: str) -> Iterator[None]:
         yield
     except GitHubError as error:
         if error.status == 401:
-            raise DestinationUnusableError(f"{title}: {error}") from error
-        raise DestinationError(f"{title}: {error}") from error
+            raise DestinationUnusableError.of(error, title) from error
+        raise DestinationError.of(error, title) from error

@@ -88,7 +88,7 @@ class AuditableGitHubPages(GitHubPages):
         def delete() -> object:
             _, now = self._api.get(path)
             if not now.get("draft") or _work(now) != _work(stored.handle):
-                raise DestinationError(f"{stored.place} has changed meanwhile; run verify again")
+                raise DestinationError(f"{stored.place} has changed meanwhile", remedy="run verify again")
             return self._api.send("DELETE", path, creates=False)
 
         with explained(self.title):
@@ -129,7 +129,7 @@ class AuditableGitHubPages(GitHubPages):
         try:
             return self._api.download(str(asset["url"]), limit=MAX_BYTES)
         except GitHubError as error:
-            raise DestinationError(str(error)) from error
+            raise DestinationError.of(error) from error
 
     def _asset(self, place: str) -> Mapping[str, Any] | None:
         """Look for an asset that the list of releases did not show, which may have changed while it was read."""

@@ -160,8 +160,8 @@ class Releases:
             if error.status not in (401, 403, 404):  # 404: to some tokens what they may not do does not exist
                 raise
             raise DestinationUnusableError(
-                f"the token may not make releases in {self.slug} ({error}); give it the permission contents: write "
-                "(in a workflow: permissions: contents: write)"
+                f"the token may not make releases in {self.slug} ({error.what})",
+                remedy="give it the permission contents: write (in a workflow: permissions: contents: write)",
             ) from error
 
     def _patch(self, release: _Release, fields: Mapping[str, Any]) -> _Release:
@@ -200,19 +200,21 @@ class Releases:
                 self._check_chart(release, asset, package)
                 raise ConflictError(
                     f"the release {tag} of {self.slug} holds {asset['name']} with digest {digest}, this build has "
-                    f"{package.digest}; a published version never changes, so it was left as it is: delete the release "
-                    "to publish anew, or run verify --repair to list it as it is"
+                    f"{package.digest}",
+                    remedy="a published version never changes, so it was left as it is: delete the release "
+                    "to publish anew, or run verify --repair to list it as it is",
                 )
             if release.get("immutable"):
                 raise DestinationError(
-                    f"the release {tag} of {self.slug} has no package and is immutable, so none can be added; "
-                    "delete the release, and publish this version under another chart name or leave it out"
+                    f"the release {tag} of {self.slug} has no package and is immutable, so none can be added",
+                    remedy="delete the release, and publish this version under another chart name or leave it out",
                 )
             if asset is not None:
                 self._delete(f"/repos/{self.slug}/releases/assets/{asset['id']}")
             asset = self._upload(release, file)
         raise DestinationError(
-            f"{package.filename} did not arrive whole at the release {tag} of {self.slug}; the next run tries again"
+            f"{package.filename} did not arrive whole at the release {tag} of {self.slug}",
+            remedy="the next run tries again",
         )
 
     def _check_chart(self, release: _Release, asset: _Asset, package: Package) -> None:
@@ -240,8 +242,8 @@ class Releases:
         digest = self._digest(asset)
         if digest != file.digest:
             raise _SpoiledError(
-                f"{file.name} arrived at {self.slug} with digest {digest or 'none'} instead of "
-                f"{file.digest}; the release stays a draft, the next run tries again"
+                f"{file.name} arrived at {self.slug} with digest {digest or 'none'} instead of {file.digest}",
+                remedy="the release stays a draft, the next run tries again",
             )
 
     def _upload(self, release: _Release, file: _File) -> _Asset:
@@ -293,7 +295,7 @@ class Releases:
                     raise
                 pause = _RETRY.pause_after(failures) if lost else None
                 if lost:
-                    self.api.attempts.log.note(error)
+                    self.api.attempts.log.note(error.what)
                 if pause is not None:
                     self.api.pacing.pause(pause)
                 found = look_up()

@@ -43,8 +43,8 @@ def clash(own: tuple[str, str], other: tuple[str, str], where: str = "") -> Conf
     """Return the error for a chart whose package name another one has; `where` says where that one's package is."""
     which = f"{where} holds the package of {' '.join(other)}" if where else f"{' '.join(other)} has it"
     return ConflictError(
-        f"the package of {' '.join(own)} would be called {'-'.join(own)}.tgz, and {which}; "
-        "rename one of the two sources, or leave this version out with versions:"
+        f"the package of {' '.join(own)} would be called {'-'.join(own)}.tgz, and {which}",
+        remedy="rename one of the two sources, or leave this version out with versions:",
     )
 
 

@@ -53,7 +53,14 @@ _PUSH = ("push", "--porcelain", "--no-verify", "--no-follow-tags", "--recurse-su
 
 
 class ProtectedError(DestinationUnusableError):
-    """The server does not let this user push to the branch."""
+    """The branch `name` of the repository called `title` is protected against the token."""
+
+    def __init__(self, title: str, name: str) -> None:
+        super().__init__(
+            f"the branch {name} of {title} is protected against this token",
+            remedy="allow pushes to it for the token's user or app in the repository's branch rules, or name another "
+            "branch under destination: branch",
+        )
 
 
 @dataclass(frozen=True)
@@ -138,7 +145,7 @@ class Branch:
         if result.status == 0:
             return True
         if _PROTECTED.search(said):
-            raise ProtectedError(protected_message(self._remote.title, self.name))
+            raise ProtectedError(self._remote.title, self.name)
         if _REJECTED.search(said):
             return False
         if _REFUSED.search(said):
@@ -146,8 +153,8 @@ class Branch:
         if "[remote rejected]" in said and self._has_moved(head):
             return False
         raise DestinationError(
-            f"could not push to the branch {self.name} of {self._remote.title}: {reason(said, self._secrets)}; "
-            "check the network and the server, then run again"
+            f"could not push to the branch {self.name} of {self._remote.title}: {reason(said, self._secrets)}",
+            remedy="check the network and the server, then run again",
         )
 
     def _commit_and_push(self, head: Head, files: Mapping[str, bytes], message: str) -> Result:
@@ -204,7 +211,7 @@ class Branch:
             try:
                 yield objects
             except SnapshotError as error:
-                raise DamagedError(f"{self._remote.title}, branch {self.name}: {error}") from error
+                raise DamagedError.of(error, f"{self._remote.title}, branch {self.name}") from error
 
     def _entries(self, commit: str, objects: Objects) -> dict[bytes, Entry]:
         """Return what is at the top level of a commit, by path. Raises SnapshotError, DamagedError."""
@@ -217,15 +224,16 @@ class Branch:
             return None
         if entry.mode not in _FILES:
             raise DestinationError(
-                f"{path} on the branch {self.name} of {self._remote.title} is a directory or a link; "
-                "make it a file, or name another branch under destination: branch"
+                f"{path} on the branch {self.name} of {self._remote.title} is a directory or a link",
+                remedy="make it a file, or name another branch under destination: branch",
             )
         try:
             return objects(entry.oid, _MAX_FILE)[1]
         except ObjectTooLargeError as error:
             raise DestinationError(
                 f"{path} on the branch {self.name} of {self._remote.title} has {error.size:,} bytes, "
-                f"more than the {_MAX_FILE:,} that are read; make it smaller"
+                f"more than the {_MAX_FILE:,} that are read",
+                remedy="make it smaller",
             ) from error
 
     def _commit(self, head: Head, files: Mapping[str, bytes], message: str) -> str:
@@ -253,7 +261,7 @@ class Branch:
         if result.status:
             check_room(result.stderr, self._directory)
             why = reason(result.stderr, self._secrets)
-            raise DamagedError(f"git {command[0]} failed in {self._directory}: {why}; delete it and run again")
+            raise DamagedError(f"git {command[0]} failed in {self._directory}: {why}", remedy="delete it and run again")
         return result.stdout
 
     def _prepare(self) -> None:
@@ -274,14 +282,15 @@ class Branch:
                 self._prepare()
                 yield
         except OSError as error:
-            raise DestinationError(str(cache_failed(self._directory.parent, error))) from error
+            raise DestinationError.of(cache_failed(self._directory.parent, error)) from error
         except (UpstreamError, MachineError) as error:
-            raise DestinationError(str(error)) from error
+            raise DestinationError.of(error) from error
 
     def _refuse(self, said: str) -> NoReturn:
         raise DestinationUnusableError(
             f"{self._remote.title} does not let this token push to the branch {self.name}: "
-            f"{reason(said, self._secrets)}; give GITHUB_TOKEN the permission contents: write"
+            f"{reason(said, self._secrets)}",
+            remedy="give GITHUB_TOKEN the permission contents: write",
         )
 
 
@@ -293,11 +302,3 @@ def _line(path: bytes, entry: Entry) -> bytes:
 
 def _said(result: Result) -> str:
     return result.stdout.decode("utf-8", "replace") + result.stderr
-
-
-def protected_message(title: str, branch: str) -> str:
-    """Say that a branch is protected, and what to do."""
-    return (
-        f"the branch {branch} of {title} is protected against this token; allow pushes to it for the token's user or "
-        "app in the repository's branch rules, or name another branch under destination: branch"
-    )

@@ -96,7 +96,7 @@ class CachedRepository:
         except DamagedError as error:
             if fresh:
                 raise
-            self._attempts.log.note(error)
+            self._attempts.log.note(error.what)
             stack.close()
             self._discard()
             self._prepare()
@@ -143,7 +143,7 @@ class CachedRepository:
             if not missing:
                 return
             if missing & asked:
-                raise DamagedError(f"{self._remote.title}: objects are missing that were fetched; run again")
+                raise DamagedError(f"{self._remote.title}: objects are missing that were fetched", remedy="run again")
             self._fetch_blobs(sorted(missing), [snapshot.tag for snapshot in snapshots])
             asked |= missing
 
@@ -184,7 +184,9 @@ class CachedRepository:
                 self._prepare()
             else:
                 self._remote.fail(result.stderr, place=self._directory)
-        raise UpstreamError(f"could not fetch {self._remote.title}: its tags change while they are read; run again")
+        raise UpstreamError(
+            f"could not fetch {self._remote.title}: its tags change while they are read", remedy="run again"
+        )
 
     def _fetch_blobs(self, oids: Sequence[str], tags: list[str]) -> None:
         """Bring these objects into the cache, or everything of the tags where the server gives no single objects."""

@@ -25,8 +25,8 @@ def check_cache(cache: Path) -> None:
     _check_owner(cache, found)
     if stat.S_ISDIR(found.st_mode) and found.st_mode & _OTHERS_MAY_WRITE:
         raise MachineError(
-            f"the cache {cache} can be written by other users, who could put anything there; "
-            f"run chmod go-w {shlex.quote(str(cache))}, or choose another place with --cache-dir"
+            f"the cache {cache} can be written by other users, who could put anything there",
+            remedy=f"run chmod go-w {shlex.quote(str(cache))}, or choose another place with --cache-dir",
         )
 
 
@@ -45,8 +45,8 @@ def make_part(part: Path) -> None:
         found = part.lstat()
         if stat.S_ISLNK(found.st_mode):
             raise MachineError(
-                f"the cache {part} can't be used: it is a link, and in a cache none is followed; "
-                "remove it, or choose another place with --cache-dir"
+                f"the cache {part} can't be used: it is a link, and in a cache none is followed",
+                remedy="remove it, or choose another place with --cache-dir",
             )
         _check_owner(part, found)
         if found.st_mode & _FOR_OTHERS:  # as made under another umask
@@ -58,6 +58,6 @@ def make_part(part: Path) -> None:
 def _check_owner(place: Path, found: os.stat_result) -> None:
     if found.st_uid != os.geteuid():
         raise MachineError(
-            f"the cache {place} belongs to another user (uid {found.st_uid}), who could put anything there; "
-            "choose another place with --cache-dir, such as a new directory in it"
+            f"the cache {place} belongs to another user (uid {found.st_uid}), who could put anything there",
+            remedy="choose another place with --cache-dir, such as a new directory in it",
         )

@@ -36,8 +36,8 @@ class CacheLock:
             # Not removed, since another run may have just put a good one there.
             if os.path.lexists(path) and not stat.S_ISREG(path.lstat().st_mode):
                 raise MachineError(
-                    f"the cache {path.parent} can't be used: {path.name} is not a regular file; "
-                    "remove it, or choose another place with --cache-dir"
+                    f"the cache {path.parent} can't be used: {path.name} is not a regular file",
+                    remedy="remove it, or choose another place with --cache-dir",
                 )
             try:
                 lock.acquire(timeout=0)
@@ -46,8 +46,8 @@ class CacheLock:
                 lock.acquire(timeout=timeout)
         except filelock.Timeout as error:
             raise UpstreamError(
-                f"{self._title}: another run has held {lock.lock_file} for {timeout / 60:.0f} minutes; "
-                "end it or choose another place with --cache-dir"
+                f"{self._title}: another run has held {lock.lock_file} for {timeout / 60:.0f} minutes",
+                remedy="end it or choose another place with --cache-dir",
             ) from error
         except OSError as error:
             raise cache_failed(self._directory.parent, error) from error

@@ -66,8 +66,8 @@ class WorkingRepository:
         path = self._path.resolve()
         if not path.is_dir():
             raise UpstreamError(
-                f"{self._path} is not a directory; name a git repository under repo:, as owner/name, by an https:// "
-                "address, or by its path"
+                f"{self._path} is not a directory",
+                remedy="name a git repository under repo:, as owner/name, by an https:// address, or by its path",
             )
         try:
             inside = path / ".git"
@@ -91,7 +91,7 @@ class WorkingRepository:
         except (OSError, ValueError) as error:
             raise UpstreamError(f"{self._path} can't be read as a git repository: {error}") from error
         raise UpstreamError(
-            f"{self._path} is not a git repository; name its top directory or the bare repository itself"
+            f"{self._path} is not a git repository", remedy="name its top directory or the bare repository itself"
         )
 
     def _check_owner(self, places: Sequence[Path]) -> None:
@@ -141,7 +141,7 @@ class WorkingRepository:
                 )
 
     def _refuse(self, what: str, remedy: str) -> NoReturn:
-        raise UpstreamError(f"{self._path} is not read, since {what}; {remedy}")
+        raise UpstreamError(f"{self._path} is not read, since {what}", remedy=remedy)
 
 
 def _pointer(path: Path) -> str:

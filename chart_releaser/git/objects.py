@@ -87,8 +87,8 @@ class Objects:
         except TimeoutError as error:
             stop(self._process)
             raise DamagedError(
-                f"{self._title}: git could not read object {oid} within {_ANSWER_SECONDS:g} seconds; "
-                "check the file system that it is on, then run again"
+                f"{self._title}: git could not read object {oid} within {_ANSWER_SECONDS:g} seconds",
+                remedy="check the file system that it is on, then run again",
             ) from error
 
     def _read_answer(self, oid: str, limit: int) -> tuple[str, int, bytes]:

@@ -75,7 +75,8 @@ class Remote:
                 result = self.run(git, "ls-remote", "--quiet", REMOTE)
                 if result.status == 0 and not result.stdout.strip():
                     raise UpstreamError(
-                        f"{self.title} has no branch and no tag, if it is a git repository at all; check its address"
+                        f"{self.title} has no branch and no tag, if it is a git repository at all",
+                        remedy="check its address",
                     )
         if result.status:
             self.fail(result.stderr)
@@ -170,10 +171,10 @@ class Remote:
         why = self._reason(stderr)
         text = f"could not fetch {self.title}: {why}"
         if _REFUSED.search(stderr):
-            raise UpstreamError(f"{text}; check its address and, if it is private, your token or credentials")
+            raise UpstreamError(text, remedy="check its address and, if it is private, your token or credentials")
         if _PASSING.search(stderr) or _ELSEWHERE.search(stderr) or place is None:
-            raise UpstreamError(f"{text}; check the network and the server, then run again")
-        raise DamagedError(f"{text}; run again")
+            raise UpstreamError(text, remedy="check the network and the server, then run again")
+        raise DamagedError(text, remedy="run again")
 
 
 def check_room(stderr: str, place: Path | None) -> None:

@@ -82,6 +82,6 @@ def read_snapshot(tag: str, oid: str, read_object: ObjectReader, cache: dict[str
                 raise SnapshotError(f"it points to a {kind}, not to a commit")
             oid, text = parse_tag(data)
         except SnapshotError as error:
-            raise SnapshotError(f"tag {tag} can't be read: {error}") from error
+            raise SnapshotError.of(error, f"tag {tag} can't be read") from error
         message = text if message is None else message
     raise SnapshotError(f"tag {tag} points to a tag that points to a tag, {_TAGS_ON_TAGS} times")

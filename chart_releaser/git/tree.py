@@ -154,7 +154,9 @@ class Tree:
             raise MissingObjectError(oid, f"the content of {path} is not in the repository at hand") from error
         except ObjectTooLargeError as error:
             limit = f"{error.limit >> 20} MiB" if error.limit >> 20 else f"{error.limit} bytes"
-            raise SnapshotError(f"{path} has {error.size} bytes; a file of a chart may have {limit}") from error
+            raise SnapshotError(
+                f"{path} has {error.size} bytes", remedy=f"a file of a chart may have {limit}"
+            ) from error
 
     def _entries(self, oid: str) -> dict[bytes, Entry]:
         found = self.cache.get(oid)

@@ -118,7 +118,9 @@ class GitHubApi:
         def ask() -> Any:
             answer = self._requester.requestJsonAndCheck(verb, path, input=body)[1]
             if isinstance(answer, dict) and {"message", "documentation_url"} <= answer.keys():  # a redirect
-                raise GitHubError(f"{urlsplit(self.server.url).netloc} did not do it: {answer['message']}; run again")
+                raise GitHubError(
+                    f"{urlsplit(self.server.url).netloc} did not do it: {answer['message']}", remedy="run again"
+                )
             return genuine(answer)
 
         return self._asked(ask, self.server.api_url, creates=creates)
@@ -127,8 +129,8 @@ class GitHubApi:
         """Return the JSON answer to an upload, sent once, to a release's upload address. Raises as `send`."""
         if not self.server.takes_uploads(url):
             raise GitHubError(
-                f"{urlsplit(self.server.url).netloc} wants uploads at {urlsplit(url).netloc}, which is another server; "
-                "the token was not sent there"
+                f"{urlsplit(self.server.url).netloc} wants uploads at {urlsplit(url).netloc}, which is another server",
+                remedy="the token was not sent there",
             )
 
         def ask() -> Any:
@@ -184,9 +186,10 @@ class GitHubApi:
         try:
             return self._asked(ask, url, repeats=True, seconds=min(seconds, _TRANSFER_SECONDS))
         except GitHubError as error:
-            if str(error).startswith(url):
+            if error.what.startswith(url):
                 raise
-            raise GitHubError(f"{url} could not be downloaded: {error}", error.status) from error
+            what = f"{url} could not be downloaded: {error.what}"
+            raise GitHubError(what, error.status, remedy=error.remedy) from error
 
     def _headers(self, accept: str) -> dict[str, str]:
         return {"Accept": accept, "User-Agent": _USER_AGENT}
@@ -211,7 +214,7 @@ class GitHubApi:
             if creates:
                 self.pacing.before_creating()
             if why_not := self.attempts.breaker.why_open(host):
-                raise LostAnswerError(why_not)
+                raise LostAnswerError(why_not, remedy="run again later")
             try:
                 with translated(self.server), exchange.within(_ANSWER_SECONDS if seconds is None else seconds):
                     answer = ask()
@@ -222,7 +225,7 @@ class GitHubApi:
                 pause = _RETRY.pause_after(failures)
                 if not repeats or pause is None or self.pacing.pause(pause):
                     raise
-                self.attempts.log.note(error)
+                self.attempts.log.note(error.what)
             except GitHubError as error:
                 self.attempts.breaker.answered(host)
                 wait = self._asked_wait(error)

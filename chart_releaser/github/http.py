@@ -151,7 +151,7 @@ def translated(server: Server) -> Iterator[None]:
         yield
     except BadCredentialsException as error:
         raise GitHubError(
-            f"{host} refused the token (bad credentials); set GITHUB_TOKEN to a valid one", 401
+            f"{host} refused the token (bad credentials)", 401, remedy="set GITHUB_TOKEN to a valid one"
         ) from error
     except GithubException as error:
         kind = LostAnswerError if error.status >= 500 else GitHubError
@@ -159,7 +159,7 @@ def translated(server: Server) -> Iterator[None]:
     except exchange.TooLargeError as error:
         raise GitHubError(f"{host} gave an answer that is too large: {error}") from error
     except requests.RequestException as error:
-        raise LostAnswerError(f"{host} could not be reached: {reason(error)}; try again later") from error
+        raise LostAnswerError(f"{host} could not be reached: {reason(error)}", remedy="try again later") from error
     except (RuntimeError, AssertionError) as error:  # PyGithub's, for redirects that it does not follow
         raise GitHubError(f"{host} gave an answer that is not GitHub's: {reason(error)}") from error
     except ValueError as error:

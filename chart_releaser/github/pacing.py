@@ -82,7 +82,7 @@ class Pacing:
         if seconds >= 1:
             self.on_wait(f"waiting {_span(seconds)}: {reason}")
         if self._slept(seconds, reason):
-            raise RateLimitError(f"stopped while waiting for {reason}; {_NEXT}")
+            raise RateLimitError(f"stopped while waiting for {reason}", remedy=_NEXT)
 
     def _slept(self, seconds: float, reason: str) -> bool:
         if self.on_countdown is None:
@@ -100,7 +100,7 @@ class Pacing:
     def too_long(self, seconds: float, reason: str) -> RateLimitError:
         """Return the error for a wait of so many seconds, which is longer than the user allows."""
         return RateLimitError(
-            f"{reason} asks for a wait of {_span(seconds)}, --max-wait allows {_span(self.max_wait)}; {_NEXT}"
+            f"{reason} asks for a wait of {_span(seconds)}, --max-wait allows {_span(self.max_wait)}", remedy=_NEXT
         )
 
     def pause(self, seconds: float) -> bool:

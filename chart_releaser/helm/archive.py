@@ -56,7 +56,7 @@ def unpack(data: bytes, path: str, allowance: Allowance) -> dict[str, bytes]:
         for member in members(_gunzip(data, path, allowance)):
             shown = ascii(member.name)[1:-1]
             if member.kind == "other":
-                raise ChartError(f"{path}: {shown} is a link or a device; only files can be in a chart")
+                raise ChartError(f"{path}: {shown} is a link or a device", remedy="only files can be in a chart")
             allowance.take(len(member.data), f"{path}: {shown}")
             if member.kind == "directory":
                 continue

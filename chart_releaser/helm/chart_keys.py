@@ -37,12 +37,12 @@ def with_known_keys(text: str, *, where: str) -> str:
         wanted = helmyaml.construct(root, where=where)
         found = helmyaml.construct(yamlio.compose(changed, where=where), where=where) if edits else wanted
     except YamlError as error:
-        raise ChartError(str(error)) from error
+        raise ChartError.of(error) from error
     if isinstance(wanted, dict) and (known := known_keys(wanted, where=where)) != found:
         different = sorted(key for key in wanted if key not in known) or ["dependencies or maintainers"]
         raise ChartError(
-            f"{where}: keys come in by an anchor and are not written as Helm has them: {', '.join(different)}; "
-            "upstream would have to write them as Helm's documentation does"
+            f"{where}: keys come in by an anchor and are not written as Helm has them: {', '.join(different)}",
+            remedy="upstream would have to write them as Helm's documentation does",
         )
     return changed
 
@@ -66,7 +66,7 @@ def _renamed(mapping: Mapping[str, Value], fields: Iterable[str], where: str) ->
     for key, value in mapping.items():
         name = names.get(_folded(key), key)
         if name in found:
-            raise ChartError(f"{where}: the key {name} is there in two spellings; keep one")
+            raise ChartError(f"{where}: the key {name} is there in two spellings", remedy="keep one")
         found[name] = value
     return found
 
@@ -99,6 +99,8 @@ def _misspelt(mapping: yaml.MappingNode, fields: dict[str, str], where: str) -> 
             continue
         first = seen.setdefault(_folded(key.value), key.value)
         if key.value != first:
-            raise ChartError(f"{where}:{yamlio.line_of(key)}: the key {first} is there as {key.value}, too; keep one")
+            raise ChartError(
+                f"{where}:{yamlio.line_of(key)}: the key {first} is there as {key.value}, too", remedy="keep one"
+            )
         if key.value != fields[_folded(key.value)]:
             yield key

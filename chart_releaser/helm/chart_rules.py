@@ -93,7 +93,9 @@ def check_dependencies(dependencies: list[dict[str, Value]], *, where: str) -> N
         if alias and not _ALIAS.fullmatch(alias):
             raise ChartError(f"{where}: dependency {name} has an alias that Helm does not take: {alias!r}")
         if (alias or name) in seen:
-            raise ChartError(f"{where}: two dependencies are called {alias or name}; give one of them an alias")
+            raise ChartError(
+                f"{where}: two dependencies are called {alias or name}", remedy="give one of them an alias"
+            )
         seen.add(alias or name)
 
 

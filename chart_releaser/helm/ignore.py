@@ -47,7 +47,7 @@ class HelmIgnore:
         lines of 64 KiB or more.
         """
         if len(data) > _MAX_BYTES:
-            raise ChartError(f"{where} has {len(data):,} bytes; {_MAX_BYTES:,} are enough for any chart")
+            raise ChartError(f"{where} has {len(data):,} bytes", remedy=f"{_MAX_BYTES:,} are enough for any chart")
         # Bytes that are no UTF-8 are halves of surrogate pairs here, which are in no file name.
         text = data.decode(errors="surrogateescape")
         rules: list[_Rule] = []

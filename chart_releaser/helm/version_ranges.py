@@ -121,7 +121,7 @@ def _alternative(part: str, text: str) -> tuple[_Comparator, ...]:
     return tuple(comparators)
 
 
-def _comparator(match: re.Match[str]) -> _Comparator:
+def _comparator(match: re.Match[str]) -> _Comparator:  # noqa: C901 - one case for each operator
     """The bounds that one operator and one whole or partial version stand for."""
     numbers: list[int] = []
     for part in match.group("major", "minor", "patch"):

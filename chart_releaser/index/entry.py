@@ -60,7 +60,7 @@ def entry(metadata: Mapping[str, Any], *, digest: str, url: str, created: dateti
     found = {key: value for key, value in found.items() if value}
     for key in ("name", "version"):
         if key not in found:
-            raise ChartError(f"Chart.yaml has no {key}; add one")
+            raise ChartError(f"Chart.yaml has no {key}", remedy="add one")
     return {**found, "created": timestamp(created), "digest": digest, "urls": [url]}
 
 

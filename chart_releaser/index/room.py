@@ -66,21 +66,23 @@ class Room:
         size = len(text) + _INDENT * text.count("\n")
         if size > MAX_ENTRY:
             raise ChartError(
-                f"its entry in the index would have {size / 1024:,.0f} KiB, mostly what its Chart.yaml says; "
-                f"it may have {MAX_ENTRY // 1024}"
+                f"its entry in the index would have {size / 1024:,.0f} KiB, mostly what its Chart.yaml says",
+                remedy=f"it may have {MAX_ENTRY // 1024}",
             )
         name = package.name
         own = self._index.size_of(name) + self._taken.get(name, 0) + size
         if own > index_size:
             raise BudgetError(
                 f"with this version the entries of {name} would take up {_mib(own)} MiB of the index, more than "
-                f"{_mib(index_size)}; leave versions out, or allow more under limits: indexSize"
+                f"{_mib(index_size)}",
+                remedy="leave versions out, or allow more under limits: indexSize",
             )
         total = self._index.size + sum(self._taken.values()) + size
         if total > MAX_INDEX:
             raise BudgetError(
-                f"with this version the index would have {total:,} characters; {MAX_INDEX:,} is the most that this "
-                "program writes: take charts out of the index that nobody needs, or publish some to another destination"
+                f"with this version the index would have {total:,} characters",
+                remedy=f"at most {MAX_INDEX:,} are written: take charts that nobody needs out of the index, or "
+                "publish some to another destination",
             )
         self._taken[name] = self._taken.get(name, 0) + size
 

@@ -69,11 +69,13 @@ def read(text: str, *, where: str) -> Document:
     string, keys that are no scalars, a repeated top-level key, more than 200 million characters or 100 levels.
     """
     if len(text) > MAX_CHARACTERS:
-        raise BrokenIndexError(f"{where}: {len(text):,} characters; an index of at most {MAX_CHARACTERS:,} is read")
+        raise BrokenIndexError(
+            f"{where}: {len(text):,} characters", remedy=f"an index of at most {MAX_CHARACTERS:,} is read"
+        )
     try:
         yamlio.check_directives(text, where)
     except YamlError as error:
-        raise BrokenIndexError(str(error)) from error
+        raise BrokenIndexError.of(error) from error
     try:
         with yamlio.no_collection():
             return _Reader(text, where).read()
@@ -93,10 +95,10 @@ class _Reader:
         # libyaml doesn't count a byte order mark.
         self._shift = int(text.startswith("\ufeff"))
 
-    def _fail(self, event: Any, what: str) -> BrokenIndexError:
-        return BrokenIndexError(f"{self._where}:{event.start_mark.line + 1}: {what}")
+    def _fail(self, event: Any, what: str, remedy: str = "") -> BrokenIndexError:
+        return BrokenIndexError(f"{self._where}:{event.start_mark.line + 1}: {what}", remedy=remedy)
 
-    def read(self) -> Document:
+    def read(self) -> Document:  # noqa: C901 - one loop over a million events; calls would double its time
         document = Document({})
         documents = 0
         root: Any = None
@@ -151,11 +153,11 @@ class _Reader:
                     self._check_plain(event)
                 value = {} if kind is start_of_mapping else []
             elif kind is yaml.AliasEvent:
-                raise self._fail(event, "an alias (*name); an index has none, write its value out")
+                raise self._fail(event, "an alias (*name)", "an index has none, write its value out")
             elif kind is yaml.DocumentStartEvent:
                 documents += 1
                 if documents > 1:
-                    raise self._fail(event, "a second YAML document; an index is one")
+                    raise self._fail(event, "a second YAML document", "an index is one")
                 continue
             else:
                 continue
@@ -195,11 +197,11 @@ class _Reader:
 
     def _check_plain(self, event: Any) -> None:
         if event.anchor is not None:
-            raise self._fail(event, "an anchor (&name); an index has none, write the values out")
+            raise self._fail(event, "an anchor (&name)", "an index has none, write the values out")
         if event.tag not in _STRING_TAGS or not isinstance(event, yaml.ScalarEvent):
-            raise self._fail(event, f"a value with the tag {event.tag}; an index has none")
+            raise self._fail(event, f"a value with the tag {event.tag}", "an index has none")
 
     def _repeat(self, document: Document, event: Any, depth: int) -> None:
         if depth == 1:
-            raise self._fail(event, f"the key {event.value} is there twice; keep one")
+            raise self._fail(event, f"the key {event.value} is there twice", "keep one")
         document.repeated.append(f"line {event.start_mark.line + 1}: the key {event.value} is there twice")

@@ -88,7 +88,8 @@ class GitHubUpstream:
                 if sum(len(release.notes or "") for release in found) > _MAX_NOTES:
                     raise UpstreamError(
                         f"the notes of the releases of {self._repository.slug} have more than {_MAX_NOTES:,} "
-                        "characters, too many to keep; take the source out, or ask upstream to shorten them"
+                        "characters, too many to keep",
+                        remedy="take the source out, or ask upstream to shorten them",
                     )
                 if enough(found):
                     break
@@ -109,29 +110,33 @@ class GitHubUpstream:
             if (release := _release(item)) is not None:
                 return release
         known = [release.tag for release in self.releases(lambda _: True)]  # a page of them is enough for a hint
-        raise UpstreamError(f"{self._repository.slug} has no release {tags[0]}{near(tags[0], known)}")
+        raise UpstreamError(f"{self._repository.slug} has no release {tags[0]}", remedy=_near(tags[0], known))
 
     def read_asset(self, asset: Asset, seconds: float) -> bytes:
         """See `Upstream`. Raises UpstreamError for one that is too large, or that differs from its digest."""
         name = f"the asset {asset.name}"
         if asset.size > _MAX_ASSET_BYTES:
-            raise UpstreamError(f"{name} has {asset.size:,} bytes; at most {_MAX_ASSET_BYTES:,} are read")
+            raise UpstreamError(f"{name} has {asset.size:,} bytes", remedy=f"at most {_MAX_ASSET_BYTES:,} are read")
         try:
             data = self._api.download(asset.url, limit=_MAX_ASSET_BYTES, seconds=seconds)
         except GitHubError as error:
-            raise UpstreamError(f"{name} can't be read: {error}") from error
+            raise UpstreamError.of(error, f"{name} can't be read") from error
         if asset.digest is not None and asset.digest != f"sha256:{hashlib.sha256(data).hexdigest()}":
-            raise UpstreamError(f"{name} was downloaded with another digest than {asset.digest}; run again")
+            raise UpstreamError(f"{name} was downloaded with another digest than {asset.digest}", remedy="run again")
         return data
 
     def _failed(self, error: GitHubError) -> UpstreamError:
         api = self._repository.server.unusual_api
         if error.status != 404:
             also = f", and check {api}" if api and error.status == 0 else ""
-            return UpstreamError(f"the releases of {self._repository.slug} can't be read: {error.advised}{also}")
+            return UpstreamError(
+                f"the releases of {self._repository.slug} can't be read: {error.what}", remedy=f"{error.advice}{also}"
+            )
         advice = "and whether the token may read it" if self._api.has_token else "or set GITHUB_TOKEN if it is private"
         also = f"; check {api}, too" if api else ""
-        return UpstreamError(f"{self._repository.web_url} was not found; check owner and name, {advice}{also}")
+        return UpstreamError(
+            f"{self._repository.web_url} was not found", remedy=f"check owner and name, {advice}{also}"
+        )
 
 
 def _release(item: Any) -> Release | None:
@@ -152,7 +157,7 @@ def _release(item: Any) -> Release | None:
             ),
         )
     except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise UpstreamError("the answer has something that is no release; check GITHUB_API_URL") from error
+        raise UpstreamError("the answer has something that is no release", remedy="check GITHUB_API_URL") from error
 
 
 class GitUpstream:
@@ -174,20 +179,20 @@ class GitUpstream:
         for tag in tags:
             if tag in known:
                 return Release(tag)
-        raise UpstreamError(f"{self._title} has no tag {tags[0]}{near(tags[0], known)}")
+        raise UpstreamError(f"{self._title} has no tag {tags[0]}", remedy=_near(tags[0], known))
 
     def read_asset(self, asset: Asset, seconds: float) -> bytes:  # noqa: ARG002
         """Not possible: a git repository has no assets."""
         raise UpstreamError(f"{self._title} has no asset {asset.name}: it is a git repository")
 
 
-def near(wanted: str, known: Sequence[str]) -> str:
-    """Return the end of a sentence that names the tags most like `wanted`: as versions, else by their letters."""
+def _near(wanted: str, known: Sequence[str]) -> str:
+    """Return the advice to take one of the tags most like `wanted`: as versions, else by their letters."""
     close = _near_versions(wanted, known) or close_matches(wanted, known, limit=_SUGGESTED)
     if not close:
         newest = max(_stable([(version, tag) for tag in known if (version := parse_tag(tag))]), default=None)
-        return "; check the version" + (f", the newest is {newest[1]}" if newest is not None else "")
-    return f"; {did_you_mean(close)}"
+        return "check the version" + (f", the newest is {newest[1]}" if newest is not None else "")
+    return did_you_mean(close)
 
 
 def _stable(found: list[tuple[Version, str]]) -> list[tuple[Version, str]]:

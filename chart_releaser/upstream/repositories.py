@@ -54,8 +54,8 @@ class Repositories:
             return self.open(location, LISTING_SECONDS).tags()
         except BudgetError as error:
             raise UpstreamError(
-                f"{location} did not list its tags within {LISTING_SECONDS:.0f} seconds, for which all sources wait; "
-                "check the network and the server, then run again"
+                f"{location} did not list its tags within {LISTING_SECONDS:.0f} seconds, for which all sources wait",
+                remedy="check the network and the server, then run again",
             ) from error
 
     def open(self, location: Location, seconds: float) -> Repository:

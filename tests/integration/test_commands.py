@@ -23,6 +23,7 @@ from chart_releaser.commands.update import update
 from chart_releaser.config.parse import parse_config
 from chart_releaser.destinations import Destination, Package, Published
 from chart_releaser.errors import (
+    ChartReleaserError,
     ConflictError,
     DestinationError,
     DestinationUnusableError,
@@ -37,7 +38,7 @@ from chart_releaser.upstream.repositories import Repositories
 from tests.gitrepo import Content, GitRepo
 
 CHART: dict[str | bytes, Content | None] = {"c/Chart.yaml": "apiVersion: v2\nname: c\nversion: 0.0.1\n"}
-LIMIT = RateLimitError("wait an hour; run again")
+LIMIT = RateLimitError("wait an hour", remedy="run again")
 
 
 class Told:
@@ -216,7 +217,7 @@ def test_a_destination_that_cannot_be_used_ends_the_asking(
 
 
 def test_what_cannot_be_published_keeps_no_other_back(tmp_path: Path, repo: GitRepo) -> None:
-    run, memory = run_of(tmp_path, "a"), Memory(publish_1_1_0=ConflictError("other content; compare"))
+    run, memory = run_of(tmp_path, "a"), Memory(publish_1_1_0=ConflictError("other content", remedy="compare"))
     report = updated(run, memory)
     assert memory.finished == [["1.2.0", "1.0.0"]]
     assert told(run).failures == ["a v1.1.0: other content; compare"]
@@ -231,27 +232,29 @@ def test_a_limit_of_the_destination_ends_the_run_and_what_is_done_is_listed(tmp_
 
 
 def test_a_destination_that_breaks_midway(tmp_path: Path, repo: GitRepo) -> None:
-    run, memory = run_of(tmp_path, "a"), Memory(publish_1_1_0=DestinationUnusableError("no permission; ask"))
+    run, memory = run_of(tmp_path, "a"), Memory(publish_1_1_0=DestinationUnusableError("no permission", remedy="ask"))
     report = updated(run, memory)
     assert memory.finished == [["1.2.0"]]
     assert told(run).failures == ["memory: no permission; ask"]
     assert report.exit_code == 1
 
 
-@pytest.mark.parametrize("error", [DestinationError("push refused; run again"), LIMIT])
-def test_what_could_not_be_listed_is_not_called_published(tmp_path: Path, repo: GitRepo, error: Exception) -> None:
+@pytest.mark.parametrize("error", [DestinationError("push refused", remedy="run again"), LIMIT])
+def test_what_could_not_be_listed_is_not_called_published(
+    tmp_path: Path, repo: GitRepo, error: ChartReleaserError
+) -> None:
     run = run_of(tmp_path, "a")
     report = updated(run, Memory(finish=error))
     assert report.published == []
-    assert [row.error for row in report.failed] == [str(error)] * 3
-    assert told(run).failures == [f"memory: {error}"]
+    assert [row.error for row in report.failed] == [error.what] * 3
+    assert told(run).failures == [f"memory: {error.advised}"]
     assert report.exit_code == 1
 
 
 def test_a_conflict_in_the_index_is_reported_and_the_others_are_published(tmp_path: Path, repo: GitRepo) -> None:
-    report = updated(run_of(tmp_path, "a"), Memory(finish=ConflictError("other content; compare")))
+    report = updated(run_of(tmp_path, "a"), Memory(finish=ConflictError("other content", remedy="compare")))
     assert len(report.published) == 3
-    assert report.failed == [Row("memory", error="other content; compare")]
+    assert report.failed == [Row("memory", error="other content", remedy="compare")]
 
 
 def test_an_upstreams_limit_puts_off_its_sources_only(
@@ -397,4 +400,4 @@ def test_sources_that_differ_in_their_range_are_asked_for_apart(tmp_path: Path, 
 
 def test_an_upstream_error_is_an_upstream_error() -> None:
     report = UpdateReport()
-    assert report.fail(Row("a"), UpstreamError("x; y")) == "a: x; y"
+    assert report.fail(Row("a"), UpstreamError("x", remedy="y")) == "a: x; y"

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import pytest
 
 from chart_releaser.attempts import CircuitBreaker, Retried, RetryLog, RetryPolicy
-from chart_releaser.errors import GitHubError
 
 
 @dataclass
@@ -34,7 +33,7 @@ def test_pauses(policy: RetryPolicy, pauses: list[float | None]) -> None:
 
 def test_what_is_tried_again_is_counted() -> None:
     log = RetryLog()
-    for what in ("b; b", "a", "b; b", GitHubError("c is away; try again later")):
+    for what in ("b; b", "a", "b; b", "c is away"):
         log.note(what)
     assert log.list() == [Retried("b; b", 2), Retried("a", 1), Retried("c is away", 1)]
     assert log.list()[0].as_json() == {"what": "b; b", "count": 2}
@@ -47,9 +46,7 @@ def test_a_server_that_is_away_is_given_up() -> None:
         breaker.failed("a.example")
     assert breaker.why_open("a.example") == "", "many at once may be one short fault"
     clock.now += 121
-    assert breaker.why_open("a.example") == (
-        "not tried, since a.example gave no answer to 30 requests in 121 s; run again later"
-    )
+    assert breaker.why_open("a.example") == ("not tried, since a.example gave no answer to 30 requests in 121 s")
     assert breaker.why_open("b.example") == ""
     breaker.answered("a.example")
     assert breaker.why_open("a.example") == ""

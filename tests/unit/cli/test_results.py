@@ -16,17 +16,19 @@ from chart_releaser.destinations.findings import Finding
 from chart_releaser.upstream.passed_over import Cause, Reason
 
 Capture = pytest.CaptureFixture[str]
-REASON = "no registration in examples, example or deploy, nor among the assets; name a chart's path under charts:"
+WHAT = "no registration in examples, example or deploy, nor among the assets"
+REMEDY = "name a chart's path under charts:"
+REASON = f"{WHAT}; {REMEDY}"
 
 
 def _many() -> UpdateReport:
     """A source of which most fails for one reason, one that is up to date, and one that can't be asked."""
-    failed = [Row("provider-hcloud", f"v0.6.{n}", f"0.6.{n}", error=REASON) for n in range(42, -1, -1)]
+    failed = [Row("provider-hcloud", f"v0.6.{n}", f"0.6.{n}", error=WHAT, remedy=REMEDY) for n in range(42, -1, -1)]
     return UpdateReport(
         planned=[Row("azure", "v1.2.0", "1.2.0"), *failed],
         published=[Row("azure", "v1.2.0", "1.2.0", "https://charts.example.org/azure-1.2.0.tgz")],
         skipped=[Row("old", f"v1.0.{n}", f"1.0.{n}") for n in range(9, -1, -1)],
-        failed=[*failed, Row("gone", error="not found; check repo:")],
+        failed=[*failed, Row("gone", error="not found", remedy="check repo:")],
         sources=["azure", "old", "provider-hcloud"],
     )
 

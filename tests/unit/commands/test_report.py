@@ -12,12 +12,11 @@ from chart_releaser.commands.report import (
     PassedOver,
     Row,
     UpdateReport,
-    describe,
     failure_groups,
     table,
     wrapped,
 )
-from chart_releaser.errors import ChartError, RateLimitError, UsageError
+from chart_releaser.errors import ChartError, RateLimitError, UsageError, YamlError
 from chart_releaser.upstream.passed_over import Cause, Reason
 
 ADVICE = "leave the release out with versions:, or have it mended upstream"
@@ -28,8 +27,8 @@ def test_a_failure_is_a_row_and_one_line() -> None:
     assert report.fail(Row("a", "v1", "1"), ChartError("no\n  chart\there")) == f"a v1: no chart here; {ADVICE}"
     assert report.fail(Row("b"), ChartError("gone")) == f"b: gone; {ADVICE}"
     assert report.failed == [
-        Row("a", "v1", "1", error=f"no chart here; {ADVICE}"),
-        Row("b", error=f"gone; {ADVICE}"),
+        Row("a", "v1", "1", error="no chart here", remedy=ADVICE),
+        Row("b", error="gone", remedy=ADVICE),
     ]
     assert report.bug is None
 
@@ -78,9 +77,16 @@ def test_json_has_the_four_lists_and_only_what_is_known() -> None:
 
 
 def test_errors_of_ours_speak_for_themselves() -> None:
-    assert describe(RateLimitError("wait; come back")) == "wait; come back"
-    assert describe(RateLimitError("wait")) == "wait; run again later, it goes on where this run stopped"
-    assert describe(UsageError("a\nb")) == "a b"
+    report = UpdateReport()
+    assert report.fail(Row("a", "v1"), RateLimitError("a; b", remedy="come back")) == "a v1: a; b; come back"
+    assert (report.failed[0].error, report.failed[0].remedy) == ("a; b", "come back")
+    assert report.failed[0].as_json()["error"] == "a; b; come back"
+    usual = "run again later, it goes on where this run stopped"
+    assert report.fail(Row("b"), RateLimitError("wait")) == f"b: wait; {usual}"
+    assert report.fail(Row("c"), UsageError("a\nb")) == "c: a b"
+    assert report.bug is None
+    assert report.fail(Row("d"), ValueError("odd")) == "d: internal error: ValueError: odd"
+    assert report.bug is not None
 
 
 def test_a_table_is_aligned_and_never_cut() -> None:
@@ -105,10 +111,10 @@ def test_text_is_wrapped_for_terminals_only() -> None:
 
 
 def test_failures_are_grouped_by_source_and_reason_whatever_version_it_names() -> None:
-    rows = [Row("a", f"v1.{n}.0", f"1.{n}.0", error=f"no tag v1.{n}.0; look") for n in (12, 2, 1)]
+    rows = [Row("a", f"v1.{n}.0", f"1.{n}.0", error=f"no tag v1.{n}.0", remedy="look") for n in (12, 2, 1)]
     rows += [Row("b", "v1.1.0", "1.1.0", error="no tag v1.1.0; look"), Row("a", "v1.0.0", "1.0.0", error="other")]
     rows.append(Row("c", error="gone"))
-    assert [(group.title, group.error) for group in failure_groups(rows)] == [
+    assert [(group.title, group.newest.advised) for group in failure_groups(rows)] == [
         ("a: 3 releases, v1.12.0 to v1.1.0", "no tag v1.12.0; look"),
         ("b v1.1.0", "no tag v1.1.0; look"),
         ("a v1.0.0", "other"),
@@ -123,7 +129,7 @@ def test_sources_that_failed_before_any_release_are_grouped_by_reason() -> None:
         Row("c", error="o/r was not found; look"),
     ]
     groups = failure_groups(rows)
-    assert [(group.title, group.sources, group.versions, group.error) for group in groups] == [
+    assert [(group.title, group.sources, group.versions, group.newest.advised) for group in groups] == [
         ("2 sources: a, c", ["a", "c"], "", "o/r was not found; look"),
         ("b", ["b"], "", "other"),
     ]
@@ -138,3 +144,20 @@ def test_what_was_planned_and_not_done_waits() -> None:
 def test_a_bump_changes_where_the_text_differs() -> None:
     assert Bump("a", "v1", "v2").changed
     assert not Bump("a", "v1", "v1").changed
+
+
+def test_what_is_wrong_is_not_torn_apart_at_a_semicolon() -> None:
+    report = UpdateReport()
+    report.fail(Row("a", "v1", "1"), ChartError("charts/a; b does not exist at this tag", remedy="look"))
+    [group] = failure_groups(report.failed)
+    assert (group.newest.error, group.newest.remedy) == ("charts/a; b does not exist at this tag", "look")
+    assert report.failed[0].as_json()["error"] == "charts/a; b does not exist at this tag; look"
+
+
+def test_another_familys_error_keeps_its_remedy() -> None:
+    error = ChartError.of(YamlError("line 3: unusable", remedy="correct it"), "values.yaml")
+    assert (error.what, error.remedy, error.advised) == (
+        "values.yaml: line 3: unusable",
+        "correct it",
+        "values.yaml: line 3: unusable; correct it",
+    )

@@ -67,7 +67,7 @@ def _fill(room: Room) -> None:
 def test_an_index_that_is_full_takes_nothing_more() -> None:
     room = Room(Sizes(MAX_INDEX - 300))
     room.take(Package("a"), 1 << 20)
-    with pytest.raises(BudgetError, match=rf"^with this version the index would have .* {MAX_INDEX:,} is the most"):
+    with pytest.raises(BudgetError, match=rf"^with this version the index would have .* at most {MAX_INDEX:,}"):
         room.take(Package("b"), 1 << 20)
 
 
