@@ -68,24 +68,24 @@ def _complete_source(context: typer.Context, incomplete: str) -> list[str]:
 SourceOption = Annotated[
     list[str] | None,
     typer.Option(
-        "--source", "-s", metavar="NAME", help="Only this source; repeatable.", autocompletion=_complete_source
+        "--source", "-s", metavar="NAME", help="Process only this source; repeatable.", autocompletion=_complete_source
     ),
 ]
 VerboseOption = Annotated[
     int,
     typer.Option(
-        "--verbose", "-v", count=True, show_default=False, help="Say more; twice: each request and git command, too."
+        "--verbose", "-v", count=True, show_default=False, help="Show more; -vv: every request and git command as well."
     ),
 ]
-QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Say only what went wrong.")]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Show only problems.")]
 JobsOption = Annotated[
-    int, typer.Option("--jobs", "-j", metavar="N", min=1, max=64, help="Repositories worked on at a time.")
+    int, typer.Option("--jobs", "-j", metavar="N", min=1, max=64, help="Repositories to process in parallel.")
 ]
 CacheOption = Annotated[
     Path | None,
-    typer.Option("--cache-dir", metavar="DIR", envvar="CHART_RELEASER_CACHE", help="Where fetched git data is kept."),
+    typer.Option("--cache-dir", metavar="DIR", envvar="CHART_RELEASER_CACHE", help="Where to keep fetched data."),
 ]
-DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Print the plan, write nothing.")]
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Print the plan and write nothing.")]
 
 
 def _print_version(wanted: bool) -> None:
@@ -115,7 +115,7 @@ def update(
     max_wait: Annotated[
         str, typer.Option("--max-wait", metavar="TIME", help="Longest wait for a rate limit: 90s, 5m, 1h.")
     ] = "5m",
-    json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")] = False,
     verbose: VerboseOption = 0,
     quiet: QuietOption = False,
     jobs: JobsOption = _THREADS,
@@ -145,11 +145,11 @@ def export(
     source: SourceOption = None,
     target_dir: Annotated[
         str | None,
-        typer.Option("--target-dir", "-t", metavar="DIR", help="Where the charts go.  [default: ./charts]"),
+        typer.Option("--target-dir", "-t", metavar="DIR", help="Where to write the charts.  [default: ./charts]"),
     ] = None,
     old_target_dir: Annotated[str | None, typer.Option("--targetDir", hidden=True)] = None,
     packaged: Annotated[bool, typer.Option("--packaged", help="Write tgz files instead of directories.")] = False,
-    force: Annotated[bool, typer.Option("--force", help="Replace charts that were changed by hand, too.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Also replace charts that were edited by hand.")] = False,
     verbose: VerboseOption = 0,
     quiet: QuietOption = False,
     jobs: JobsOption = _THREADS,
@@ -179,14 +179,14 @@ def fetch_latest_versions(
     config: ConfigOption = _CONFIG,
     source: SourceOption = None,
     dry_run: DryRunOption = False,
-    check: Annotated[bool, typer.Option("--check", help="Write nothing; exit 1 if anything would change.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Write nothing; exit 1 if a version would change.")] = False,
     verbose: VerboseOption = 0,
     quiet: QuietOption = False,
     jobs: JobsOption = _THREADS,
     cache_dir: CacheOption = None,
     target_dir: Annotated[str | None, typer.Option("--targetDir", hidden=True)] = None,  # noqa: ARG001
 ) -> None:
-    """Bump every version: in the configuration file."""
+    """Bump every version: key in the configuration file."""
     from chart_releaser.cli.results import show_latest
     from chart_releaser.commands.latest import latest
 
@@ -211,18 +211,18 @@ def verify(
     context: typer.Context,
     config: ConfigOption = _CONFIG,
     source: SourceOption = None,
-    repair: Annotated[bool, typer.Option("--repair", help="Put right what can be without changing a package.")] = False,
+    repair: Annotated[bool, typer.Option("--repair", help="Fix what can be fixed without changing a package.")] = False,
     adopt: Annotated[
         list[str] | None,
-        typer.Option("--adopt", metavar="NAME", help="Let --repair list this chart, too; repeatable, * is all."),
+        typer.Option("--adopt", metavar="NAME", help="Let --repair also list this chart; repeatable, * means all."),
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")] = False,
     verbose: VerboseOption = 0,
     quiet: QuietOption = False,
     jobs: JobsOption = _THREADS,
     cache_dir: CacheOption = None,
 ) -> None:
-    """Audit the published repository against itself."""
+    """Check the published packages against the index."""
     from chart_releaser.cli.results import show_verify
     from chart_releaser.commands.verify import verify as run_verify
 

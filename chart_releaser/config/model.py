@@ -196,21 +196,21 @@ class ChartPath(_Model):
     """A chart directory in the upstream repository, or its controller-registration, and the releases that have it."""
 
     path: Annotated[str, _text_field(clean_chart_path)] = Field(
-        description="The chart's directory from the repository's top, or the word controller-registration.",
+        description="The chart's directory relative to the repository root, or the word controller-registration.",
         examples=["charts/gardener/operator", REGISTRATION],
     )
     versions: VersionRange | None = Field(
         default=None,
-        description="Only releases in this range have the path; absent means all of them.",
+        description="The range of releases that have this path; all of them if absent.",
         examples=[">=1.50.0", "<2"],
     )
 
 
 class GitHubDestination(_Model):
-    """A GitHub repository: releases hold the packages, a branch the index."""
+    """A GitHub repository: releases hold the packages, a branch holds the index."""
 
     owner: Annotated[str, _text_field(_owner)] = Field(
-        description="The user or organisation that the repository belongs to.", examples=["gardener-community"]
+        description="The user or organisation that owns the repository.", examples=["gardener-community"]
     )
     repo: Annotated[str, _text_field(_repository_name)] = Field(
         description="The repository's name, without the owner.", examples=["gardener-charts"]
@@ -218,41 +218,41 @@ class GitHubDestination(_Model):
     branch: Annotated[str, _text_field(_branch)] = Field(
         default="gh-pages", description="The branch that holds index.yaml.", examples=["gh-pages"]
     )
-    page: bool = Field(default=True, description="Keep an index.html for people beside index.yaml.", examples=[True])
+    page: bool = Field(default=True, description="Write an index.html for people next to index.yaml.", examples=[True])
     make_latest: bool = Field(
         default=False,
         alias="makeLatest",
-        description="Let the newest release of the first source carry GitHub's label Latest.",
+        description="Mark the newest release of the first source as Latest on GitHub.",
         examples=[False],
     )
     sign: Annotated[str, _text_field(_signing_key)] | None = Field(
         default=None,
-        description="The gpg key that signs each new package for helm verify: a fingerprint or an address.",
+        description="The gpg key that signs each new package for helm verify: a fingerprint or an email address.",
         examples=["charts@example.org"],
     )
 
 
 class DirectoryDestination(_Model):
-    """A Helm repository in a local directory: no server and no token are needed."""
+    """A Helm repository in a local directory; it needs no server and no token."""
 
     directory: Annotated[Path, BeforeValidator(_directory, json_schema_input_type=str)] = Field(
         description="The directory, relative to the configuration file.", examples=["public"]
     )
     url: Annotated[str, _text_field(_url)] | None = Field(
         default=None,
-        description="Where the directory is served: packages get absolute addresses in the index.",
+        description="The URL where the directory is served; the index then has absolute package URLs.",
         examples=["https://charts.example.org"],
     )
-    page: bool = Field(default=True, description="Keep an index.html for people beside index.yaml.", examples=[True])
+    page: bool = Field(default=True, description="Write an index.html for people next to index.yaml.", examples=[True])
     sign: Annotated[str, _text_field(_signing_key)] | None = Field(
         default=None,
-        description="The gpg key that signs each new package for helm verify: a fingerprint or an address.",
+        description="The gpg key that signs each new package for helm verify: a fingerprint or an email address.",
         examples=["charts@example.org"],
     )
 
 
 class Limits(_Model):
-    """What the work on one source may use up."""
+    """Limits on the time, memory and index size of one source."""
 
     release_time: TimeSpan = Field(
         default=RELEASE_SECONDS,
@@ -264,7 +264,7 @@ class Limits(_Model):
     source_time: TimeSpan = Field(
         default=SOURCE_SECONDS,
         alias="sourceTime",
-        description="How long fetching and building all of a source's releases may take in one run.",
+        description="How long fetching and building all releases of a source may take in one run.",
         examples=["1h"],
         json_schema_extra={"default": "30m"},
     )
@@ -277,30 +277,30 @@ class Limits(_Model):
     index_size: Size = Field(
         default=INDEX_BYTES,
         alias="indexSize",
-        description="How much of index.yaml the entries of one chart may take up, all its versions together.",
+        description="How much of index.yaml the entries of one chart may take, all versions together.",
         examples=["50M"],
         json_schema_extra={"default": "10M"},
     )
 
 
 class Defaults(_Model):
-    """What holds for every source that does not say otherwise."""
+    """Settings that apply to every source unless it overrides them."""
 
     minors: int = Field(default=3, ge=1, description="How many minor releases are tracked.", examples=[3])
     patches: Literal["all", "latest"] = Field(
-        default="all", description="Every patch of each tracked minor, or the newest alone.", examples=["all", "latest"]
+        default="all", description="Every patch of each tracked minor, or only the newest.", examples=["all", "latest"]
     )
-    prereleases: bool = Field(default=False, description="Track prereleases, too.", examples=[False])
+    prereleases: bool = Field(default=False, description="Also track prereleases.", examples=[False])
     limits: Limits = Field(
-        default_factory=Limits, description="What the work on a source may use up.", examples=[{"sourceTime": "1h"}]
+        default_factory=Limits, description="Time, memory and index size limits.", examples=[{"sourceTime": "1h"}]
     )
 
 
 class Source(Defaults):
-    """An upstream repository, and the chart that is published from it."""
+    """An upstream repository, and the chart to publish from it."""
 
     name: Annotated[str, _text_field(check_chart_name)] = Field(
-        description="The published chart's name.", examples=["provider-azure"]
+        description="The name of the published chart.", examples=["provider-azure"]
     )
     location: Annotated[Location, PlainValidator(_location, json_schema_input_type=str)] = Field(
         alias="repo",
@@ -309,7 +309,8 @@ class Source(Defaults):
     )
     version: Annotated[str, _text_field(_version)] | None = Field(
         default=None,
-        description="What export writes, with or without the tag's v; the newest if absent. update ignores it.",
+        description="The release that export writes, with or without the tag's v; default: the newest. "
+        "update ignores this key.",
         examples=["v1.29.0"],
     )
     charts: Annotated[
@@ -317,18 +318,18 @@ class Source(Defaults):
         Field(strict=False),
     ] = Field(
         min_length=1,
-        description="Chart directories in the repository; controller-registration stands for the registration.",
+        description="Chart directories in the repository, or controller-registration for Gardener's registration.",
         examples=[[REGISTRATION, "charts/gardener-extension-admission-azure"]],
     )
     versions: VersionRange | None = Field(
         default=None,
-        description="Only releases in this range, as Helm writes ranges.",
+        description="Only track releases in this range, in Helm's syntax.",
         examples=[">=1.20.0 <2", "~1.2"],
     )
     tag_prefix: Annotated[str, _text_field(_tag_prefix)] = Field(
         default="",
         alias="tagPrefix",
-        description="What stands before the version in this source's tags, for repositories that tag several things.",
+        description="The prefix before the version in this source's tags, for repositories that tag several things.",
         examples=["etcd-"],
     )
 
@@ -369,12 +370,12 @@ class ConfigFile(_Model):
     )
     defaults: Defaults = Field(
         default=Defaults(),
-        description="What holds for all sources that do not say otherwise.",
+        description="Settings for all sources; a source can override them.",
         examples=[{"minors": 2, "patches": "latest"}],
     )
     target_dir: Annotated[str, _text_field(_text)] | None = Field(
         default=None,
         alias="targetDir",
-        description="Where export writes the charts, if the command line does not say.",
+        description="Where export writes the charts, unless the command line names a directory.",
         examples=["charts"],
     )

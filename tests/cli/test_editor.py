@@ -120,7 +120,7 @@ def test_bash_completes_commands_and_options(scripts: Path, name: str) -> None:
     [
         ("bash", "source NAME.bash; complete -p NAME", "complete -o default -F _"),
         ("zsh", "fpath=($PWD $fpath); autoload -Uz compinit; compinit -u -D; print $_comps[NAME]", "_NAME\n"),
-        ("fish", "source NAME.fish; complete -C 'NAME verify --re'", "--repair\tPut right"),
+        ("fish", "source NAME.fish; complete -C 'NAME verify --re'", "--repair\tFix what"),
     ],
     ids=["bash", "zsh", "fish"],
 )
