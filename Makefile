@@ -1,11 +1,11 @@
-# Needs git, make and Python 3.11 or later; everything else is brought into .venv and .tools.
+# Needs git, make and Python 3.11 or later; everything else is installed into .venv and .tools.
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules
 
-# The interpreter for .venv; choose another one with `make PYTHON=/usr/bin/python3.12 test`.
+# The interpreter for .venv; choose one with `make PYTHON=/usr/bin/python3.12 test`.
 PYTHON ?=
 # `make test PYTEST_ARGS="-k window"` runs a selection.
 PYTEST_ARGS ?= -n auto --dist loadfile
@@ -18,31 +18,31 @@ STAMP := $(VENV)/.installed
 MINUTES ?= 10
 
 LOWEST := .tools/lowest
-# What touches the libraries; the rest is the same with any version of them.
+# Tests that depend on the libraries' versions.
 LOWEST_TESTS ?= tests/unit tests/cli/test_usage.py tests/cli/test_latest.py tests/cli/test_update_github.py \
   tests/integration/test_githubapi.py tests/integration/test_exchange.py tests/integration/test_downloads.py \
   tests/integration/test_cachelock.py
 
 .PHONY: help demo test faults lowest fuzz lint format schema bench bench-smoke audit helm clean
 
-help: ## what can be made
+help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 13
 
-demo: $(STAMP) ## make small upstream repositories, publish their charts into ./public, and show them
+demo: $(STAMP) ## create small upstream repositories, publish their charts into ./public, and show them
 	@$(BIN)/python -m examples.demo
 
-test: $(STAMP) helm ## run all tests, with the true Helm where it can be had
+test: $(STAMP) helm ## run all tests, with the real Helm if available
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 # The tests that read NETWORK_FAULTS or MACHINE_STEP.
 FAULT_TESTS := $(addprefix tests/integration/test_,network_faults.py machine_kills.py machine_disk.py machine_cache.py cache_trust.py)
-# Every write and every size of a disk; 5 takes every fifth.
+# 1 tests every write and every disk size, 5 every fifth.
 MACHINE_STEP ?= 1
 
-faults: $(STAMP) helm ## try every fault at every point of a run, where `make test` tries some
+faults: $(STAMP) helm ## test every fault at every point of a run; `make test` tests some
 	NETWORK_FAULTS=1 MACHINE_STEP=$(MACHINE_STEP) $(BIN)/python -m pytest $(PYTEST_ARGS) $(FAULT_TESTS)
 
-lowest: $(LOWEST)/.installed ## run a selection of the tests with the oldest versions of the libraries
+lowest: $(LOWEST)/.installed ## run a selection of the tests with the oldest library versions
 	$(LOWEST)/bin/python -m pytest $(PYTEST_ARGS) $(LOWEST_TESTS)
 
 $(LOWEST)/.installed: $(STAMP) constraints-lowest.txt
@@ -51,7 +51,7 @@ $(LOWEST)/.installed: $(STAMP) constraints-lowest.txt
 	  --no-input -c constraints-lowest.txt -e . pytest pytest-xdist hypothesis
 	@touch $@
 
-fuzz: $(STAMP) helm ## try the properties in tests/fuzz on random input for MINUTES (10)
+fuzz: $(STAMP) helm ## test the properties in tests/fuzz on random input for MINUTES (10)
 	FUZZ_MINUTES='$(MINUTES)' $(BIN)/python -m pytest tests/fuzz
 
 lint: $(STAMP) ## check style and types
@@ -62,24 +62,24 @@ lint: $(STAMP) ## check style and types
 	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-actions action.yml
 
-format: $(STAMP) ## put the style right where that can be done by machine
+format: $(STAMP) ## fix style automatically
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-schema: $(STAMP) ## write the configuration's JSON Schema anew, after a key was changed
+schema: $(STAMP) ## rewrite the configuration's JSON Schema after a change to its keys
 	$(BIN)/chart-releaser schema > chart_releaser/config.schema.json
 
-bench: $(STAMP) ## measure
+bench: $(STAMP) ## run the benchmarks
 	$(BIN)/python -m bench
 
-bench-smoke: $(STAMP) ## measure little, and check the counts: requests, bytes, writes
+bench-smoke: $(STAMP) ## run the small benchmark and check its counts: requests, bytes, writes
 	$(BIN)/python -m pytest -q $(PYTEST_ARGS) bench
 
-audit: $(STAMP) ## ask whether the pinned packages have known vulnerabilities, where that can be asked
+audit: $(STAMP) ## check the pinned packages for known vulnerabilities, if the database is reachable
 	@$(BIN)/python -m tools.audit
 
-# Without Helm the tests that need it are skipped, loudly; with REQUIRE_HELM=1 that is a failure, here already.
-helm: $(STAMP) ## find Helm for the tests, or bring it
+# Without Helm, tests that need it are skipped and reported; with REQUIRE_HELM=1, a missing Helm fails here.
+helm: $(STAMP) ## find or install Helm for the tests
 	@$(BIN)/python tools/get_helm.py >/dev/null || [ "$${REQUIRE_HELM:-}" != 1 ]
 	@$(BIN)/python tools/get_helm4.py >/dev/null || [ "$${REQUIRE_HELM4:-}" != 1 ]
 
@@ -93,17 +93,17 @@ $(STAMP): pyproject.toml constraints.txt
 	    "install one, or name it: make PYTHON=/path/to/python3.12" >&2; exit 1; \
 	fi; \
 	if ! "$$found" -c 'import ensurepip, venv' 2>/dev/null; then \
-	  echo "error: $$found can't make virtual environments; install its venv module (on Debian: apt-get install python3-venv)" >&2; exit 1; \
+	  echo "error: $$found can't create virtual environments; install its venv module (on Debian: apt-get install python3-venv)" >&2; exit 1; \
 	fi; \
 	if ! $(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
-	  echo "Making $(VENV) with $$("$$found" --version) ..." >&2; \
+	  echo "Creating $(VENV) with $$("$$found" --version) ..." >&2; \
 	  "$$found" -m venv --clear $(VENV); \
 	fi
-	@echo "Installing chart-releaser and what it needs into $(VENV) ..." >&2
+	@echo "Installing chart-releaser and its dependencies into $(VENV) ..." >&2
 	@PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt \
 	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input -c constraints.txt -e '.[dev]'
 	@touch $@
 
-clean: ## remove everything that was made here
+clean: ## remove all generated files
 	rm -rf $(VENV) .tools demo public build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -prune -exec rm -rf {} +

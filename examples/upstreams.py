@@ -20,8 +20,8 @@ destination:
   directory: ../public
 
 sources:
-  # An extension: its registration and its admission chart become one umbrella chart. With v1.2.0 upstream split the
-  # admission chart in two, within the three minors that are tracked.
+  # An extension: its registration and its admission chart become one umbrella chart. In v1.2.0 upstream split the
+  # admission chart in two, within the three tracked minors.
   - name: provider-acme
     repo: ./upstream/gardener-extension-provider-acme
     version: v1.2.1
@@ -34,14 +34,14 @@ sources:
       - path: charts/gardener-extension-admission-acme/charts/runtime
         versions: ">=1.2.0"
 
-  # A chart with symbolic links, inside the chart and out of it.
+  # A chart with symbolic links that point inside and outside the chart.
   - name: terminal
     repo: ./upstream/terminal
     version: v0.34.0
     charts:
       - charts/terminal
 
-  # Five minors, of which the last three are tracked; a prerelease and two tags that are no version are passed over.
+  # Five minors, of which the last three are tracked; a prerelease and two tags that are not versions are ignored.
   - name: weather
     repo: ./upstream/weather
     version: 2.1.0
