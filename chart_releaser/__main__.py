@@ -21,7 +21,7 @@ def main() -> NoReturn:
     if here not in {Path(sysconfig.get_path(name)) for name in ("purelib", "platlib", "stdlib", "platstdlib")}:
         sys.path[:] = [entry for entry in sys.path if entry and Path(entry).resolve() != here]
 
-    from chart_releaser.cli.app import main as program
+    from chart_releaser.cli.main import run_console_script as program
 
     program()
 

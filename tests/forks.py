@@ -149,7 +149,7 @@ def become(argv: Sequence[str], env: Mapping[str, str], prepare: Callable[[], ob
         traceback.print_exc()
         os._exit(99)
     try:
-        from chart_releaser.cli.app import main as program
+        from chart_releaser.cli.main import run_console_script as program
 
         program()
     except BaseException:  # what the interpreter does with what is caught nowhere

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from chart_releaser.cli import app as cli
-from chart_releaser.destinations import github_releases
+from chart_releaser.cli import main as cli
+from chart_releaser.destinations import github_writes
 from chart_releaser.git import remote as gitremote
 from chart_releaser.git import run as gitrun
 from chart_releaser.github import api as githubapi
@@ -42,7 +42,7 @@ def hurried() -> Iterator[None]:
     fixed = [setting.replace("lowSpeedTime=60", "lowSpeedTime=1") for setting in gitrun._FIXED]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(gitrun, "_FIXED", tuple(fixed))
-        for module in (gitremote, githubapi, github_releases):
+        for module in (gitremote, githubapi, github_writes):
             patch.setattr(module, "_RETRY", replace(module._RETRY, first_pause=0.0))
         patch.setattr(githubapi, "_TIMEOUT_SECONDS", 1)
         patch.setattr(githubapi, "_UPLOAD_TIMEOUT", (1, 1))
@@ -58,5 +58,5 @@ def in_this_process(*words: str, env: Mapping[str, str]) -> Ran:
             patch.setenv(name, value)
         patch.setattr(sys, "argv", ["chart-releaser", *words])
         with passing():
-            code = cli.run()
+            code = cli.run_program()
     return Ran(code, out.getvalue(), err.getvalue())

@@ -22,8 +22,8 @@ from unittest import mock
 import yaml
 
 from chart_releaser.commands import update as update_module
-from chart_releaser.commands.build import Built
-from chart_releaser.commands.publishing import Ready
+from chart_releaser.commands.build import BuildSuccess
+from chart_releaser.commands.publishing import PackedRelease
 from chart_releaser.commands.report import UpdateReport
 from chart_releaser.commands.run import Run
 from chart_releaser.config.parse import Source, parse_config
@@ -162,10 +162,10 @@ def sources() -> Sequence[Source]:
 def update(url: str, cache: Path, text: str = "as built", *, pages: Any = None, stop: Any = None) -> UpdateReport:
     """Run `update` once; `text` tells apart what two runs build of the same release."""
 
-    def build(_run: Run, items: Sequence[Item], *_others: object) -> Generator[Built[Ready], None, None]:
+    def build(_run: Run, items: Sequence[Item], *_others: object) -> Generator[BuildSuccess[PackedRelease], None, None]:
         for item in items:
             package = TestPackage(item.source.name, item.version, text)
-            yield Built(item, Ready(package, item.release.notes or ""))  # type: ignore[arg-type]
+            yield BuildSuccess(item, PackedRelease(package, item.release.notes or ""))  # type: ignore[arg-type]
 
     server = Server(url, f"{url}/api/v3")
     repositories = _Repositories(server, TOKEN, cache, lambda _message: None, impatient())

@@ -2,34 +2,24 @@
 
 from __future__ import annotations
 
-import io
 import os
 import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
-from typer.exceptions import TyperException
 
-from chart_releaser import __version__, environment
-from chart_releaser.cli.console import Console, unwritable
-from chart_releaser.cli.process import (
-    INTERRUPTED,
-    broken_stdout,
-    children_end_with_it,
-    finishing,
-    open_closed_streams,
-)
-from chart_releaser.cli.startup import cache_of, destination_of, load, run_of, seconds, source_names
-from chart_releaser.environment import Secrets
-from chart_releaser.errors import ChartReleaserError, ConfigError, UsageError
+from chart_releaser import __version__
+from chart_releaser.cli.console import Console
+from chart_releaser.cli.process import finish_on_signal
+from chart_releaser.cli.startup import load_config, make_destination, make_run, open_cache, parse_duration, source_names
+from chart_releaser.errors import ChartReleaserError, UsageError
 
 if TYPE_CHECKING:
     from chart_releaser.commands.report import UpdateReport
 
-BUG = 70
 _THREADS = 8
 _CONFIG = Path("config.yaml")
 
@@ -39,7 +29,7 @@ class _Commands(TyperGroup):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """As inherited."""
-        return super().parse_args(ctx, _command_first(args))
+        return super().parse_args(ctx, move_command_first(args))
 
 
 app = typer.Typer(
@@ -103,8 +93,8 @@ def _common(
     """Options that come before the command."""
 
 
-@app.command()
-def update(
+@app.command("update")
+def update_command(
     context: typer.Context,
     config: ConfigOption = _CONFIG,
     source: SourceOption = None,
@@ -125,21 +115,21 @@ def update(
 ) -> None:
     """Publish the releases that the destination lacks."""
     from chart_releaser.cli.results import show_update
-    from chart_releaser.commands.update import update as run_update
+    from chart_releaser.commands.update import update
 
     console = _console(context, verbose, quiet)
-    settings = load(config)
-    with cache_of(cache_dir, keep=not dry_run) as cache:
-        run = run_of(settings, source, jobs, cache, console, context.obj, max_wait=seconds(max_wait))
-        destination = destination_of(settings, config, run.repositories, writes=not dry_run)
-        with finishing(run.stop), console.group(f"update {destination.title}"):
-            report = run_update(run, destination, limit=limit, dry_run=dry_run)
+    settings = load_config(config)
+    with open_cache(cache_dir, keep=not dry_run) as cache:
+        run = make_run(settings, source, jobs, cache, console, context.obj, max_wait=parse_duration(max_wait))
+        destination = make_destination(settings, config, run.repositories, writes=not dry_run)
+        with finish_on_signal(run.stop), console.group(f"update {destination.title}"):
+            report = update(run, destination, limit=limit, dry_run=dry_run)
     show_update(console, report, destination.title, as_json=json, dry_run=dry_run)
     _exit(report)
 
 
-@app.command()
-def export(
+@app.command("export")
+def export_command(
     context: typer.Context,
     config: ConfigOption = _CONFIG,
     source: SourceOption = None,
@@ -157,24 +147,24 @@ def export(
 ) -> None:
     """Write the charts at their configured version to ./charts."""
     from chart_releaser.cli.results import show_export
-    from chart_releaser.commands.export import export as run_export
-    from chart_releaser.commands.exporting import ExportDirectory
+    from chart_releaser.commands.export import export
+    from chart_releaser.commands.export_directory import ExportDirectory
 
     console = _console(context, verbose, quiet)
-    settings = load(config)
+    settings = load_config(config)
     chosen = target_dir or old_target_dir
     if chosen is None:
         chosen = str(settings.base / settings.target_dir) if settings.target_dir else "charts"
-    with cache_of(cache_dir, keep=True) as cache:
-        run = run_of(settings, source, jobs, cache, console, context.obj)
-        with finishing(run.stop), console.group(f"export to {chosen}"):
-            report = run_export(run, ExportDirectory(Path(chosen), force=force), packaged=packaged)
+    with open_cache(cache_dir, keep=True) as cache:
+        run = make_run(settings, source, jobs, cache, console, context.obj)
+        with finish_on_signal(run.stop), console.group(f"export to {chosen}"):
+            report = export(run, ExportDirectory(Path(chosen), force=force), packaged=packaged)
     show_export(console, report)
     _exit(report.failures)
 
 
 @app.command("fetch-latest-versions")
-def fetch_latest_versions(
+def latest_command(
     context: typer.Context,
     config: ConfigOption = _CONFIG,
     source: SourceOption = None,
@@ -191,11 +181,11 @@ def fetch_latest_versions(
     from chart_releaser.commands.latest import latest
 
     console = _console(context, verbose, quiet)
-    settings = load(config)
+    settings = load_config(config)
     writes = not (dry_run or check)
-    with cache_of(cache_dir, keep=writes) as cache:
-        run = run_of(settings, source, jobs, cache, console, context.obj)
-        with finishing(run.stop), console.group("fetch latest versions"):
+    with open_cache(cache_dir, keep=writes) as cache:
+        run = make_run(settings, source, jobs, cache, console, context.obj)
+        with finish_on_signal(run.stop), console.group("fetch latest versions"):
             report = latest(run, config, writes=writes)
     show_latest(console, report.failures, report.bumps, dry_run=dry_run)
     if check and report.changed and not report.failures.failed:
@@ -203,11 +193,11 @@ def fetch_latest_versions(
     _exit(report.failures)
 
 
-app.command("fetchLatestVersions", hidden=True)(fetch_latest_versions)
+app.command("fetchLatestVersions", hidden=True)(latest_command)
 
 
-@app.command()
-def verify(
+@app.command("verify")
+def verify_command(
     context: typer.Context,
     config: ConfigOption = _CONFIG,
     source: SourceOption = None,
@@ -224,25 +214,25 @@ def verify(
 ) -> None:
     """Check the published packages against the index."""
     from chart_releaser.cli.results import show_verify
-    from chart_releaser.commands.verify import verify as run_verify
+    from chart_releaser.commands.verify import verify
 
     console = _console(context, verbose, quiet)
-    settings = load(config)
-    with cache_of(cache_dir, keep=True) as cache:
-        run = run_of(settings, source, jobs, cache, console, context.obj)
-        destination = destination_of(settings, config, run.repositories, writes=repair, audits=True)
-        with finishing(run.stop), console.group(f"verify {destination.title}"):
+    settings = load_config(config)
+    with open_cache(cache_dir, keep=True) as cache:
+        run = make_run(settings, source, jobs, cache, console, context.obj)
+        destination = make_destination(settings, config, run.repositories, writes=repair, audits=True)
+        with finish_on_signal(run.stop), console.group(f"verify {destination.title}"):
             names = [source.name for source in settings.sources]
             charts = {"names": names, "adopt": adopt or (), "only": [*source, *(adopt or ())] if source else ()}
-            report = run_verify(destination, repair=repair, threads=jobs, stop=run.stop, **charts)
+            report = verify(destination, repair=repair, threads=jobs, stop=run.stop, **charts)
             report.retried = run.repositories.attempts.list()
     show_verify(console, report, destination.title, as_json=json)
     if report.exit_code:
         raise typer.Exit(report.exit_code)
 
 
-@app.command()
-def schema() -> None:
+@app.command("schema")
+def schema_command() -> None:
     """Print the JSON Schema of the configuration."""
     import json
 
@@ -259,9 +249,9 @@ def _console(context: typer.Context, verbose: int, quiet: bool) -> Console:
         raise UsageError("--verbose and --quiet exclude each other", remedy="give one of them")
     console = Console(verbosity=1 if verbose else -1 if quiet else 0, secrets=context.obj.all)
     if verbose > 1:
-        from chart_releaser.cli.logs import logs_shown
+        from chart_releaser.cli.logs import show_logs
 
-        context.with_resource(logs_shown(console))
+        context.with_resource(show_logs(console))
     return console
 
 
@@ -272,55 +262,12 @@ def _exit(report: UpdateReport) -> None:
         raise typer.Exit(report.exit_code)
 
 
-def run() -> int:
-    """Run the program on `sys.argv` and return its exit code; every error has become a message on stderr.
-
-    From here on `os.environ` holds no secret, and nothing else that no process needs to know.
-    """
-    secrets = environment.close(os.environ)
-    try:
-        with children_end_with_it():
-            return _run(secrets)
-    except KeyboardInterrupt:  # one more, while an error was being told
-        return INTERRUPTED
-
-
-def _run(secrets: Secrets) -> int:
-    console = Console(secrets=secrets.all)
-    try:
-        code = app(sys.argv[1:], standalone_mode=False, obj=secrets)
-    except (KeyboardInterrupt, typer.Abort):
-        console.error("interrupted")
-        return INTERRUPTED
-    except ChartReleaserError as error:
-        console.error(str(error) if isinstance(error, ConfigError) else error.advised)
-        return error.exit_code
-    except TyperException as error:
-        context = getattr(error, "ctx", None)
-        path = context.command_path if context else " ".join(["chart-releaser", *_command_first(sys.argv[1:])[:1]])
-        console.error(f"{error.format_message().rstrip('.')}; see {path} --help")
-        return UsageError.exit_code
-    except BrokenPipeError:
-        return 1
-    except Exception as error:
-        if (broken := broken_stdout()) is not None:  # such as by the text of --help
-            console.error(unwritable(broken).advised)
-            return 1
-        from chart_releaser.cli.bugreport import bug_report
-
-        console.error("this is a bug in chart-releaser; please report it with these lines:")
-        for line in bug_report(error, next(iter(_command_first(sys.argv[1:])), "")):
-            console.report(line)
-        return BUG
-    return code if isinstance(code, int) else 0
-
-
 _WITH_VALUE = ("--config", "-c", "--source", "-s", "--jobs", "-j", "--cache-dir", "--targetDir")
 _ATTACHED = tuple(f"{name}=" if name.startswith("--") else name for name in _WITH_VALUE)
 _BARE = re.compile(r"--verbose|--quiet|-[vq]+")
 
 
-def _command_first(words: list[str]) -> list[str]:
+def move_command_first(words: list[str]) -> list[str]:
     """Move the common options that stand before the command behind it: both places have always worked."""
     at = 0
     while at < len(words):
@@ -333,23 +280,3 @@ def _command_first(words: list[str]) -> list[str]:
     if at >= len(words) or words[at].startswith("-"):  # no command, or an option of the program itself
         return words[at:]
     return [words[at], *words[:at], *words[at + 1 :]]
-
-
-def main() -> NoReturn:
-    """Entry point of the console scripts."""
-    open_closed_streams()
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a terminal that lacks a character is no reason to fail
-    code = run()
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        code = code or 1
-    except OSError as error:
-        if not code:
-            Console().error(unwritable(error).advised)
-        code = code or 1
-    finally:
-        # Threads that wait for the network would keep the process from ending after an interrupt.
-        os._exit(code)

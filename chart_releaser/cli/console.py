@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from chart_releaser.cli.markdown import table
+from chart_releaser.cli.markdown import markdown_table
 from chart_releaser.errors import ChartReleaserError
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ class Console:
         except BrokenPipeError:
             raise
         except OSError as error:
-            raise unwritable(error) from error
+            raise output_error(error) from error
 
     def report(self, text: str) -> None:
         """Write a line of a report on stderr, as plain text and whatever the verbosity."""
@@ -145,14 +145,14 @@ class Console:
         if self.is_live:
             self._set_last_line(countdown=self._terminal(sys.stderr).status(self.clean(text)) if text else "")
 
-    def table(self, header: Sequence[str], rows: Sequence[tuple[str, Sequence[int]]]) -> list[str] | None:
+    def draw_table(self, header: Sequence[str], rows: Sequence[tuple[str, Sequence[int]]]) -> list[str] | None:
         """Return what was counted as the lines of a table for the messages' terminal; None where there is none."""
         if not sys.stderr.isatty():
             return None
         return self._terminal(sys.stderr).table(header, [(self.clean(name), counts) for name, counts in rows])
 
-    def lines(self, lines: Sequence[str]) -> None:
-        """Write what `table` gave."""
+    def write_table(self, lines: Sequence[str]) -> None:
+        """Write what `draw_table` returned."""
         for line in lines:
             if self.verbosity >= 0:
                 self._write(sys.stderr, line, raw=True)
@@ -172,7 +172,7 @@ class Console:
         """Append a Markdown table to the job's summary, where there is one; nothing without rows. See `markdown`."""
         path = self.environ.get("GITHUB_STEP_SUMMARY")
         if path and rows:
-            self._append(path, table(title, header, rows, self.clean))
+            self._append(path, markdown_table(title, header, rows, self.clean))
 
     def output(self, name: str, value: str) -> None:
         """Set an output of the job's step, where there is one. `value` is one line."""
@@ -234,7 +234,7 @@ class Console:
     def _write(self, stream: TextIO, text: str, style: str = "", *, raw: bool = False) -> None:
         shown = text if raw else self._shown(text) if stream.isatty() else self.clean(text)
         if style and self._has_colour(stream):
-            shown = self._terminal(stream).styled(shown, style)
+            shown = self._terminal(stream).style_line(shown, style)
         with self._lock, suppress(OSError) if stream is sys.stderr else nullcontext():
             # What can't be told, on a full disk or to a reader who has gone, is no reason to leave work undone.
             if self._last_line:
@@ -250,7 +250,7 @@ class Console:
         return stream.isatty() and not self.environ.get("NO_COLOR") and self.environ.get("TERM") != "dumb"
 
 
-def unwritable(error: OSError) -> ChartReleaserError:
+def output_error(error: OSError) -> ChartReleaserError:
     """Return the error for a standard output that takes no more."""
     return ChartReleaserError(
         f"the results can't be written: {error.strerror}", remedy="make room, or write them elsewhere"

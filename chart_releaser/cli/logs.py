@@ -21,7 +21,7 @@ class _Handler(logging.Handler):
 
 
 @contextmanager
-def logs_shown(console: Console) -> Iterator[None]:
+def show_logs(console: Console) -> Iterator[None]:
     """Show on `console`, in the body, what this package logs."""
     logger = logging.getLogger("chart_releaser")
     handler, level = _Handler(console), logger.level

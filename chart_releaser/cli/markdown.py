@@ -13,26 +13,28 @@ from collections.abc import Callable, Sequence
 _LINK = re.compile(r"https?://[A-Za-z0-9.-]+(?::[0-9]+)?(?:/[A-Za-z0-9._~%+/-]*)?")
 
 
-class Words(str):
+class RawMarkdown(str):
     """Words of this program: Markdown as it stands."""
 
     __slots__ = ()
 
 
-class Address(str):
+class Link(str):
     """Where a published package is: a link, if it is a web address without odd characters."""
 
     __slots__ = ()
 
 
-def table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]], clean: Callable[[str], str]) -> str:
+def markdown_table(
+    title: str, header: Sequence[str], rows: Sequence[Sequence[str]], clean: Callable[[str], str]
+) -> str:
     """Return a headline and a table. `title` and cells that are not `Words` are shown as code, after `clean`."""
     lines = [f"### {_inline(title, clean)}", "", _row(header), _row(["---"] * len(header))]
     lines += [_row([_inline(cell, clean).replace("|", "\\|") for cell in row]) for row in rows]
     return "\n".join([*lines, "", ""])
 
 
-def code(text: str) -> str:
+def code_span(text: str) -> str:
     """Return a code span that shows `text` in one line; the empty text for nothing."""
     line = " ".join(text.split())
     if not line:
@@ -43,10 +45,10 @@ def code(text: str) -> str:
 
 
 def _inline(text: str, clean: Callable[[str], str]) -> str:
-    if isinstance(text, Words):
+    if isinstance(text, RawMarkdown):
         return text
     shown = clean(" ".join(text.split()))
-    return f"<{shown}>" if isinstance(text, Address) and _LINK.fullmatch(shown) else code(shown)
+    return f"<{shown}>" if isinstance(text, Link) and _LINK.fullmatch(shown) else code_span(shown)
 
 
 def _row(cells: Sequence[str]) -> str:

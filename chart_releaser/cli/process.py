@@ -19,7 +19,7 @@ _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @contextmanager
-def children_end_with_it() -> Iterator[None]:
+def end_children_on_exit() -> Iterator[None]:
     """End the processes that were started in the block when it is left, also by a signal."""
 
     def on_signal(_number: int, _frame: object) -> None:
@@ -41,7 +41,7 @@ def children_end_with_it() -> Iterator[None]:
 
 
 @contextmanager
-def finishing(stop: threading.Event) -> Iterator[None]:
+def finish_on_signal(stop: threading.Event) -> Iterator[None]:
     """Let SIGINT or SIGTERM finish what is under way; the same signal once more ends the program.
 
     The same one, since a cancelled workflow gets SIGINT first, and SIGTERM while it is still finishing.
@@ -69,7 +69,7 @@ def finishing(stop: threading.Event) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def broken_stdout() -> OSError | None:
+def flush_stdout() -> OSError | None:
     """Return why stdout takes no more, None if it does: what it did not take is written once more."""
     try:
         sys.stdout.flush()

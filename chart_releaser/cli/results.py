@@ -7,8 +7,15 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from chart_releaser.cli.markdown import Address, Words
-from chart_releaser.commands.report import Bump, ExportReport, Row, UpdateReport, failure_groups, table, wrapped
+from chart_releaser.cli.markdown import Link, RawMarkdown
+from chart_releaser.cli.text_layout import align_columns, wrap_text
+from chart_releaser.commands.report import (
+    Bump,
+    ExportReport,
+    ReleaseRow,
+    UpdateReport,
+    failure_groups,
+)
 from chart_releaser.versions import helm_order
 
 if TYPE_CHECKING:
@@ -24,27 +31,27 @@ def show_update(console: Console, report: UpdateReport, title: str, *, as_json: 
     if as_json:
         console.result(json.dumps(report.as_json()))
     elif dry_run:
-        _lines(console, plan_rows(report, each=console.verbosity > 0))
+        _write_lines(console, plan_rows(report, each=console.verbosity > 0))
     elif console.result_width is None or console.message_width is None or console.verbosity:
-        _lines(console, [("published", row.source, row.chart, row.url) for row in report.published])
+        _write_lines(console, [("published", row.source, row.version, row.url) for row in report.published])
     # Else the same terminal has just shown each of them, when it was published.
     for note in report.notes:
         console.note(f"{note.source}: {note.text}")
     if not dry_run:
-        _sources(console, report)
-    _failures(console, report.failed, others=len(report.published))
+        _show_sources(console, report)
+    _show_failures(console, report.failed, others=len(report.published))
     done = f"{len(report.planned)} to publish" if dry_run else f"{len(report.published)} published"
-    _retried(console, report.retried)
+    _show_retried(console, report.retried)
     counts = f"{done}, {len(report.skipped)} up to date, {len(report.failed)} failed"
     console.step(f"{title}: {counts}, in {console.elapsed}")
-    _early(console, report)
+    _warn_stopped_early(console, report)
     if dry_run:
         return
-    rows = [(Words("published"), row.source, row.chart, Address(row.url)) for row in report.published]
-    again = [(Words("tried again"), "", Words(_times(one.count)), one.what) for one in report.retried]
-    console.summary(title, ("", "source", "version", ""), [*rows, *_failed(report.failed), *again])
+    rows = [(RawMarkdown("published"), row.source, row.version, Link(row.url)) for row in report.published]
+    again = [(RawMarkdown("tried again"), "", RawMarkdown(_times(one.count)), one.what) for one in report.retried]
+    console.summary(title, ("", "source", "version", ""), [*rows, *_failure_cells(report.failed), *again])
     released = [
-        {"name": row.source, "version": row.chart, "tag": f"{row.source}-{row.chart}", "url": row.url}
+        {"name": row.source, "version": row.version, "tag": f"{row.source}-{row.version}", "url": row.url}
         for row in report.published
     ]
     console.output("released", json.dumps(released))
@@ -59,32 +66,32 @@ def plan_rows(report: UpdateReport, *, each: bool) -> list[tuple[str, str, str]]
     """
     rows: list[tuple[str, str, str]] = []
     for source in report.sources:
-        rows += [("publish", source, row.version) for row in report.planned if row.source == source]
-        there = [row.version for row in report.skipped if row.source == source]
+        rows += [("publish", source, row.tag) for row in report.planned if row.source == source]
+        there = [row.tag for row in report.skipped if row.source == source]
         passed = [one for one in report.passed_over if one.source == source]
         if each:
             rows += [("up to date", source, version) for version in there]
             rows += [("not tracked", source, f"{one.tag}: {one.reason}") for one in passed]
             continue
         if there:
-            rows.append(("up to date", source, f"{len(there)}: {_some(there)}"))
+            rows.append(("up to date", source, f"{len(there)}: {_first_few(there)}"))
         reasons: dict[str, list[str]] = {}
         for one in sorted(passed, key=lambda one: helm_order(one.tag)):
             reasons.setdefault(one.reason.kind, []).append(one.tag)
-        rows += [("not tracked", source, f"{len(tags)} {kind}: {_some(tags)}") for kind, tags in reasons.items()]
+        rows += [("not tracked", source, f"{len(tags)} {kind}: {_first_few(tags)}") for kind, tags in reasons.items()]
     return rows
 
 
-def _some(versions: Sequence[str]) -> str:
+def _first_few(versions: Sequence[str]) -> str:
     more = f" and {len(versions) - _NAMED} more" if len(versions) > _NAMED else ""
     return ", ".join(versions[:_NAMED]) + more
 
 
-def _sources(console: Console, report: UpdateReport) -> None:
+def _show_sources(console: Console, report: UpdateReport) -> None:
     header, rows = source_counts(report)
-    drawn = console.table(header, rows) if rows else []
+    drawn = console.draw_table(header, rows) if rows else []
     if drawn is not None:
-        console.lines(drawn)
+        console.write_table(drawn)
         return
     for line in plain_table(header, rows):
         console.step(line)
@@ -128,7 +135,7 @@ def plain_table(header: Sequence[str], rows: Counts) -> list[str]:
     ]
 
 
-def _failures(console: Console, failed: Sequence[Row], *, others: int) -> None:
+def _show_failures(console: Console, failed: Sequence[ReleaseRow], *, others: int) -> None:
     """Sum up what failed, by reason; nothing where a single failure has just been told in full."""
     if not console.is_live and len(failed) + bool(others) < 2:
         return
@@ -137,45 +144,45 @@ def _failures(console: Console, failed: Sequence[Row], *, others: int) -> None:
         if width is None:
             console.headline(f"failed: {group.title}: {group.newest.advised}")
             continue
-        for line in wrapped(group.title, width, "failed: ", "  "):
+        for line in wrap_text(group.title, width, "failed: ", "  "):
             console.headline(line)
         for text in filter(None, (group.newest.error, group.newest.remedy and f"-> {group.newest.remedy}")):
-            for line in wrapped(text, width, "  ", "  "):
+            for line in wrap_text(text, width, "  ", "  "):
                 console.step(line)
 
 
 def show_export(console: Console, report: ExportReport) -> None:
     """Show what `export` wrote."""
-    _lines(console, [(row.url,) for row in report.written])
+    _write_lines(console, [(row.url,) for row in report.written])
     failed = len(report.failures.failed)
-    _failures(console, report.failures.failed, others=len(report.written))
-    _retried(console, report.failures.retried)
+    _show_failures(console, report.failures.failed, others=len(report.written))
+    _show_retried(console, report.failures.retried)
     counts = f"{len(report.written)} written, {len(report.unchanged)} unchanged, {failed} failed"
     console.step(f"{counts}, in {console.elapsed}")
-    _early(console, report.failures)
-    rows = [(Words("written"), row.source, row.chart, row.url) for row in report.written]
-    failures = _failed(report.failures.failed)
-    console.summary(Words("Exported charts"), ("", "source", "version", ""), [*rows, *failures])
+    _warn_stopped_early(console, report.failures)
+    rows = [(RawMarkdown("written"), row.source, row.version, row.url) for row in report.written]
+    failures = _failure_cells(report.failures.failed)
+    console.summary(RawMarkdown("Exported charts"), ("", "source", "version", ""), [*rows, *failures])
 
 
 def show_latest(console: Console, report: UpdateReport, bumps: Sequence[Bump], *, dry_run: bool) -> None:
     """Show what `fetch-latest-versions` changed, or would change."""
     changed = [bump for bump in bumps if bump.changed]
-    _lines(console, [(bump.source, bump.old, "->", bump.new) for bump in changed])
-    _retried(console, report.retried)
+    _write_lines(console, [(bump.source, bump.old, "->", bump.new) for bump in changed])
+    _show_retried(console, report.retried)
     for note in report.notes:
         console.note(f"{note.source}: {note.text}")
-    _failures(console, report.failed, others=len(changed))
-    if not (changed or report.failed or report.early or report.notes):
+    _show_failures(console, report.failed, others=len(changed))
+    if not (changed or report.failed or report.stopped_early or report.notes):
         console.step(f"every version is the newest, in {console.elapsed}")
     else:
         counts = f"{len(changed)} changed, {len(bumps) - len(changed)} unchanged, {len(report.failed)} failed"
         console.step(f"{counts}, in {console.elapsed}")
-    _early(console, report)
+    _warn_stopped_early(console, report)
     if dry_run:
         return
     console.summary(
-        Words("Versions"), ("source", "old", "new"), [(bump.source, bump.old, bump.new) for bump in changed]
+        RawMarkdown("Versions"), ("source", "old", "new"), [(bump.source, bump.old, bump.new) for bump in changed]
     )
     console.output("changed", str(len(changed)))
 
@@ -186,19 +193,19 @@ def show_verify(console: Console, report: VerifyReport, title: str, *, as_json: 
     if as_json:
         console.result(json.dumps(report.as_json()))
     else:
-        _lines(console, rows)
+        _write_lines(console, rows)
     left = len(report.findings) - len(report.repaired)
     found = f"{len(report.repaired)} repaired, {left} left" if report.findings else "nothing is wrong"
     counts = f"{report.entries} entries, {report.packages} packages, {found}"
     if console.in_actions:
         for finding in report.findings:
             (console.note if finding.repaired else console.warning)(finding.text)
-    _retried(console, report.retried)
+    _show_retried(console, report.retried)
     console.step(f"{title}: {counts}, in {console.elapsed}")
-    console.summary(title, ("", "finding"), [(Words(kind), text) for kind, text in rows])
+    console.summary(title, ("", "finding"), [(RawMarkdown(kind), text) for kind, text in rows])
 
 
-def _retried(console: Console, retried: Sequence[Retried]) -> None:
+def _show_retried(console: Console, retried: Sequence[Retried]) -> None:
     """Tell what failed at first: a run that ends well may still tell of a server or a network that is not."""
     for one in retried:
         console.step(f"tried again: {one.what} ({_times(one.count)})")
@@ -208,16 +215,16 @@ def _times(count: int) -> str:
     return "once" if count == 1 else f"{count} times"
 
 
-def _lines(console: Console, rows: Sequence[Sequence[str]]) -> None:
-    for line in table(rows, console.result_width):
+def _write_lines(console: Console, rows: Sequence[Sequence[str]]) -> None:
+    for line in align_columns(rows, console.result_width):
         console.result(line)
 
 
-def _early(console: Console, report: UpdateReport) -> None:
-    if report.early:
-        console.warning(report.early)
+def _warn_stopped_early(console: Console, report: UpdateReport) -> None:
+    if report.stopped_early:
+        console.warning(report.stopped_early)
 
 
-def _failed(rows: Sequence[Row]) -> list[tuple[str, str, str, str]]:
+def _failure_cells(rows: Sequence[ReleaseRow]) -> list[tuple[str, str, str, str]]:
     groups = failure_groups(rows)
-    return [(Words("failed"), ", ".join(group.sources), group.versions, group.newest.advised) for group in groups]
+    return [(RawMarkdown("failed"), ", ".join(group.sources), group.versions, group.newest.advised) for group in groups]

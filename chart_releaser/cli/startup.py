@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from chart_releaser.upstream.repositories import Repositories
 
 
-def load(path: Path) -> Config:
+def load_config(path: Path) -> Config:
     """Return the configuration in the file. Raises ConfigError with every problem, UsageError for the environment."""
     from chart_releaser.config.file import read_config
     from chart_releaser.config.parse import parse_config
@@ -63,7 +63,7 @@ def _server() -> Server:
     return Server.from_environ(os.environ)
 
 
-def destination_of(
+def make_destination(
     config: Config, path: Path, repositories: Repositories, *, writes: bool, audits: bool = False
 ) -> Auditable:
     """Return what the configuration publishes to; nothing is asked or read yet. Raises ConfigError without one."""
@@ -116,7 +116,7 @@ _LISTED = 10
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
 
 
-def seconds(text: str) -> float:
+def parse_duration(text: str) -> float:
     """Return the seconds in a length of time such as 90, 90s, 5m or 1h. Raises UsageError."""
     match = re.fullmatch(r"([0-9]{1,6})([smh]?)", text.strip())
     if match is None:
@@ -126,7 +126,7 @@ def seconds(text: str) -> float:
     return float(match[1]) * _UNITS[match[2]]
 
 
-def _near_sources(name: str, known: Sequence[str]) -> str:
+def _suggest_sources(name: str, known: Sequence[str]) -> str:
     """Return which sources can be meant by `name`: those that are written much like it, else those that hold it."""
     lower = name.lower()
     near = close_matches(name, known)
@@ -137,7 +137,7 @@ def _near_sources(name: str, known: Sequence[str]) -> str:
     return f"the configuration has {', '.join(known[:_LISTED])}{more}"
 
 
-def run_of(
+def make_run(
     config: Config,
     names: list[str] | None,
     jobs: int,
@@ -158,7 +158,7 @@ def run_of(
     known = [source.name for source in sources]
     for name in names or ():
         if name not in known:
-            raise UsageError(f"--source {name}: there is no such source", remedy=_near_sources(name, known))
+            raise UsageError(f"--source {name}: there is no such source", remedy=_suggest_sources(name, known))
     if names:
         sources = tuple(source for source in sources if source.name in names)
     stop = threading.Event()
@@ -192,7 +192,7 @@ def run_of(
 
 
 @contextlib.contextmanager
-def cache_of(chosen: Path | None, *, keep: bool) -> Iterator[Path]:
+def open_cache(chosen: Path | None, *, keep: bool) -> Iterator[Path]:
     """Give the directory for what is fetched: `chosen`, or the user's own.
 
     Without `keep` it is a temporary one: a dry run leaves nothing behind, wherever it is looked for. Raises UsageError,

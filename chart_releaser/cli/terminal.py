@@ -37,9 +37,9 @@ class Terminal:
             highlight=False,
         )
 
-    def styled(self, text: str, style: str) -> str:
+    def style_line(self, text: str, style: str) -> str:
         """Return one line in a style of rich's, such as `red`; it is neither wrapped nor cut."""
-        return self._drawn(Text(text, style))
+        return self._render(Text(text, style))
 
     def progress(self, what: str, done: int, total: int) -> str:
         """Return the line that says how much is done; it leaves the last column free, so that it can be wiped."""
@@ -50,7 +50,7 @@ class Terminal:
         room = shutil.get_terminal_size().columns - 1
         bar = ""
         if share is not None and room + 1 >= _BAR_FROM:
-            bar = self._drawn(ProgressBar(100, 100 * share, width=_BAR, complete_style="green")) + " "
+            bar = self._render(ProgressBar(100, 100 * share, width=_BAR, complete_style="green")) + " "
             room -= _BAR + 1
         line = Text(text)
         line.truncate(room)
@@ -66,9 +66,9 @@ class Terminal:
         for name, counts in rows:
             styles = [_COUNTED.get(title, "") if count else "" for title, count in zip(header[1:], counts, strict=True)]
             drawn.add_row(Text(name), *(Text(str(count), style) for count, style in zip(counts, styles, strict=True)))
-        return self._drawn(drawn).splitlines()
+        return self._render(drawn).splitlines()
 
-    def _drawn(self, what: RenderableType) -> str:
+    def _render(self, what: RenderableType) -> str:
         with self._console.capture() as captured:
             self._console.print(what, end="", soft_wrap=isinstance(what, Text))
         return captured.get()

@@ -34,7 +34,7 @@ _MOST_AT_A_TIME = 4
 
 
 @dataclass(frozen=True)
-class Built(Generic[T]):
+class BuildSuccess(Generic[T]):
     """A release whose chart was built, and what was made of the chart."""
 
     item: Item
@@ -42,24 +42,24 @@ class Built(Generic[T]):
 
 
 @dataclass(frozen=True)
-class NotBuilt:
+class BuildFailure:
     """A release whose chart could not be built, and why."""
 
     item: Item
     error: Exception
 
 
-Make = Callable[["Item", Chart, "Snapshot"], T]
+ProcessChart = Callable[["Item", Chart, "Snapshot"], T]
 """Makes of a finished chart what is wanted of it, in the thread that built it."""
 
 
 def build_all(
     run: Run,
     items: Sequence[Item],
-    make: Make[T],
-    doing: str,
+    process: ProcessChart[T],
+    activity: str,
     on_idle: Callable[[float], None] = lambda _seconds: None,
-) -> Generator[Built[T] | NotBuilt, None, None]:
+) -> Generator[BuildSuccess[T] | BuildFailure, None, None]:
     """Yield what became of every item: those of one repository in their order, repositories in turn as they get done.
 
     Those that have results take turns, so that neither a slow one nor one with many releases holds up the others. At
@@ -72,12 +72,12 @@ def build_all(
     ready = threading.Semaphore(0)
     lanes: list[_Lane[T]] = []
     waiting = _by_repository(items)
-    progress = _Progress(run.reporter, items, doing)
+    progress = _Progress(run.reporter, items, activity)
     asked = time.monotonic()
     try:
         while (lanes or waiting) and not run.stop.is_set():
             while waiting and _has_room(lanes, run.threads):
-                lanes.append(_Lane(run.repositories, *waiting.pop(0), make, closed, ready))
+                lanes.append(_Lane(run.repositories, *waiting.pop(0), process, closed, ready))
             if not ready.acquire(timeout=_POLL_SECONDS):
                 on_idle(time.monotonic() - asked)
                 continue
@@ -86,7 +86,7 @@ def build_all(
             lanes.remove(lane)
             if outcome is not None:
                 lanes.append(lane)  # behind the others: none of them waits for a source with many releases
-                with progress.taken(outcome.item):
+                with progress.while_handling(outcome.item):
                     yield outcome
             asked = time.monotonic()
     finally:
@@ -110,24 +110,24 @@ def _has_room(lanes: Sequence[_Lane[T]], threads: int) -> bool:
 class _Progress:
     """Tells how many of the items are done, and what is being done now."""
 
-    def __init__(self, reporter: Reporter, items: Sequence[Item], doing: str) -> None:
+    def __init__(self, reporter: Reporter, items: Sequence[Item], activity: str) -> None:
         self._reporter = reporter
-        self._doing = doing
+        self._activity = activity
         self._left = dict.fromkeys(item.title for item in items)
         self._total = len(items)
         self._tell(f"building {next(iter(self._left), '')}")
 
     @contextmanager
-    def taken(self, item: Item) -> Iterator[None]:
+    def while_handling(self, item: Item) -> Iterator[None]:
         """In the body the caller deals with what became of `item`."""
-        self._tell(f"{self._doing} {item.title}")
+        self._tell(f"{self._activity} {item.title}")
         yield
         self._left.pop(item.title, None)
         self._tell(f"building {next(iter(self._left), '')}")
 
     def end(self) -> None:
         """Nothing is done any more."""
-        self._reporter.progress(self._doing, self._total, self._total)
+        self._reporter.progress(self._activity, self._total, self._total)
 
     def _tell(self, what: str) -> None:
         self._reporter.progress(what, self._total - len(self._left), self._total)
@@ -141,19 +141,19 @@ class _Lane(Generic[T]):
         repositories: Repositories,
         location: Location,
         items: Sequence[Item],
-        make: Make[T],
+        process: ProcessChart[T],
         closed: threading.Event,
         ready: threading.Semaphore,
     ) -> None:
         self._repositories = repositories
         self._location = location
         self._items = items
-        self._make = make
+        self._process = process
         self._closed = closed
         self._ready = ready
         self._room = threading.Semaphore(_AHEAD)
-        self._done: queue.SimpleQueue[Built[T] | NotBuilt | None] = queue.SimpleQueue()
-        self._stirred = time.monotonic()
+        self._done: queue.SimpleQueue[BuildSuccess[T] | BuildFailure | None] = queue.SimpleQueue()
+        self._last_taken = time.monotonic()
         self._spent = dict.fromkeys((item.source.name for item in items), 0.0)
         threading.Thread(target=self._run, daemon=True).start()
 
@@ -165,15 +165,15 @@ class _Lane(Generic[T]):
     @property
     def is_slow(self) -> bool:
         """Whether it has been at work for long without a result."""
-        return not self.has_result and time.monotonic() - self._stirred > _SLOW_SECONDS
+        return not self.has_result and time.monotonic() - self._last_taken > _SLOW_SECONDS
 
-    def take(self) -> Built[T] | NotBuilt | None:
+    def take(self) -> BuildSuccess[T] | BuildFailure | None:
         """Return the next result, None after the last one."""
-        self._stirred = time.monotonic()
+        self._last_taken = time.monotonic()
         self._room.release()
         return self._done.get()
 
-    def _put(self, outcome: Built[T] | NotBuilt | None) -> None:
+    def _put(self, outcome: BuildSuccess[T] | BuildFailure | None) -> None:
         while not self._closed.is_set():
             if self._room.acquire(timeout=_POLL_SECONDS):
                 self._done.put(outcome)
@@ -200,7 +200,7 @@ class _Lane(Generic[T]):
                             time.sleep(_POLL_SECONDS / 4)  # the next large one has to wait until this one is taken
         except Exception as error:  # whatever it is, each item must be accounted for
             for item in left:
-                self._put(NotBuilt(item, error))
+                self._put(BuildFailure(item, error))
         finally:
             self._put(None)
 
@@ -213,11 +213,11 @@ class _Lane(Generic[T]):
 
     def _build(
         self, item: Item, snapshot: Snapshot | SnapshotError, upstream: Upstream, budget: Budget
-    ) -> Built[T] | NotBuilt:
+    ) -> BuildSuccess[T] | BuildFailure:
         try:
             if isinstance(snapshot, SnapshotError):
                 raise snapshot
             chart = assemble_release(item, snapshot, upstream, web_url(self._location), budget)
-            return Built(item, self._make(item, chart, snapshot))
+            return BuildSuccess(item, self._process(item, chart, snapshot))
         except Exception as error:  # whatever it is, it must not keep the others back
-            return NotBuilt(item, error)
+            return BuildFailure(item, error)

@@ -8,21 +8,21 @@ from typing import TYPE_CHECKING
 
 from chart_releaser.charts.chart import Chart
 from chart_releaser.charts.package import chart_files, package
-from chart_releaser.commands.build import Built, NotBuilt, build_all
-from chart_releaser.commands.exporting import ExportDirectory
-from chart_releaser.commands.planning import with_own_names
-from chart_releaser.commands.report import ExportReport, Row, UpdateReport, item_row
-from chart_releaser.commands.run import Run, ask_each, not_done
+from chart_releaser.commands.build import BuildFailure, BuildSuccess, build_all
+from chart_releaser.commands.export_directory import ExportDirectory
+from chart_releaser.commands.planning import claim_package_names
+from chart_releaser.commands.report import ExportReport, ReleaseRow, UpdateReport, make_row
+from chart_releaser.commands.run import Run, ask_each, record_failure
 from chart_releaser.destinations.namesakes import PackageNames
 from chart_releaser.errors import ChartReleaserError, UpstreamError
 from chart_releaser.upstream.plan import (
     Candidate,
     Item,
-    candidate_of,
-    enough_for_newest,
-    item_of,
-    newest,
-    tag_candidates,
+    has_newest,
+    make_candidate,
+    make_item,
+    newest_candidate,
+    possible_tags,
 )
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class _Exported:
+class _Output:
     """What is written under `name`: a package's bytes, or a chart's files."""
 
     name: str
@@ -47,9 +47,9 @@ def export(run: Run, directory: ExportDirectory, *, packaged: bool) -> ExportRep
     """
     report = ExportReport()
     with directory:
-        items = _choose(run, report.failures)
+        items = _choose_releases(run, report.failures)
         if packaged:
-            items = with_own_names(run, items, PackageNames(), report.failures)
+            items = claim_package_names(run, items, PackageNames(), report.failures)
         for outcome in build_all(run, items, _package if packaged else _files, "writing"):
             _write(run, directory, outcome, report)
     report.sort(items)
@@ -58,19 +58,21 @@ def export(run: Run, directory: ExportDirectory, *, packaged: bool) -> ExportRep
     return report
 
 
-def _package(_item: Item, chart: Chart, snapshot: Snapshot) -> _Exported:
+def _package(_item: Item, chart: Chart, snapshot: Snapshot) -> _Output:
     packed = package(chart, snapshot.time)
-    return _Exported(packed.filename, packed.data)
+    return _Output(packed.filename, packed.data)
 
 
-def _files(_item: Item, chart: Chart, _snapshot: Snapshot) -> _Exported:
-    return _Exported(chart.name, chart_files(chart))
+def _files(_item: Item, chart: Chart, _snapshot: Snapshot) -> _Output:
+    return _Output(chart.name, chart_files(chart))
 
 
-def _write(run: Run, directory: ExportDirectory, outcome: Built[_Exported] | NotBuilt, report: ExportReport) -> None:
+def _write(
+    run: Run, directory: ExportDirectory, outcome: BuildSuccess[_Output] | BuildFailure, report: ExportReport
+) -> None:
     item = outcome.item
-    if isinstance(outcome, NotBuilt):
-        not_done(run, report.failures, item_row(item), outcome.error)
+    if isinstance(outcome, BuildFailure):
+        record_failure(run, report.failures, make_row(item), outcome.error)
         return
     name, content = outcome.result.name, outcome.result.content
     try:
@@ -79,40 +81,40 @@ def _write(run: Run, directory: ExportDirectory, outcome: Built[_Exported] | Not
         else:
             done = directory.write_chart(name, content)
     except Exception as error:
-        not_done(run, report.failures, item_row(item), error)
+        record_failure(run, report.failures, make_row(item), error)
         return
-    row = item_row(item, url=str(directory.path / name))
+    row = make_row(item, url=str(directory.path / name))
     (report.written if done == "written" else report.unchanged).append(row)
     run.reporter.step(f"{done} {row.url}")
 
 
-def _choose(run: Run, failures: UpdateReport) -> list[Item]:
+def _choose_releases(run: Run, failures: UpdateReport) -> list[Item]:
     """Find the release of each source that is exported."""
 
     def find_releases(location: Location, sources: Sequence[Source]) -> dict[str, Candidate | Exception]:
         upstream = run.repositories.upstream(location)
         known: dict[tuple[str, ...], Candidate | Exception] = {}
         for source in sources:
-            if _what(source) not in known:
-                known[_what(source)] = _release_of(upstream, source)
-        return {source.name: known[_what(source)] for source in sources}
+            if _request_key(source) not in known:
+                known[_request_key(source)] = _release_of(upstream, source)
+        return {source.name: known[_request_key(source)] for source in sources}
 
     items = []
     for source, outcome in ask_each(run, run.sources, find_releases):
         chosen = outcome if isinstance(outcome, Exception) else outcome[source.name]
         if isinstance(chosen, Exception):
-            not_done(run, failures, Row(source.name, source.version or ""), chosen)
-        elif not (item := item_of(source, chosen)).paths:
+            record_failure(run, failures, ReleaseRow(source.name, source.version or ""), chosen)
+        elif not (item := make_item(source, chosen)).paths:
             error = ChartReleaserError(
                 "none of its chart paths is for this version", remedy="check their versions: ranges"
             )
-            not_done(run, failures, item_row(item), error)
+            record_failure(run, failures, make_row(item), error)
         else:
             items.append(item)
     return items
 
 
-def _what(source: Source) -> tuple[str, ...]:
+def _request_key(source: Source) -> tuple[str, ...]:
     """What a repository is asked for: equal for sources that take the same release."""
     return source.version or "", source.tag_prefix, str(source.versions) if source.version is None else ""
 
@@ -121,14 +123,14 @@ def _release_of(upstream: Upstream, source: Source) -> Candidate | Exception:
     """Return the release that is exported; errors as values, since other sources of the repository may have one."""
     try:
         if source.version is not None:
-            release = upstream.release(tag_candidates(source.version, source.tag_prefix))
-            chosen = candidate_of(source, release)
+            release = upstream.release(possible_tags(source.version, source.tag_prefix))
+            chosen = make_candidate(source, release)
             if chosen is None:
                 raise UpstreamError(
                     f"the tag {release.tag} is no semantic version", remedy="a chart needs one, set version: to it"
                 )
             return chosen
-        found = newest(source, upstream.releases(lambda releases: enough_for_newest([source], releases)))
+        found = newest_candidate(source, upstream.releases(lambda releases: has_newest([source], releases)))
         if found is None:
             raise UpstreamError("no release is a stable version in its range", remedy="set version: or widen versions:")
         return found

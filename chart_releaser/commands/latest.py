@@ -7,12 +7,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from chart_releaser.commands.report import Bump, LatestReport, Note, Row, UpdateReport
-from chart_releaser.commands.run import Run, ask_each, not_done
+from chart_releaser.commands.report import Bump, LatestReport, Note, ReleaseRow, UpdateReport
+from chart_releaser.commands.run import Run, ask_each, record_failure
 from chart_releaser.config.edit import set_versions
 from chart_releaser.config.file import change_config, read_config
 from chart_releaser.errors import UpstreamError
-from chart_releaser.upstream.plan import configured_version, enough_for_newest, in_form_of, newest
+from chart_releaser.upstream.plan import configured_version, format_like, has_newest, newest_candidate
 from chart_releaser.versions import precedence
 
 if TYPE_CHECKING:
@@ -47,29 +47,29 @@ def find_bumps(run: Run, failures: UpdateReport) -> list[Bump]:
 
     def list_releases(location: Location, sources: Sequence[Source]) -> list[Release]:
         upstream = run.repositories.upstream(location)
-        return upstream.releases(lambda releases: enough_for_newest(sources, releases))
+        return upstream.releases(lambda releases: has_newest(sources, releases))
 
     bumps = []
     versioned = [source for source in run.sources if source.version is not None]
     for source, outcome in ask_each(run, versioned, list_releases):
         old = source.version or ""
-        found = outcome if isinstance(outcome, Exception) else newest(source, outcome)
+        found = outcome if isinstance(outcome, Exception) else newest_candidate(source, outcome)
         if found is None:
             found = UpstreamError(
                 "no release is a stable version in its range", remedy="the version stays as it is, check versions:"
             )
         if isinstance(found, Exception):
-            not_done(run, failures, Row(source.name, old), found)
+            record_failure(run, failures, ReleaseRow(source.name, old), found)
             continue
-        new = in_form_of(found.release.tag, old, source.tag_prefix)
+        new = format_like(found.release.tag, old, source.tag_prefix)
         bumps.append(Bump(source.name, old, new))
         now = configured_version(source)
         if now is not None and precedence(found.version) < precedence(now):
-            failures.notes.append(_why_lower(source, now, new))
+            failures.notes.append(_downgrade_note(source, now, new))
     return bumps
 
 
-def _why_lower(source: Source, old: Version, new: str) -> Note:
+def _downgrade_note(source: Source, old: Version, new: str) -> Note:
     """Return a note on a version that goes down: nobody expects that of a bump."""
     is_allowed = source.versions is None or source.versions.matches(old, prereleases=True)
     why = "is higher than the newest stable release" if is_allowed else f"is outside versions: {source.versions}"

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from chart_releaser.charts.chart import Chart
 from chart_releaser.charts.package import Package, package
-from chart_releaser.commands.build import Built, NotBuilt
-from chart_releaser.commands.report import Row, UpdateReport, item_row
-from chart_releaser.commands.run import Run, not_done
+from chart_releaser.commands.build import BuildFailure, BuildSuccess
+from chart_releaser.commands.report import ReleaseRow, UpdateReport, make_row
+from chart_releaser.commands.run import Run, record_failure
 from chart_releaser.errors import ConflictError, DestinationError, DestinationUnusableError, RateLimitError
 from chart_releaser.index.room import Room
 from chart_releaser.upstream.plan import Item, SourcePlan
@@ -28,7 +28,7 @@ _BETWEEN_SECONDS = 600.0
 
 
 @dataclass(frozen=True)
-class Ready:
+class PackedRelease:
     """A package with the notes of its release."""
 
     package: Package
@@ -51,82 +51,84 @@ class Publisher:
         self._destination = destination
         self._report = report
         self._limit = limit
-        self._latest = _latest(run, plans)
+        self._latest_item = _latest_item(run, plans)
         self._room = Room(index)
-        self._waiting = sum(len(plan.missing) for plan in plans)
-        self._unlisted: list[tuple[Item, Published]] = []
+        self._remaining = sum(len(plan.missing) for plan in plans)
+        self._not_indexed: list[tuple[Item, Published]] = []
         self._next_time = 0.0
         self.count = 0
         """How many releases were published."""
 
-    def pack(self, item: Item, chart: Chart, snapshot: Snapshot) -> Ready:
+    def pack(self, item: Item, chart: Chart, snapshot: Snapshot) -> PackedRelease:
         """Make of a finished chart what `take` publishes, in the thread that built it."""
         notes = item.release.notes if item.release.notes is not None else snapshot.message
         packed = package(chart, snapshot.time)
-        return Ready(packed if self._run.signer is None else self._run.signer.signed(packed), notes)
+        return PackedRelease(packed if self._run.signer is None else self._run.signer.signed(packed), notes)
 
-    def take(self, outcome: Built[Ready] | NotBuilt) -> None:
+    def take(self, outcome: BuildSuccess[PackedRelease] | BuildFailure) -> None:
         """Publish what was built; one release's failure is in the report.
 
         Raises RateLimitError and DestinationUnusableError: then no other release can be published either.
         """
-        self._waiting -= 1
+        self._remaining -= 1
         item = outcome.item
-        if isinstance(outcome, NotBuilt):
-            not_done(self._run, self._report, item_row(item), outcome.error)
+        if isinstance(outcome, BuildFailure):
+            record_failure(self._run, self._report, make_row(item), outcome.error)
             return
         ready = outcome.result
         try:
             self._room.take(ready.package, item.source.limits.index_size)
-            published = self._destination.publish(ready.package, ready.notes, latest=item is self._latest)
+            published = self._destination.publish(ready.package, ready.notes, latest=item is self._latest_item)
         except (RateLimitError, DestinationUnusableError):
             raise
         except Exception as error:
-            not_done(self._run, self._report, item_row(item), error)
+            record_failure(self._run, self._report, make_row(item), error)
             return
         self.count += 1
-        self._unlisted.append((item, published))
+        self._not_indexed.append((item, published))
         self._run.reporter.success(f"published {item.source.name} {item.version}")
-        if self.limit_reached and self._waiting:
-            self._report.early = f"--limit {self._limit} is reached; {self._waiting} more wait for the next run"
+        if self.limit_reached and self._remaining:
+            self._report.stopped_early = (
+                f"--limit {self._limit} is reached; {self._remaining} more wait for the next run"
+            )
 
     @property
     def limit_reached(self) -> bool:
         """Whether the user wants no other release published in this run."""
         return self._limit is not None and self.count >= self._limit
 
-    def list_while_idle(self, seconds: float) -> None:
+    def index_when_idle(self, seconds: float) -> None:
         """List what is published so far, if a slow upstream has kept it waiting for `seconds`.
 
         Not too often: GitHub builds a Pages site at most ten times an hour. What fails is tried again at the end.
         """
-        if self._unlisted and seconds > _IDLE_SECONDS and time.monotonic() > self._next_time:
+        if self._not_indexed and seconds > _IDLE_SECONDS and time.monotonic() > self._next_time:
             self._next_time = time.monotonic() + _BETWEEN_SECONDS
             with contextlib.suppress(DestinationError, RateLimitError):
-                self._list()
+                self._update_index()
 
-    def list_all(self) -> None:
+    def index_rest(self) -> None:
         """List the rest. Where that fails the packages are there all the same, and the next run lists them."""
         try:
-            self._list()
+            self._update_index()
         except (DestinationError, RateLimitError) as error:
-            for item, _ in self._unlisted:
-                self._report.fail(item_row(item), error)
+            for item, _ in self._not_indexed:
+                self._report.fail(make_row(item), error)
             self._run.reporter.failure(f"{self._destination.title}: {error.advised}")
 
-    def _list(self) -> None:
+    def _update_index(self) -> None:
         try:
-            self._destination.finish([published for _, published in self._unlisted])
+            self._destination.finish([published for _, published in self._not_indexed])
         except ConflictError as error:
-            self._run.reporter.failure(self._report.fail(Row(self._destination.title), error))
+            self._run.reporter.failure(self._report.fail(ReleaseRow(self._destination.title), error))
         self._report.published += [
-            item_row(item, url=published.url, digest=published.digest) for item, published in self._unlisted
+            make_row(item, url=published.url, digest=published.digest) for item, published in self._not_indexed
         ]
-        self._unlisted.clear()
+        self._not_indexed.clear()
 
 
 @contextlib.contextmanager
-def publishing(
+def open_publisher(
     run: Run,
     destination: Destination,
     index: Listing,
@@ -147,20 +149,20 @@ def publishing(
     try:
         yield publisher
     except RateLimitError as error:
-        report.early = report.early or str(error)
+        report.stopped_early = report.stopped_early or str(error)
     except DestinationUnusableError as error:
         if not publisher.count:
             raise
-        run.reporter.failure(report.fail(Row(destination.title), error))
+        run.reporter.failure(report.fail(ReleaseRow(destination.title), error))
     except KeyboardInterrupt:
         report.interrupted = True
     finally:
-        publisher.list_all()
+        publisher.index_rest()
         report.sort(items)
     report.interrupted = report.interrupted or run.stop.is_set()
 
 
-def _latest(run: Run, plans: Sequence[SourcePlan]) -> Item | None:
+def _latest_item(run: Run, plans: Sequence[SourcePlan]) -> Item | None:
     """Return the item that GitHub shall call the latest release: the newest of one source, if the user asks for it."""
     for plan in plans:
         if plan.source is run.marks_latest:

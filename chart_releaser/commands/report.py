@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -17,12 +16,12 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Row:
-    """One release: the source, the upstream version (tag), the chart's version, and what became of it."""
+class ReleaseRow:
+    """One release and its outcome; `tag` is upstream's, `version` the chart's. A source that failed has neither."""
 
     source: str
+    tag: str = ""
     version: str = ""
-    chart: str = ""
     url: str = ""
     digest: str = ""
     error: str = ""
@@ -33,7 +32,7 @@ class Row:
     @property
     def title(self) -> str:
         """What messages put in front: `provider-azure v1.62.1`."""
-        return f"{self.source} {self.version}".rstrip()
+        return f"{self.source} {self.tag}".rstrip()
 
     @property
     def advised(self) -> str:
@@ -44,15 +43,15 @@ class Row:
     def reason(self) -> str:
         """The error without the row's own versions: the same for releases that failed for the same reason."""
         reason = self.advised
-        for version in filter(None, (self.version, self.chart)):
+        for version in filter(None, (self.tag, self.version)):
             reason = re.sub(rf"(?<![\w.]){re.escape(version)}(?![\w+-])", "…", reason)
         return reason
 
     def as_json(self) -> dict[str, str]:
         """The row with the fields that say something: the chart by its name and version, and upstream's tag."""
-        fields = {"source": self.source, "version": self.chart or self.version, "chart": self.source}
-        if self.version:
-            fields["tag"] = self.version
+        fields = {"source": self.source, "version": self.version or self.tag, "chart": self.source}
+        if self.tag:
+            fields["tag"] = self.tag
         more = {"url": self.url, "digest": self.digest, "error": self.advised}
         return fields | {key: value for key, value in more.items() if value}
 
@@ -84,25 +83,25 @@ class Note:
 
 @dataclass
 class UpdateReport:
-    """What `update` planned and did; `early` says why it stopped before everything was done, if it did."""
+    """What `update` planned and did; `stopped_early` says why it stopped before everything was done, if it did."""
 
-    planned: list[Row] = field(default_factory=list)
-    published: list[Row] = field(default_factory=list)
-    skipped: list[Row] = field(default_factory=list)
-    failed: list[Row] = field(default_factory=list)
+    planned: list[ReleaseRow] = field(default_factory=list)
+    published: list[ReleaseRow] = field(default_factory=list)
+    skipped: list[ReleaseRow] = field(default_factory=list)
+    failed: list[ReleaseRow] = field(default_factory=list)
     passed_over: list[PassedOver] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
     sources: list[str] = field(default_factory=list)
     """The sources that were planned, in the order of the configuration."""
     retried: list[Retried] = field(default_factory=list)
     """What failed at first and was tried again, the most frequent first."""
-    early: str = ""
+    stopped_early: str = ""
     interrupted: bool = False
     bug: Exception | None = None
 
     def as_json(self) -> dict[str, Any]:
         """The JSON document of `update --json`."""
-        lists: dict[str, Sequence[Row | PassedOver | Note | Retried]] = {
+        lists: dict[str, Sequence[ReleaseRow | PassedOver | Note | Retried]] = {
             "planned": self.planned,
             "published": self.published,
             "skipped": self.skipped,
@@ -114,17 +113,17 @@ class UpdateReport:
         return {name: [row.as_json() for row in rows] for name, rows in lists.items()}
 
     @property
-    def waiting(self) -> list[Row]:
+    def waiting(self) -> list[ReleaseRow]:
         """What was planned, and neither published nor failed."""
-        done = {(row.source, row.version) for row in (*self.published, *self.failed)}
-        return [row for row in self.planned if (row.source, row.version) not in done]
+        done = {(row.source, row.tag) for row in (*self.published, *self.failed)}
+        return [row for row in self.planned if (row.source, row.tag) not in done]
 
     @property
     def exit_code(self) -> int:
         """0 all done; 130 interrupted; 3 stopped early, another run goes on; 1 some failed."""
         if self.interrupted:
             return 130
-        if self.early:
+        if self.stopped_early:
             return RateLimitError.exit_code
         return ChartReleaserError.exit_code if self.failed else 0
 
@@ -132,7 +131,7 @@ class UpdateReport:
         """Put what was published and what failed into the order of `items`, whatever was done first."""
         _sort(items, self.published, self.failed)
 
-    def fail(self, row: Row, error: Exception) -> str:
+    def fail(self, row: ReleaseRow, error: Exception) -> str:
         """Record that `row` failed and return the message: source and version in front, one line."""
         if isinstance(error, ChartReleaserError):
             failed = replace(row, error=" ".join(error.what.split()), remedy=error.advice)
@@ -143,16 +142,16 @@ class UpdateReport:
         return f"{row.title}: {failed.advised}"
 
 
-def item_row(item: Item, *, url: str = "", digest: str = "") -> Row:
+def make_row(item: Item, *, url: str = "", digest: str = "") -> ReleaseRow:
     """Return the row of a release."""
-    return Row(item.source.name, item.release.tag, item.version, url, digest)
+    return ReleaseRow(item.source.name, item.release.tag, item.version, url, digest)
 
 
 @dataclass(frozen=True)
 class FailureGroup:
     """Releases of one source that failed for one reason, newest first, or sources that failed for one before that."""
 
-    rows: tuple[Row, ...]
+    rows: tuple[ReleaseRow, ...]
 
     @property
     def title(self) -> str:
@@ -162,7 +161,7 @@ class FailureGroup:
             return first.title
         if self.sources[1:]:
             return f"{len(self.sources)} sources: {', '.join(self.sources)}"
-        return f"{first.source}: {len(self.rows)} releases, {first.version} to {last.version}"
+        return f"{first.source}: {len(self.rows)} releases, {first.tag} to {last.tag}"
 
     @property
     def sources(self) -> list[str]:
@@ -175,24 +174,22 @@ class FailureGroup:
         first, last = self.rows[0], self.rows[-1]
         if self.sources[1:]:
             return ""
-        return (
-            first.version if len(self.rows) == 1 else f"{first.version} to {last.version} ({len(self.rows)} releases)"
-        )
+        return first.tag if len(self.rows) == 1 else f"{first.tag} to {last.tag} ({len(self.rows)} releases)"
 
     @property
-    def newest(self) -> Row:
+    def newest(self) -> ReleaseRow:
         """The newest release, whose words stand for all of them."""
         return self.rows[0]
 
 
-def failure_groups(rows: Sequence[Row]) -> list[FailureGroup]:
+def failure_groups(rows: Sequence[ReleaseRow]) -> list[FailureGroup]:
     """Return `rows` by source and reason, in order of first appearance.
 
     Sources of one repository that could not be asked failed for the same reason, word for word, and are one group.
     """
-    groups: dict[tuple[str, str], list[Row]] = {}
+    groups: dict[tuple[str, str], list[ReleaseRow]] = {}
     for row in rows:
-        groups.setdefault((row.source if row.chart else "", row.reason), []).append(row)
+        groups.setdefault((row.source if row.version else "", row.reason), []).append(row)
     return [FailureGroup(tuple(group)) for group in groups.values()]
 
 
@@ -200,8 +197,8 @@ def failure_groups(rows: Sequence[Row]) -> list[FailureGroup]:
 class ExportReport:
     """What `export` wrote."""
 
-    written: list[Row] = field(default_factory=list)
-    unchanged: list[Row] = field(default_factory=list)
+    written: list[ReleaseRow] = field(default_factory=list)
+    unchanged: list[ReleaseRow] = field(default_factory=list)
     failures: UpdateReport = field(default_factory=UpdateReport)
 
     def sort(self, items: Sequence[Item]) -> None:
@@ -209,10 +206,10 @@ class ExportReport:
         _sort(items, self.written, self.unchanged, self.failures.failed)
 
 
-def _sort(items: Sequence[Item], *lists: list[Row]) -> None:
+def _sort(items: Sequence[Item], *lists: list[ReleaseRow]) -> None:
     order = {(item.source.name, item.release.tag): at for at, item in enumerate(items)}
     for rows in lists:
-        rows.sort(key=lambda row: order.get((row.source, row.version), -1))
+        rows.sort(key=lambda row: order.get((row.source, row.tag), -1))
 
 
 @dataclass(frozen=True)
@@ -240,31 +237,3 @@ class LatestReport:
     def changed(self) -> list[Bump]:
         """The versions that are others in the file now, or would be."""
         return [bump for bump in self.bumps if bump.changed]
-
-
-def table(rows: Sequence[Sequence[str]], width: int | None = None) -> list[str]:
-    """Return rows as lines with aligned columns, the last one as long as it is.
-
-    Where lines can be no longer than `width` the last column goes on in further lines, below itself; words stay whole.
-    """
-    if not rows:
-        return []
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]) - 1)]
-    lines = []
-    for row in rows:
-        before = "".join(f"{cell.ljust(size)}  " for cell, size in zip(row[:-1], widths, strict=True))
-        text = f"{before}{row[-1]}".rstrip()
-        if width is None or len(text) <= width:
-            lines.append(text)
-        else:
-            lines += wrapped(row[-1], width, before, " " * min(len(before), width // 2))
-    return lines
-
-
-def wrapped(text: str, width: int | None, first: str = "", others: str = "") -> list[str]:
-    """Return `text` in lines of at most `width` that begin with `first` and `others`; words stay whole."""
-    if width is None:
-        return [first + text]
-    return textwrap.wrap(
-        text, width, initial_indent=first, subsequent_indent=others, break_long_words=False, break_on_hyphens=False
-    )

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from chart_releaser.commands.report import Row, UpdateReport
+from chart_releaser.commands.report import ReleaseRow, UpdateReport
 from chart_releaser.commands.threads import Calls
 from chart_releaser.errors import RateLimitError
 from chart_releaser.upstream.repositories import Repositories
@@ -60,7 +60,7 @@ class Run:
     """The source whose newest version GitHub shall call the latest release, if any."""
 
 
-class _Waiting:
+class _WaitProgress:
     """Tells which source is being waited for: of several that are asked at once, the one that takes longest."""
 
     def __init__(self, reporter: Reporter, total: int) -> None:
@@ -91,7 +91,9 @@ Answers = Callable[[], Iterator[tuple["Source", T | Exception]]]
 
 
 @contextlib.contextmanager
-def asking(run: Run, sources: Sequence[Source], ask: Callable[[Location, Sequence[Source]], T]) -> Iterator[Answers[T]]:
+def ask_in_background(
+    run: Run, sources: Sequence[Source], ask: Callable[[Location, Sequence[Source]], T]
+) -> Iterator[Answers[T]]:
     """Ask once for each distinct repository of `sources` while the body runs, which gets the answers by a call.
 
     Where the body ends without them nothing more is asked.
@@ -99,7 +101,7 @@ def asking(run: Run, sources: Sequence[Source], ask: Callable[[Location, Sequenc
     groups: dict[Location, list[Source]] = {}
     for source in sources:
         groups.setdefault(source.location, []).append(source)
-    waiting = _Waiting(run.reporter, len(groups))
+    waiting = _WaitProgress(run.reporter, len(groups))
 
     def ask_one(location: Location, group: Sequence[Source]) -> T:
         name = group[0].name
@@ -127,15 +129,15 @@ def ask_each(
     run: Run, sources: Sequence[Source], ask: Callable[[Location, Sequence[Source]], T]
 ) -> Iterator[tuple[Source, T | Exception]]:
     """Ask once for each distinct repository of `sources`; yield each source, in order, with the outcome."""
-    with asking(run, sources, ask) as answers:
+    with ask_in_background(run, sources, ask) as answers:
         outcomes = list(answers())
     yield from outcomes
 
 
-def not_done(run: Run, report: UpdateReport, row: Row, error: Exception) -> None:
+def record_failure(run: Run, report: UpdateReport, row: ReleaseRow, error: Exception) -> None:
     """Record why a source or a release was not done: put off by a rate limit, or failed."""
     if isinstance(error, RateLimitError):
-        report.early = report.early or str(error)
+        report.stopped_early = report.stopped_early or str(error)
         run.reporter.detail(f"{row.title}: put off until another run")
     else:
         run.reporter.failure(report.fail(row, error))

@@ -61,17 +61,17 @@ class Calls(Generic[T]):
                 future.set_result(result)
 
 
-def in_threads(calls: Sequence[Callable[[], T]], threads: int, stop: threading.Event) -> Sequence[T | Exception]:
+def call_in_threads(calls: Sequence[Callable[[], T]], threads: int, stop: threading.Event) -> Sequence[T | Exception]:
     """Make all of `calls`, at most `threads` at a time, and return their outcomes: see `Calls.outcomes`."""
     return Calls(calls, threads, stop).outcomes()
 
 
-def until(stop: threading.Event, call: Callable[[], T]) -> T:
+def call_unless_stopped(stop: threading.Event, call: Callable[[], T]) -> T:
     """Make a call that only reads, and return or raise what came of it; when `stop` is set it is not waited for.
 
     Raises KeyboardInterrupt then.
     """
-    (outcome,) = in_threads([call], 1, stop)
+    (outcome,) = call_in_threads([call], 1, stop)
     if isinstance(outcome, Exception):
         raise outcome
     return outcome

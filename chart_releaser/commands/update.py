@@ -7,11 +7,11 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from chart_releaser.commands.build import build_all
-from chart_releaser.commands.planning import confirmed, list_releases, plan_all
-from chart_releaser.commands.publishing import publishing
+from chart_releaser.commands.planning import confirm_releases, list_releases, plan_all
+from chart_releaser.commands.publishing import open_publisher
 from chart_releaser.commands.report import UpdateReport
-from chart_releaser.commands.run import Run, asking
-from chart_releaser.commands.threads import until
+from chart_releaser.commands.run import Run, ask_in_background
+from chart_releaser.commands.threads import call_unless_stopped
 from chart_releaser.errors import RateLimitError
 
 if TYPE_CHECKING:
@@ -27,21 +27,21 @@ def update(run: Run, destination: Destination, *, limit: int | None = None, dry_
     report = UpdateReport()
     try:
         # Neither needs the other, and both mostly wait for the network.
-        with asking(run, run.sources, partial(list_releases, run)) as answers:
-            index = until(run.stop, destination.open)
-            listed = confirmed(run, answers(), index)
+        with ask_in_background(run, run.sources, partial(list_releases, run)) as answers:
+            index = call_unless_stopped(run.stop, destination.open)
+            listed = confirm_releases(run, answers(), index)
         plans = plan_all(run, listed, index, report)
         missing = [item for plan in plans for item in plan.missing]
         if missing and not dry_run:
             with (
-                publishing(run, destination, index, plans, limit, report) as publisher,
-                closing(build_all(run, missing, publisher.pack, "publishing", publisher.list_while_idle)) as outcomes,
+                open_publisher(run, destination, index, plans, limit, report) as publisher,
+                closing(build_all(run, missing, publisher.pack, "publishing", publisher.index_when_idle)) as outcomes,
             ):
                 for outcome in outcomes:
                     publisher.take(outcome)
                     if publisher.limit_reached:
                         break
     except RateLimitError as error:  # before anything was published
-        report.early = str(error)
+        report.stopped_early = str(error)
     report.retried = run.repositories.attempts.list()
     return report

@@ -10,10 +10,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from chart_releaser.charts.chart import Chart
-from chart_releaser.commands.threads import in_threads, until
+from chart_releaser.commands.threads import call_in_threads, call_unless_stopped
 from chart_releaser.destinations.audit import ADOPT_ALL, Audit, Content, index_findings
-from chart_releaser.destinations.findings import Finding, Repair, Stored, repaired
-from chart_releaser.destinations.listed import is_strict, listing, unmeasured
+from chart_releaser.destinations.findings import Finding, Repair, StoredPackage, repair_index
+from chart_releaser.destinations.listed import find_unknown_digests, is_strict_version, match_packages
 from chart_releaser.errors import BrokenIndexError, ChartError, ChartReleaserError, DestinationError
 from chart_releaser.helm.archive import Allowance, unpack
 from chart_releaser.helm.chart_keys import with_known_keys
@@ -73,7 +73,7 @@ class _Workers:
     def each(self, calls: Mapping[K, Callable[[], T]]) -> dict[K, T | ChartReleaserError]:
         """Return the outcome of each call, an expected failure as a value."""
         found: dict[K, T | ChartReleaserError] = {}
-        for key, outcome in zip(calls, in_threads(list(calls.values()), self.threads, self.stop), strict=True):
+        for key, outcome in zip(calls, call_in_threads(list(calls.values()), self.threads, self.stop), strict=True):
             if isinstance(outcome, Exception) and not isinstance(outcome, ChartReleaserError):
                 raise outcome
             found[key] = outcome
@@ -97,17 +97,19 @@ def verify(
     DestinationError where the destination can't be read; what could not be repaired is in the report.
     """
     workers = _Workers(threads, stop)
-    index, unreadable = until(stop, partial(_open, destination))
-    stored = until(stop, destination.stored)
-    listed = listing(index, stored, destination.locate)
+    index, unreadable = call_unless_stopped(stop, partial(_open, destination))
+    stored = call_unless_stopped(stop, destination.stored)
+    listed = match_packages(index, stored, destination.locate)
     report = VerifyReport(len(listed), sum(item.state == "published" for item in stored))
 
-    digests = workers.each({url: partial(_digest, destination, url, at) for url, at in unmeasured(listed).items()})
+    digests = workers.each(
+        {url: partial(_download_digest, destination, url, at) for url, at in find_unknown_digests(listed).items()}
+    )
     audit = Audit(listed, stored, digests)
-    contents = workers.each({item.url: partial(_content, destination, item) for item in audit.unread()})
+    contents = workers.each({item.url: partial(_read_package, destination, item) for item in audit.unread()})
     found = [item for item in audit.findings(contents, names, adopt) if not only or item.chart in only]
 
-    report.findings = [*_whole(index, unreadable, found), *found]
+    report.findings = [*_index_findings(index, unreadable, found), *found]
     if repair:
         _repair(destination, report, stop)
     return report
@@ -122,7 +124,7 @@ def _open(destination: Auditable) -> tuple[Index, str]:
     return index, "" if index.text else "there is no index.yaml, so Helm can't add this repository"
 
 
-def _whole(index: Index, unreadable: str, found: list[Finding]) -> list[Finding]:
+def _index_findings(index: Index, unreadable: str, found: list[Finding]) -> list[Finding]:
     """Return the findings about the index itself."""
     if not unreadable:
         return index_findings(index)
@@ -140,12 +142,12 @@ def _whole(index: Index, unreadable: str, found: list[Finding]) -> list[Finding]
     return [Finding("unreadable", "", "", unreadable, remedy)]
 
 
-def _digest(destination: Auditable, url: str, stored: Stored | None) -> str | None:
+def _download_digest(destination: Auditable, url: str, stored: StoredPackage | None) -> str | None:
     data = destination.fetch(url, stored)
     return None if data is None else hashlib.sha256(data).hexdigest()
 
 
-def _content(destination: Auditable, stored: Stored) -> Content:
+def _read_package(destination: Auditable, stored: StoredPackage) -> Content:
     """Return the entry of a package, made from the package itself, or why it is none to be listed."""
     data = destination.fetch(stored.url, stored)
     if data is None:
@@ -168,7 +170,7 @@ def _content(destination: Auditable, stored: Stored) -> Content:
     name, version = as_string(metadata.get("name")), as_string(metadata.get("version"))
     if f"{name}-{version}" != stored.label:
         return f"by its Chart.yaml it is {name} {version}"
-    if not is_strict(version):
+    if not is_strict_version(version):
         return f"its version {version} is no strict semantic version"
     return made
 
@@ -180,15 +182,17 @@ def _repair(destination: Auditable, report: VerifyReport, stop: threading.Event)
         now = datetime.now(UTC)
         repairs = [one for at in to_index if (one := report.findings[at].repair) is not None]
         message = f"Put the index right: {len(to_index)} finding{'s' if len(to_index) > 1 else ''}"
-        _attempt(report, to_index, lambda: destination.rewrite(lambda index: repaired(index, repairs, now), message))
+        _try_repair(
+            report, to_index, lambda: destination.rewrite(lambda index: repair_index(index, repairs, now), message)
+        )
     for at, finding in enumerate(report.findings):
         if finding.repair is not None and finding.repair.discard is not None:
             if stop.is_set():
                 raise KeyboardInterrupt
-            _attempt(report, [at], partial(destination.discard, finding.repair.discard))
+            _try_repair(report, [at], partial(destination.discard, finding.repair.discard))
 
 
-def _attempt(report: VerifyReport, findings: list[int], repair: Callable[[], None]) -> None:
+def _try_repair(report: VerifyReport, findings: list[int], repair: Callable[[], None]) -> None:
     """Try a repair, and note with its findings what came of it."""
     try:
         repair()

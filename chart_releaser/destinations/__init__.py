@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from chart_releaser.destinations.findings import Stored
+from chart_releaser.destinations.findings import StoredPackage
 from chart_releaser.index.index import Index
 
 PAGE = "index.html"
@@ -21,7 +21,7 @@ Page = Callable[[Index, str | None], str | None]
 there is none) to the new text. None: leave it alone, such as when it is not ours."""
 
 
-class Package(Protocol):
+class PublishablePackage(Protocol):
     """What a destination needs to know of a package."""
 
     @property
@@ -124,7 +124,7 @@ class Destination(Protocol):
         DestinationError with the remedy if nothing could be published; then nothing was made.
         """
 
-    def publish(self, package: Package, notes: str, *, latest: bool = False) -> Published:
+    def publish(self, package: PublishablePackage, notes: str, *, latest: bool = False) -> Published:
         """Put a package where it can be downloaded; the index is not touched.
 
         `notes`: upstream's release notes, Markdown. `latest`: mark it as the newest release, where there is a mark.
@@ -147,19 +147,19 @@ class Auditable(Destination, Protocol):
     def open_index(self) -> Index:
         """See `open`; return the whole index."""
 
-    def stored(self) -> Sequence[Stored]:
+    def stored(self) -> Sequence[StoredPackage]:
         """Return every package that is there, and the places that lack one. DestinationError if they can't be read."""
 
     def locate(self, url: str) -> str:
         """Return an address in a form in which all ways to write that of one package of this destination are equal."""
 
-    def fetch(self, url: str, stored: Stored | None) -> bytes | None:
+    def fetch(self, url: str, stored: StoredPackage | None) -> bytes | None:
         """Return the bytes of a package; None only if it is definitely not there. Safe to call from several threads.
 
         `stored` is the package at `url` if it is one of this destination's. DestinationError if nobody can tell.
         """
 
-    def discard(self, stored: Stored) -> None:
+    def discard(self, stored: StoredPackage) -> None:
         """Delete a draft; that it is gone already is as good. DestinationError if it fails, or is a draft no more."""
 
     def rewrite(self, change: Callable[[Index], Index], message: str) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from chart_releaser.destinations.findings import Finding, Repair, Stored
-from chart_releaser.destinations.listed import Listed, is_strict
+from chart_releaser.destinations.findings import Finding, Repair, StoredPackage
+from chart_releaser.destinations.listed import ListedEntry, is_strict_version
 from chart_releaser.errors import ChartReleaserError
 from chart_releaser.index.entry import is_digest, known_part
 from chart_releaser.index.index import Index
@@ -23,30 +23,32 @@ ADOPT_ALL = "*"
 class Audit:
     """What is wrong, found from what was listed, stored and measured; asks for nothing."""
 
-    def __init__(self, listed: Sequence[Listed], stored: Sequence[Stored], digests: Mapping[str, Digest]) -> None:
+    def __init__(
+        self, listed: Sequence[ListedEntry], stored: Sequence[StoredPackage], digests: Mapping[str, Digest]
+    ) -> None:
         """`digests` are those of `unmeasured(listed)`."""
         self._listed = listed
         self._stored = stored
         self._digests = digests
-        self._kept = self._keepers()
-        self._owners: dict[str, Listed] = {}
+        self._keepers_by_version = self._keepers()
+        self._owners: dict[str, ListedEntry] = {}
         """For each address the first entry that the package there is right for."""
-        for keeper in self._kept.values():
+        for keeper in self._keepers_by_version.values():
             self._owners.setdefault(keeper.place, keeper)
         self._known: frozenset[str] = frozenset()
         self._contents: Mapping[str, Content] = {}
-        self._by_label: dict[str, list[Stored]] = {}
+        self._by_label: dict[str, list[StoredPackage]] = {}
         for item in stored:
             self._by_label.setdefault(item.label, []).append(item)
 
-    def unread(self) -> list[Stored]:
+    def unread(self) -> list[StoredPackage]:
         """Return the packages that have to be read: those that no entry names which is going to stay."""
         named = {
             id(item.stored)
             for item in self._listed
-            if not item.problems and self._kept.get((item.chart, item.version), item) is item
+            if not item.problems and self._keepers_by_version.get((item.chart, item.version), item) is item
         }
-        known = {item.label: self._digest(item) for item in self._kept.values()}
+        known = {item.label: self._digest(item) for item in self._keepers_by_version.values()}
         return [
             item
             for item in self._stored
@@ -69,7 +71,7 @@ class Audit:
         self._contents = contents
         packed = {str(content["name"]) for content in contents.values() if isinstance(content, Mapping)}
         adopted = packed if ADOPT_ALL in adopt else adopt
-        self._known = frozenset((*names, *(chart for chart, _ in self._kept), *adopted))
+        self._known = frozenset((*names, *(chart for chart, _ in self._keepers_by_version), *adopted))
         found: list[Finding] = []
         stays: dict[tuple[str, str], str] = {}
         for item in self._listed:
@@ -81,25 +83,25 @@ class Audit:
                 stays.setdefault((entry["name"], entry["version"]), entry["digest"])
             found += own
         found += self._unlisted(stays)
-        found += [_leftover(item, self._known) for item in self._stored if item.state != "published"]
+        found += [_leftover_finding(item, self._known) for item in self._stored if item.state != "published"]
         return found
 
-    def _digest(self, item: Listed) -> Digest:
+    def _digest(self, item: ListedEntry) -> Digest:
         if item.stored is not None and item.stored.digest:
             return item.stored.digest
         return self._digests.get(item.url)
 
-    def _keepers(self) -> dict[tuple[str, str], Listed]:
+    def _keepers(self) -> dict[tuple[str, str], ListedEntry]:
         """Return for each chart and version the first entry that is as it should be."""
-        found: dict[tuple[str, str], Listed] = {}
+        found: dict[tuple[str, str], ListedEntry] = {}
         for item in self._listed:
             digest = self._digest(item)
             if not item.problems and isinstance(digest, str) and digest == _field(item, "digest"):
                 found.setdefault((item.chart, item.version), item)
         return found
 
-    def _check(self, item: Listed) -> Iterator[Finding]:
-        keeper = self._kept.get((item.chart, item.version))
+    def _check(self, item: ListedEntry) -> Iterator[Finding]:
+        keeper = self._keepers_by_version.get((item.chart, item.version))
         if item.problems:
             yield self._malformed(item, keeper)
             return
@@ -107,43 +109,43 @@ class Audit:
             # Dropped by what it says; where both say the same that takes the first one, too, so it is listed again.
             repair = Repair(drop=(item.chart, item.item), add=known_part(keeper.item))
             what = "it is listed twice"
-            yield _finding("malformed", item, what, "--repair keeps the entry that fits its package", repair)
+            yield _entry_finding("malformed", item, what, "--repair keeps the entry that fits its package", repair)
             return
         if item.unknown and self._digest(item) is not None:
             fields = f"unknown field{'s' if len(item.unknown) > 1 else ''} {', '.join(item.unknown)}"
             what = f"its entry has the {fields}, for which Helm refuses the whole index"
             repair = Repair(drop=(item.chart, item.item), add=known_part(item.item))
-            yield _finding("malformed", item, what, "--repair takes what is unknown out", repair)
-        if not is_strict(item.version):
-            yield _not_strict(item)
+            yield _entry_finding("malformed", item, what, "--repair takes what is unknown out", repair)
+        if not is_strict_version(item.version):
+            yield _version_finding(item)
         owner = self._owners.get(item.place, item)
         if (owner.chart, owner.version) != (item.chart, item.version):
-            yield _namesake(item, owner)
+            yield _namesake_finding(item, owner)
         elif keeper is None:
-            yield self._unfit(item)
+            yield self._explain_unfit(item)
 
-    def _unfit(self, item: Listed) -> Finding:
+    def _explain_unfit(self, item: ListedEntry) -> Finding:
         """Say why an entry is none that could be kept: no package, another one, or nobody can tell."""
         digest = self._digest(item)
         if isinstance(digest, ChartReleaserError):
             remedy = "nothing was concluded from that, run verify again"
-            return _finding("unchecked", item, f"{item.url} could not be checked: {digest}", remedy)
+            return _entry_finding("unchecked", item, f"{item.url} could not be checked: {digest}", remedy)
         if digest is None:
             what = f"the index lists {item.url}, where there is no package"
             content = self._content_of(item)
             if content is not None and self._may_list(content, item):
                 remedy = f"--repair lists {content['urls'][0]} in its place"
-                return _finding("missing", item, what, remedy, Repair((item.chart, item.item), content))
+                return _entry_finding("missing", item, what, remedy, Repair((item.chart, item.item), content))
             remedy = "--repair takes the entry out; the next update publishes the version again if it is tracked"
-            return _finding("missing", item, what, remedy, Repair((item.chart, item.item)))
+            return _entry_finding("missing", item, what, remedy, Repair((item.chart, item.item)))
         what = f"the index lists digest {_field(item, 'digest')}, the package at {item.url} has {digest}"
         remedy = (
             "put the package with the listed digest back; if the one that is there is right, take the entry out of the "
             "index and run verify --repair, which lists it as it is"
         )
-        return _finding("digest", item, what, remedy)
+        return _entry_finding("digest", item, what, remedy)
 
-    def _malformed(self, item: Listed, keeper: Listed | None) -> Finding:
+    def _malformed(self, item: ListedEntry, keeper: ListedEntry | None) -> Finding:
         what = f"its entry is malformed: {', '.join(item.problems)}"
         drop = (item.chart, item.item)
         content = self._content_of(item)
@@ -152,23 +154,25 @@ class Audit:
             same = content["version"] == item.version and type(created) is str and created[:4].isdigit()
             content = {**content, "created": created} if same else content
             remedy = "--repair writes it anew from its package"
-            return _finding("malformed", item, what, remedy, Repair(drop, content))
-        if keeper is not None or any(other.label == item.label for other in self._kept.values()):
+            return _entry_finding("malformed", item, what, remedy, Repair(drop, content))
+        if keeper is not None or any(other.label == item.label for other in self._keepers_by_version.values()):
             remedy = "the version has a good entry, too: --repair takes this one out"
-            return _finding("malformed", item, what, remedy, Repair(drop))
+            return _entry_finding("malformed", item, what, remedy, Repair(drop))
         if not item.url or self._digest(item) is None:
             remedy = "there is no package for it: --repair takes it out"
-            return _finding("malformed", item, what, remedy, Repair(drop))
+            return _entry_finding("malformed", item, what, remedy, Repair(drop))
         if content is not None:
             name = str(content["name"])
             what = f"{what}; its package is that of {name}, which is neither configured nor listed otherwise"
-            return _finding("malformed", item, what, f"take it out by hand if it is not yours; {_adoption(name)}")
+            return _entry_finding(
+                "malformed", item, what, f"take it out by hand if it is not yours; {_adopt_hint(name)}"
+            )
         digest = self._digest(item)
         has = f"; the package at {item.url} has digest {digest}" if isinstance(digest, str) else ""
         remedy = f"there is no package here to write it anew from, so correct it by hand{has}"
-        return _finding("malformed", item, what, remedy)
+        return _entry_finding("malformed", item, what, remedy)
 
-    def _content_of(self, item: Listed) -> Mapping[str, Any] | None:
+    def _content_of(self, item: ListedEntry) -> Mapping[str, Any] | None:
         """Return the entry of the package that `item` means, if that was read and can be listed."""
         own = [item.stored] if item.stored is not None else []
         labels = (item.label, f"{item.chart}-{item.version}")
@@ -178,7 +182,7 @@ class Audit:
                 return content
         return None
 
-    def _may_list(self, content: Mapping[str, Any], item: Listed) -> bool:
+    def _may_list(self, content: Mapping[str, Any], item: ListedEntry) -> bool:
         """Whether a package may be listed in place of `item`: it is of a known chart, or the very one listed."""
         if content["name"] in self._known:
             return True
@@ -195,24 +199,24 @@ class Audit:
             if item.state != "published" or content is None:
                 continue
             if isinstance(content, ChartReleaserError):
-                what = f"{item.what_it_is} is not in the index and could not be read: {content}"
+                what = f"{item.description} is not in the index and could not be read: {content}"
                 yield Finding("unchecked", "", "", what, "run verify again")
                 continue
             if isinstance(content, str):
-                what = f"{item.what_it_is} is not in the index, and can't be: {content}"
+                what = f"{item.description} is not in the index, and can't be: {content}"
                 yield Finding("broken", "", "", what, f"delete or correct {item.place} by hand")
                 continue
             key = str(content["name"]), str(content["version"])
             listed = stays.get(key)
             if listed is None and key[0] not in self._known:
-                what = f"{item.what_it_is} is not in the index, and {key[0]} is neither configured nor listed"
-                yield Finding("unlisted", *key, what, f"delete it if it is not yours; {_adoption(key[0])}")
+                what = f"{item.description} is not in the index, and {key[0]} is neither configured nor listed"
+                yield Finding("unlisted", *key, what, f"delete it if it is not yours; {_adopt_hint(key[0])}")
             elif listed is None:
                 stays[key] = str(content["digest"])
-                what = f"{item.what_it_is} is not in the index"
+                what = f"{item.description} is not in the index"
                 yield Finding("unlisted", *key, what, "--repair lists it", Repair(add=content))
             elif listed != content["digest"]:
-                what = f"{item.what_it_is} has digest {content['digest']}, the index lists this version with {listed}"
+                what = f"{item.description} has digest {content['digest']}, the index lists this version with {listed}"
                 yield Finding("conflict", *key, what, "compare both, and delete the one that is wrong by hand")
 
 
@@ -226,39 +230,39 @@ def index_findings(index: Index) -> list[Finding]:
     ]
 
 
-def _field(item: Listed, key: str) -> Any:
+def _field(item: ListedEntry, key: str) -> Any:
     return item.item.get(key) if isinstance(item.item, dict) else None
 
 
-def _finding(kind: Any, item: Listed, what: str, remedy: str, repair: Repair | None = None) -> Finding:
+def _entry_finding(kind: Any, item: ListedEntry, what: str, remedy: str, repair: Repair | None = None) -> Finding:
     return Finding(kind, item.chart, item.version, what, remedy, repair)
 
 
-def _adoption(name: str) -> str:
+def _adopt_hint(name: str) -> str:
     return f"--repair --adopt {name} lists it, and so does --repair once a source has that name"
 
 
-def _namesake(item: Listed, owner: Listed) -> Finding:
+def _namesake_finding(item: ListedEntry, owner: ListedEntry) -> Finding:
     what = f"its package {item.url} is that of {owner.chart} {owner.version}, which is listed, too"
     remedy = (
         "two charts can't share a package: take the entry of the wrong one out by hand, and rename its source or leave "
         "the version out with versions:"
     )
-    return _finding("conflict", item, what, remedy)
+    return _entry_finding("conflict", item, what, remedy)
 
 
-def _not_strict(item: Listed) -> Finding:
+def _version_finding(item: ListedEntry) -> Finding:
     if helm_order(item.version) < helm_order(""):
         means = f"which Helm reads as {item.version.removeprefix('v')}, but finds only as it is written"
     else:
         means = "which Helm can't read: it passes the entry over"
     remedy = "a published version can't be changed; leave it, or take its entry out by hand"
-    return _finding("version", item, f"its version is no strict semantic version, {means}", remedy)
+    return _entry_finding("version", item, f"its version is no strict semantic version, {means}", remedy)
 
 
-def _leftover(item: Stored, names: Collection[str]) -> Finding:
+def _leftover_finding(item: StoredPackage, names: Collection[str]) -> Finding:
     name = next(
-        (n for n in sorted(names) if item.label.startswith(f"{n}-") and is_strict(item.label[len(n) + 1 :])), ""
+        (n for n in sorted(names) if item.label.startswith(f"{n}-") and is_strict_version(item.label[len(n) + 1 :])), ""
     )
     version = item.label[len(name) + 1 :] if name else ""
     if item.state != "draft":

@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from chart_releaser.destinations import PAGE, Package, Page, Published
-from chart_releaser.destinations.namesakes import chart_in, clash
+from chart_releaser.destinations import PAGE, Page, PublishablePackage, Published
+from chart_releaser.destinations.namesakes import identify_chart, name_conflict
 from chart_releaser.errors import (
     BrokenIndexError,
     ConflictError,
@@ -67,7 +67,7 @@ class Directory:
 
     def open(self) -> Index:
         """See `Destination.open`."""
-        with self._explained(self._path):
+        with self._convert_errors(self._path):
             existing = self._path
             while not existing.exists() and not existing.is_symlink() and existing != existing.parent:
                 existing = existing.parent
@@ -76,7 +76,7 @@ class Directory:
                     f"{existing} is not a directory", remedy="name another one under destination: directory"
                 )
             if existing != self._path:
-                return self._remember(Index.parse(None, where=str(self._path / INDEX)), None)
+                return self._keep_index(Index.parse(None, where=str(self._path / INDEX)), None)
             directory = os.open(self._path, os.O_RDONLY | os.O_DIRECTORY)
         try:
             return self._read_index(directory)
@@ -93,12 +93,12 @@ class Directory:
                 f"{existing} can't be written to", remedy="change its permissions or name another one"
             )
 
-    def publish(self, package: Package, notes: str, *, latest: bool = False) -> Published:  # noqa: ARG002
+    def publish(self, package: PublishablePackage, notes: str, *, latest: bool = False) -> Published:  # noqa: ARG002
         """See `Destination.publish`. There is no place for notes but the package itself."""
         name = package.filename
         if not _FILENAME.fullmatch(name):
             raise DestinationError(f"{name!r} is no name for a package file", remedy="rename the source")
-        with self._locked() as directory:
+        with self._hold_lock() as directory:
             listed = self._read_index(directory).entry(package.name, package.version)
             if listed is not None:
                 if listed.get("digest") == package.digest:
@@ -122,7 +122,7 @@ class Directory:
         """See `Destination.finish`."""
         if not published:
             return
-        with self._locked() as directory:
+        with self._hold_lock() as directory:
             index = self._read_index(directory)
             text = index.merge((item.entry for item in published), generated=self._now())
             if text != index.text:
@@ -150,47 +150,47 @@ class Directory:
         path = f"{parts.path.rstrip('/')}/{urllib.parse.quote(filename, safe='')}"
         return urllib.parse.urlunsplit(parts._replace(path=path))
 
-    def _remember(self, index: Index, signature: tuple[int, ...] | None) -> Index:
+    def _keep_index(self, index: Index, signature: tuple[int, ...] | None) -> Index:
         self._index, self._signature = index, signature
         return index
 
     def _read_index(self, directory: int) -> Index:
         """Return the present index, without reading it again while the file is the one that was read last."""
         path = self._path / INDEX
-        with self._explained(path), self._opened(directory, INDEX) as file:
+        with self._convert_errors(path), self._open_file(directory, INDEX) as file:
             signature = None
             if file is not None:
                 status = os.fstat(file)
                 signature = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
             if self._index is not None and signature == self._signature:
                 return self._index
-            data = read_all(file) if file is not None else None
+            data = read_to_end(file) if file is not None else None
         try:
             text = data.decode() if data is not None else None
         except UnicodeDecodeError as error:
             raise BrokenIndexError(f"{path}: not UTF-8 at byte {error.start}", remedy="repair or remove it") from error
-        return self._remember(Index.parse(text, where=str(path)), signature)
+        return self._keep_index(Index.parse(text, where=str(path)), signature)
 
-    def _adopt(self, directory: int, package: Package) -> bool:
+    def _adopt(self, directory: int, package: PublishablePackage) -> bool:
         """Whether a file of its name is there, complete; ConflictError if it is another one."""
         path = self._path / package.filename
-        with self._explained(path), self._opened(directory, package.filename) as file:
+        with self._convert_errors(path), self._open_file(directory, package.filename) as file:
             if file is None:
                 return False
-            data = read_all(file)
+            data = read_to_end(file)
         found = hashlib.sha256(data).hexdigest()
         if found == package.digest:
             return True
-        own, other = (package.name, package.version), chart_in(data, package.filename)
+        own, other = (package.name, package.version), identify_chart(data, package.filename)
         if other not in (own, None):
-            raise clash(own, other, str(path))
+            raise name_conflict(own, other, str(path))
         raise ConflictError(
             f"{path} is there with digest {found}, the new package has {package.digest}",
             remedy="the index does not list it, so move the file away if nobody uses it, and run again",
         )
 
     @contextmanager
-    def _opened(self, directory: int, name: str) -> Iterator[int | None]:
+    def _open_file(self, directory: int, name: str) -> Iterator[int | None]:
         """Open a file of the directory for reading; None if there is none. No link is followed, no pipe waited for."""
         try:
             file = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=directory)
@@ -214,9 +214,9 @@ class Directory:
             os.close(file)
 
     @contextmanager
-    def _locked(self) -> Iterator[int]:
+    def _hold_lock(self) -> Iterator[int]:
         """Make the directory if need be, and hold the lock on it; the value is its file descriptor."""
-        with self._explained(self._path):
+        with self._convert_errors(self._path):
             flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
             try:
                 directory = os.open(self._path, flags)
@@ -224,7 +224,7 @@ class Directory:
                 self._path.mkdir(parents=True, exist_ok=True)
                 directory = os.open(self._path, flags)
         try:
-            with self._explained(self._path):
+            with self._convert_errors(self._path):
                 self._lock(directory)
                 # Temporary files exist only while their writer holds the lock: these are of runs that were killed.
                 remove_staged(directory, _STAGED)
@@ -243,23 +243,23 @@ class Directory:
     def _write_page(self, directory: int, index_text: str) -> None:
         if self._page is None:
             return
-        with self._explained(self._path / PAGE), self._opened(directory, PAGE) as file:
-            present = read_all(file).decode(errors="replace") if file is not None else None
+        with self._convert_errors(self._path / PAGE), self._open_file(directory, PAGE) as file:
+            present = read_to_end(file).decode(errors="replace") if file is not None else None
         page = self._page(Index.parse(index_text, where=str(self._path / INDEX)), present)
         if page is not None and page != present:
             self._write(directory, PAGE, page.encode())
 
     def _write(self, directory: int, name: str, data: bytes) -> None:
         """Give a file its new content, all of it at once."""
-        with self._explained(self._path / name):
+        with self._convert_errors(self._path / name):
             write_staged(Path(name), data, prefix=_STAGED, directory=directory, mode=0o644)
 
     def _sync(self, directory: int) -> None:
-        with self._explained(self._path):
+        with self._convert_errors(self._path):
             os.fsync(directory)
 
     @contextmanager
-    def _explained(self, path: Path) -> Iterator[None]:
+    def _convert_errors(self, path: Path) -> Iterator[None]:
         try:
             yield
         except OSError as error:
@@ -267,7 +267,7 @@ class Directory:
             raise DestinationError(f"{path}: {reason}", remedy=f"{run_again(error)}") from error
 
 
-def read_all(file: int) -> bytes:
+def read_to_end(file: int) -> bytes:
     """Return the rest of an open file."""
     chunks = []
     while chunk := os.read(file, 1 << 20):

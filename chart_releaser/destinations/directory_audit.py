@@ -11,8 +11,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urljoin, urlsplit
 
-from chart_releaser.destinations.directory import Directory, read_all
-from chart_releaser.destinations.findings import Stored
+from chart_releaser.destinations.directory import Directory, read_to_end
+from chart_releaser.destinations.findings import StoredPackage
 from chart_releaser.errors import BrokenIndexError, DestinationError, DestinationUnusableError
 from chart_releaser.index.index import INDEX, Index
 from chart_releaser.location import same_origin
@@ -53,7 +53,7 @@ class AuditableDirectory(Directory):
             )
         if self._writes:
             return super().open()
-        with self._explained(self._path):
+        with self._convert_errors(self._path):
             directory = os.open(self._path, os.O_RDONLY | os.O_DIRECTORY)
         try:
             return self._read_index(directory)
@@ -64,17 +64,17 @@ class AuditableDirectory(Directory):
         """See `Auditable.open_index`."""
         return self.open()
 
-    def stored(self) -> Sequence[Stored]:
+    def stored(self) -> Sequence[StoredPackage]:
         """See `Auditable.stored`."""
         found = []
-        with self._explained(self._path):
+        with self._convert_errors(self._path):
             for path in sorted(self._path.glob("*.tgz")):
                 status = path.lstat()
                 mode = status.st_mode
                 what = "is no regular file" if not stat.S_ISREG(mode) else ""
                 what = "is a symbolic link, which is not followed" if stat.S_ISLNK(mode) else what
                 found.append(
-                    Stored(
+                    StoredPackage(
                         path.name,
                         path.name.removesuffix(".tgz"),
                         path.name,
@@ -90,36 +90,36 @@ class AuditableDirectory(Directory):
 
     def locate(self, url: str) -> str:
         """See `Auditable.locate`: a path below the directory, or the address of what is elsewhere."""
-        inside = self._inside(url)
+        inside = self._path_inside(url)
         return url if inside is None else inside
 
-    def fetch(self, url: str, stored: Stored | None) -> bytes | None:
+    def fetch(self, url: str, stored: StoredPackage | None) -> bytes | None:
         """See `Auditable.fetch`. What is elsewhere is downloaded, if everybody may."""
-        name = stored.filename if stored is not None else self._inside(url)
+        name = stored.filename if stored is not None else self._path_inside(url)
         if name is None:
             return self._elsewhere.get(url)
         if "\0" in name or posixpath.isabs(name) or name.startswith("../") or name in {"", ".", ".."}:
             raise DestinationError(f"it leads out of the directory {self._path}")
-        with self._explained(self._path):
+        with self._convert_errors(self._path):
             directory = os.open(self._path, os.O_RDONLY | os.O_DIRECTORY)
         try:
-            with self._explained(self._path / name), self._opened(directory, name) as file:
-                return None if file is None else read_all(file)
+            with self._convert_errors(self._path / name), self._open_file(directory, name) as file:
+                return None if file is None else read_to_end(file)
         finally:
             os.close(directory)
 
-    def discard(self, stored: Stored) -> None:
+    def discard(self, stored: StoredPackage) -> None:
         """See `Auditable.discard`. A directory has no drafts."""
 
     def rewrite(self, change: Callable[[Index], Index], message: str) -> None:  # noqa: ARG002 - there is no history
         """See `Auditable.rewrite`. An index that can't be read is kept beside the new one, as index.yaml.broken."""
-        with self._locked() as directory:
+        with self._hold_lock() as directory:
             try:
                 index = self._read_index(directory)
             except BrokenIndexError:
                 index = Index.parse(None, where=str(self._path / INDEX))
-                with self._explained(self._path / INDEX), self._opened(directory, INDEX) as file:
-                    broken = read_all(file) if file is not None else b""
+                with self._convert_errors(self._path / INDEX), self._open_file(directory, INDEX) as file:
+                    broken = read_to_end(file) if file is not None else b""
                 self._write(directory, BROKEN, broken)
             text = change(index).text
             if text != index.text:
@@ -136,7 +136,7 @@ class AuditableDirectory(Directory):
 
         return Downloads(attempts=self._attempts)
 
-    def _inside(self, url: str) -> str | None:
+    def _path_inside(self, url: str) -> str | None:
         """Return the path below the directory that an address means; None for one that is elsewhere."""
         if self._url is None and (url.startswith("/") or urlsplit(url).netloc):
             return None  # of a directory whose own address nobody told

@@ -15,7 +15,7 @@ Kind = Literal[
 
 
 @dataclass(frozen=True)
-class Stored:
+class StoredPackage:
     """A package that a destination holds, or the place for one.
 
     `place` is its release's tag or its file's name; `label` the `<name>-<version>` that it has to be, empty for a
@@ -36,7 +36,7 @@ class Stored:
     handle: Any = None
 
     @property
-    def what_it_is(self) -> str:
+    def description(self) -> str:
         """What messages call it."""
         return f"the package {self.filename}" + ("" if self.place == self.filename else f" of release {self.place}")
 
@@ -52,7 +52,7 @@ class Repair:
     drop: tuple[str, Any] | None = None
     add: Mapping[str, Any] | None = None
     tidy: bool = False
-    discard: Stored | None = None
+    discard: StoredPackage | None = None
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class Finding:
         return " ".join(f"{f'{name}: ' if name else ''}{self.what}; {self.remedy}".split())
 
 
-def repaired(index: Index, repairs: Sequence[Repair], now: datetime) -> Index:
+def repair_index(index: Index, repairs: Sequence[Repair], now: datetime) -> Index:
     """Return `index` with all `repairs` that concern it.
 
     Entries are dropped by all that they say, so one that somebody has put right or published anew meanwhile stays.

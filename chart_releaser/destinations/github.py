@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from chart_releaser.attempts import CircuitBreaker, RetryPolicy
-from chart_releaser.destinations import PAGE, Listing, Package, Page, Published
-from chart_releaser.destinations.github_access import branch, check_branch, check_repository, explained
-from chart_releaser.destinations.github_releases import Releases
+from chart_releaser.destinations import PAGE, Listing, Page, PublishablePackage, Published
+from chart_releaser.destinations.github_access import check_branch, check_repository, convert_errors, fetch_branch
+from chart_releaser.destinations.github_releases import GitHubReleases
 from chart_releaser.errors import (
     BrokenIndexError,
     ConflictError,
@@ -63,8 +63,8 @@ class GitHubPages:
         self._repository = repository
         self._api = api
         self._opens_by = opens_by if opens_by is not None else api
-        self._is_doubtful = False
-        self._releases = Releases(api, repository.slug)
+        self._is_from_cache = False
+        self._releases = GitHubReleases(api, repository.slug)
         login = Login(repository.server.url, token) if token else None
         self._branch = Branch(
             repository.clone_url, branch, cache=cache, login=login, on_wait=on_wait, attempts=api.attempts
@@ -93,7 +93,7 @@ class GitHubPages:
         """
         unchanged = self._opens_by.unchanged
         self._check_repository(self._opens_by)
-        self._is_doubtful = self._opens_by.unchanged > unchanged
+        self._is_from_cache = self._opens_by.unchanged > unchanged
         return self._read()
 
     def _check_repository(self, api: GitHubApi) -> None:
@@ -104,31 +104,31 @@ class GitHubPages:
 
     def prepare(self, tags: Sequence[str]) -> None:
         """See `Destination.prepare`: a missing branch is made, and what earlier runs left is looked up."""
-        if self._is_doubtful:
+        if self._is_from_cache:
             self._check_repository(self._api)
-            self._is_doubtful = False
+            self._is_from_cache = False
         slug = self._releases.slug
-        self._whole()
+        self._full_index()
         self._branch.check_access(self._head)
         check_branch(self._api, slug, self._branch.name)
         only_pages = self._default_branch == self._branch.name
-        if not only_pages and branch(self._api, slug, self._default_branch) is None:
+        if not only_pages and fetch_branch(self._api, slug, self._default_branch) is None:
             only_pages = True
             self._releases.target = self._branch.name  # a repository in which nothing but the Pages branch is
         if only_pages and self._head.commit is None:
-            self._set_up()
+            self._create_branch()
         wanted = frozenset(tags)
         there = self._branch.tags(sorted(wanted))
-        with explained(self.title):
+        with convert_errors(self.title):
             self._releases.survey(wanted, there)
 
-    def publish(self, package: Package, notes: str, *, latest: bool = False) -> Published:
+    def publish(self, package: PublishablePackage, notes: str, *, latest: bool = False) -> Published:
         """See `Destination.publish`."""
         listed = entry(package.metadata, digest=package.digest, url=package.filename, created=self._now())
         host = urlsplit(self._repository.server.url).netloc
         if why_not := self._breaker.why_open(host):
             raise DestinationError(f"{self.title}: {why_not}")
-        with explained(self.title):
+        with convert_errors(self.title):
             try:
                 url, adopted = self._releases.publish(package, notes, latest=latest)
             except LostAnswerError:
@@ -145,7 +145,7 @@ class GitHubPages:
         names = ", ".join(f"{item.name} {item.version}" for item in published[:5])
         more = f" and {len(published) - 5} more" if len(published) > 5 else ""
         self._commit(lambda index: index.merge(entries, generated=self._now()), f"Publish {names}{more}")
-        index = self._whole()
+        index = self._full_index()
         conflicts = [
             f"{item.name} {item.version}"
             for item in published
@@ -162,7 +162,7 @@ class GitHubPages:
             self._has_pushed = False
             self._read()
         for failures in itertools.count(1):
-            text = change(self._whole())
+            text = change(self._full_index())
             merged = Index.parse(text, where=INDEX)
             files = {INDEX: text.encode(), **self._page_files(merged)}
             if all(self._head.files.get(path) == data for path, data in files.items()):
@@ -191,9 +191,9 @@ class GitHubPages:
         self._index = None
         data = self._head.files.get(INDEX)
         found = None if data is None else scan(data)
-        return self._whole() if found is None else found
+        return self._full_index() if found is None else found
 
-    def _whole(self) -> Index:
+    def _full_index(self) -> Index:
         """Return the index, parsed now if that was not necessary until now."""
         if self._index is None:
             self._index = self._parse(self._head)
@@ -214,7 +214,7 @@ class GitHubPages:
         except UnicodeDecodeError as error:
             raise BrokenIndexError(f"{where} is not UTF-8: {error.reason} at byte {error.start}") from error
 
-    def _set_up(self) -> None:
+    def _create_branch(self) -> None:
         """Make the branch, with an empty index: GitHub makes no releases in a repository without a commit."""
         message = f"Set up the Helm repository on {self._branch.name}"
         self._commit(lambda index: index.merge((), generated=self._now()), message)

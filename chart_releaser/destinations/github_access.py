@@ -22,7 +22,7 @@ _MAY_PUSH = (
 
 
 @dataclass(frozen=True)
-class Facts:
+class RepositoryFacts:
     """What GitHub says of a repository: `slug` is its owner and name now, which are others if it has moved."""
 
     slug: str
@@ -30,7 +30,7 @@ class Facts:
     private: bool = False
 
 
-def check_repository(api: GitHubApi, repository: GitHubRepository, *, writes: bool) -> Facts:
+def check_repository(api: GitHubApi, repository: GitHubRepository, *, writes: bool) -> RepositoryFacts:
     """Return the facts of a repository that is there and, with `writes`, takes changes. Raises DestinationError.
 
     Whether this token may make them is not among the facts: `permissions` are a person's, and all false for the token
@@ -62,20 +62,20 @@ def check_repository(api: GitHubApi, repository: GitHubRepository, *, writes: bo
             f"the destination {slug} is {state}, nothing can be published to it",
             remedy="enable it again or name another one",
         )
-    branch = str(found.get("default_branch") or "")
-    return Facts(str(found.get("full_name") or slug), branch, private=bool(found.get("private")))
+    default_branch = str(found.get("default_branch") or "")
+    return RepositoryFacts(str(found.get("full_name") or slug), default_branch, private=bool(found.get("private")))
 
 
 def check_branch(api: GitHubApi, slug: str, name: str) -> None:
     """Raise DestinationUnusableError for a branch that is protected against this token."""
-    found = branch(api, slug, name)
+    found = fetch_branch(api, slug, name)
     if found is not None and found.get("protected") and not _may_push(api, slug, name):
         raise ProtectedError(slug, name)
 
 
-def branch(api: GitHubApi, slug: str, name: str) -> Mapping[str, Any] | None:
+def fetch_branch(api: GitHubApi, slug: str, name: str) -> Mapping[str, Any] | None:
     """Return what GitHub says of a branch, None if there is none. Raises DestinationError."""
-    with explained(slug):
+    with convert_errors(slug):
         try:
             found: Mapping[str, Any] = api.get(f"/repos/{slug}/branches/{quote(name, safe='')}")[1]
         except GitHubError as error:
@@ -97,7 +97,7 @@ def _may_push(api: GitHubApi, slug: str, name: str) -> bool:
 
 
 @contextmanager
-def explained(title: str) -> Iterator[None]:
+def convert_errors(title: str) -> Iterator[None]:
     """Turn what GitHub refuses into errors that name the destination."""
     try:
         yield

@@ -11,10 +11,11 @@ from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
 from chart_releaser.destinations.downloads import MAX_BYTES, Downloads
-from chart_releaser.destinations.findings import Stored
+from chart_releaser.destinations.findings import StoredPackage
 from chart_releaser.destinations.github import GitHubPages
-from chart_releaser.destinations.github_access import check_branch, explained
-from chart_releaser.destinations.github_releases import plain_name
+from chart_releaser.destinations.github_access import check_branch, convert_errors
+from chart_releaser.destinations.github_assets import normalize_asset_name
+from chart_releaser.destinations.github_writes import send_until_effective
 from chart_releaser.destinations.listed import is_package_label
 from chart_releaser.errors import BrokenIndexError, DestinationError, GitHubError
 from chart_releaser.git.branch import Head
@@ -22,7 +23,7 @@ from chart_releaser.index.index import Index
 from chart_releaser.location import same_origin
 
 _DOWNLOAD = re.compile(r"/([^/]+/[^/]+)/releases/download/(.+)/([^/]+)")
-_OURS = "release:"  # in front of a located address: <tag>/<asset>
+_RELEASE_PREFIX = "release:"  # in front of a located address: <tag>/<asset>
 
 
 class AuditableGitHubPages(GitHubPages):
@@ -33,17 +34,17 @@ class AuditableGitHubPages(GitHubPages):
         super().__init__(*arguments, **options)
         self._downloads = Downloads(self._repository.server, self._api.attempts)
         self._asking = threading.Lock()
-        self._replaces = False
+        self._tolerates_broken_index = False
 
     def open_index(self) -> Index:
         """See `Auditable.open_index`."""
         self.open()
-        return self._whole()
+        return self._full_index()
 
-    def stored(self) -> Sequence[Stored]:
+    def stored(self) -> Sequence[StoredPackage]:
         """See `Auditable.stored`. A release that a page shows again, since a new one moved it there, counts once."""
-        found: dict[int, list[Stored]] = {}
-        with explained(self.title):
+        found: dict[int, list[StoredPackage]] = {}
+        with convert_errors(self.title):
             for page in self._api.pages(f"/repos/{self._releases.slug}/releases"):
                 for release in page:
                     found[release["id"]] = list(_packages(release))
@@ -60,9 +61,9 @@ class AuditableGitHubPages(GitHubPages):
         is_ours = same_origin(parts._replace(scheme=server.scheme).geturl(), server.geturl())
         if not is_ours or match is None or match[1].lower() not in slugs:
             return unquote(url)
-        return f"{_OURS}{unquote(match[2])}/{unquote(match[3])}"
+        return f"{_RELEASE_PREFIX}{unquote(match[2])}/{unquote(match[3])}"
 
-    def fetch(self, url: str, stored: Stored | None) -> bytes | None:
+    def fetch(self, url: str, stored: StoredPackage | None) -> bytes | None:
         """See `Auditable.fetch`.
 
         The address for everybody costs no request of the API; it is the only one but in private repositories. What
@@ -71,7 +72,7 @@ class AuditableGitHubPages(GitHubPages):
         if "://" not in url:
             return self._from_branch(url)
         place = self.locate(url)
-        if self._private and (stored is not None or place.startswith(_OURS)):
+        if self._private and (stored is not None or place.startswith(_RELEASE_PREFIX)):
             asset = stored.handle if stored is not None else self._asset(place)
             return None if asset is None else self._by_api(asset)
         data = self._downloads.get(url)
@@ -81,19 +82,19 @@ class AuditableGitHubPages(GitHubPages):
             raise DestinationError("the answer was 404, as for all that is private")
         return data
 
-    def discard(self, stored: Stored) -> None:
+    def discard(self, stored: StoredPackage) -> None:
         """See `Auditable.discard`. A draft that somebody works on, or has published, meanwhile stays."""
         path = f"/repos/{self._releases.slug}/releases/{stored.handle['id']}"
 
         def delete() -> object:
             _, now = self._api.get(path)
-            if not now.get("draft") or _work(now) != _work(stored.handle):
+            if not now.get("draft") or _asset_states(now) != _asset_states(stored.handle):
                 raise DestinationError(f"{stored.place} has changed meanwhile", remedy="run verify again")
             return self._api.send("DELETE", path, creates=False)
 
-        with explained(self.title):
+        with convert_errors(self.title):
             try:
-                self._releases.insist(delete, lambda: None, missing=False)
+                send_until_effective(self._api, delete, lambda: None, missing=False)
             except GitHubError as error:
                 if error.status != 404:
                     raise
@@ -103,17 +104,17 @@ class AuditableGitHubPages(GitHubPages):
         if self._head.commit is not None:
             self._branch.check_access(self._head)
             check_branch(self._api, self._releases.slug, self._branch.name)
-        self._replaces = True
+        self._tolerates_broken_index = True
         try:
             self._commit(lambda index: change(index).text, message)
         finally:
-            self._replaces = False
+            self._tolerates_broken_index = False
 
     def _parse(self, head: Head) -> Index:
         try:
             return super()._parse(head)
         except BrokenIndexError:
-            if not self._replaces:
+            if not self._tolerates_broken_index:
                 raise
             return Index.parse(None)
 
@@ -133,8 +134,8 @@ class AuditableGitHubPages(GitHubPages):
 
     def _asset(self, place: str) -> Mapping[str, Any] | None:
         """Look for an asset that the list of releases did not show, which may have changed while it was read."""
-        tag, _, name = place.removeprefix(_OURS).rpartition("/")
-        with self._asking, explained(self.title):
+        tag, _, name = place.removeprefix(_RELEASE_PREFIX).rpartition("/")
+        with self._asking, convert_errors(self.title):
             try:
                 _, release = self._api.get(f"/repos/{self._releases.slug}/releases/tags/{quote(tag, safe='')}")
             except GitHubError as error:
@@ -144,7 +145,7 @@ class AuditableGitHubPages(GitHubPages):
         return next((asset for asset in release.get("assets") or () if asset.get("name") == name), None)
 
 
-def _packages(release: Mapping[str, Any]) -> Iterator[Stored]:
+def _packages(release: Mapping[str, Any]) -> Iterator[StoredPackage]:
     """Yield what a release means to a Helm repository: packages, a draft or a release that lacks its package.
 
     Ours are releases called `<name>-<semantic version>`; others may hold packages that an index names, no more.
@@ -152,18 +153,20 @@ def _packages(release: Mapping[str, Any]) -> Iterator[Stored]:
     tag = str(release.get("tag_name") or "")
     assets: list[Mapping[str, Any]] = list(release.get("assets") or ())
     ours = is_package_label(tag)
-    own = [asset for asset in assets if plain_name(asset.get("name")) == plain_name(f"{tag}.tgz")]
-    beside = [asset for asset in assets if plain_name(asset.get("name")) == plain_name(f"{tag}.tgz.prov")]
+    own = [asset for asset in assets if normalize_asset_name(asset.get("name")) == normalize_asset_name(f"{tag}.tgz")]
+    beside = [
+        asset for asset in assets if normalize_asset_name(asset.get("name")) == normalize_asset_name(f"{tag}.tgz.prov")
+    ]
     whole = [asset for asset in assets if asset.get("state") == "uploaded" and str(asset["name"]).endswith(".tgz")]
     if release.get("draft"):
         # A draft with another title or other files is somebody's own.
         if ours and release.get("name") == tag and len(own) + len(beside) == len(assets):
-            yield Stored(tag, tag, f"{tag}.tgz", "", None, "draft", handle=release)
+            yield StoredPackage(tag, tag, f"{tag}.tgz", "", None, "draft", handle=release)
         return
     fits = [asset for asset in whole if asset in own] or whole
     for asset in sorted(whole, key=lambda asset: str(asset["name"]) != f"{tag}.tgz"):
         digest = str(asset.get("digest") or "")
-        yield Stored(
+        yield StoredPackage(
             tag,
             tag if ours and asset in fits else "",
             str(asset["name"]),
@@ -176,7 +179,7 @@ def _packages(release: Mapping[str, Any]) -> Iterator[Stored]:
     if ours and not whole and len(own) + len(beside) == len(assets):
         what = "is a release whose package never arrived whole" if assets else "is a release without a package"
         remedy = "it is immutable, so delete it; the next update publishes it anew" if release.get("immutable") else ""
-        yield Stored(tag, tag, f"{tag}.tgz", "", None, "broken", what, remedy, handle=release)
+        yield StoredPackage(tag, tag, f"{tag}.tgz", "", None, "broken", what, remedy, handle=release)
 
 
 def _time(text: object) -> datetime | None:
@@ -187,5 +190,5 @@ def _time(text: object) -> datetime | None:
     return time if time.tzinfo is not None else None
 
 
-def _work(release: Mapping[str, Any]) -> object:
+def _asset_states(release: Mapping[str, Any]) -> object:
     return [(asset.get("id"), asset.get("state")) for asset in release.get("assets") or ()]

@@ -3,53 +3,43 @@
 from __future__ import annotations
 
 import hashlib
-import itertools
-import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from chart_releaser.attempts import RetryPolicy
-from chart_releaser.destinations.namesakes import chart_in, clash
+from chart_releaser.destinations.github_assets import (
+    AssetFile,
+    GitHubAsset,
+    GitHubRelease,
+    find_asset,
+    may_be_ours,
+    package_assets,
+)
+from chart_releaser.destinations.github_writes import send_until_effective
+from chart_releaser.destinations.namesakes import identify_chart, name_conflict
 from chart_releaser.errors import (
     ConflictError,
     DestinationError,
     DestinationUnusableError,
     GitHubError,
-    LostAnswerError,
 )
 
 if TYPE_CHECKING:
-    from chart_releaser.destinations import Package
+    from chart_releaser.destinations import PublishablePackage
     from chart_releaser.github.api import GitHubApi
 
-T = TypeVar("T")
-
-_RETRY = RetryPolicy(attempts=5, first_pause=1.0)
 _UPLOADS = 3
 _MAX_BODY = 125_000  # characters that GitHub takes for a release's body
 _MAX_DOWNLOAD = 200 * 1024 * 1024
-_Release = Mapping[str, Any]
-_Asset = Mapping[str, Any]
 
 
 class _SpoiledError(DestinationError):
     """A draft has an asset that is not what it has to be."""
 
 
-@dataclass(frozen=True)
-class _File:
-    """What becomes an asset; `digest` is its SHA-256 in bare hex."""
-
-    name: str
-    data: bytes
-    digest: str
-    content_type: str
-
-
 @dataclass
-class Releases:
+class GitHubReleases:
     """The releases of one repository, `slug`, as far as this run has to know them.
 
     Other runs may be at work on the same tags, and what this one knows may be out of date. So nothing is ever taken out
@@ -59,7 +49,7 @@ class Releases:
 
     api: GitHubApi
     slug: str
-    known: dict[str, list[_Release]] = field(default_factory=dict)
+    known: dict[str, list[GitHubRelease]] = field(default_factory=dict)
     """Releases, drafts too, that earlier runs left for the tags that this run needs."""
     tags: frozenset[str] = frozenset()
     """Those of them that are in the repository already."""
@@ -77,55 +67,57 @@ class Releases:
         self.tags = tags
         self.known = {}
         for page in self.api.pages(f"/repos/{self.slug}/releases"):
-            left = [item for item in page if item.get("tag_name") in wanted and _is_ours(item)]
+            left = [item for item in page if item.get("tag_name") in wanted and may_be_ours(item)]
             for item in left:
                 self.known.setdefault(str(item["tag_name"]), []).append(item)
             if not any(item.get("draft") for item in left):
                 return
 
-    def publish(self, package: Package, notes: str, *, latest: bool) -> tuple[str, bool]:
+    def publish(self, package: PublishablePackage, notes: str, *, latest: bool) -> tuple[str, bool]:
         """Have a published release with `package` as its asset; return the asset's address and whether it was there.
 
         Raises ConflictError for a published asset with another digest, DestinationError, RateLimitError.
         """
         tag = f"{package.name}-{package.version}"
         drafts = [item for item in self.known.get(tag, []) if item.get("draft")]
-        published = self._published(tag)
+        published = self._find_published(tag)
         if published is not None:
-            self._discard(drafts)
-            return self._complete(published, package), True
-        fields = {"name": tag, "body": _body(notes)} | (
+            self._delete_drafts(drafts)
+            return self._ensure_package(published, package), True
+        fields = {"name": tag, "body": _truncate_notes(notes)} | (
             {} if self.target is None else {"target_commitish": self.target}
         )
         try:
-            release = self._drafted(tag, fields, package, drafts)
-            done = self._patch(release, fields | {"draft": False, "make_latest": "true" if latest else "false"})
+            release = self._prepare_draft(tag, fields, package, drafts)
+            done = self._publish_draft(release, fields | {"draft": False, "make_latest": "true" if latest else "false"})
         except GitHubError as error:
             # Somebody published this tag first. Theirs counts; the drafts have served their turn.
-            winner = self._by_tag(tag) if error.status in (404, 422) else None
+            winner = self._fetch_by_tag(tag) if error.status in (404, 422) else None
             if winner is None:
                 raise
-            self._discard(draft for draft in drafts if draft["id"] != winner["id"])
-            return self._complete(winner, package), True
-        self._discard(draft for draft in drafts if draft["id"] != done["id"])
-        return self._complete(done, package), False
+            self._delete_drafts(draft for draft in drafts if draft["id"] != winner["id"])
+            return self._ensure_package(winner, package), True
+        self._delete_drafts(draft for draft in drafts if draft["id"] != done["id"])
+        return self._ensure_package(done, package), False
 
-    def _published(self, tag: str) -> _Release | None:
+    def _find_published(self, tag: str) -> GitHubRelease | None:
         for item in self.known.get(tag, []):
             if not item.get("draft"):
                 return item
-        return self._by_tag(tag) if tag in self.tags else None
+        return self._fetch_by_tag(tag) if tag in self.tags else None
 
-    def _by_tag(self, tag: str) -> _Release | None:
+    def _fetch_by_tag(self, tag: str) -> GitHubRelease | None:
         try:
-            found: _Release = self.api.get(f"/repos/{self.slug}/releases/tags/{quote(tag)}")[1]
+            found: GitHubRelease = self.api.get(f"/repos/{self.slug}/releases/tags/{quote(tag)}")[1]
         except GitHubError as error:
             if error.status == 404:
                 return None
             raise
         return found
 
-    def _drafted(self, tag: str, fields: Mapping[str, Any], package: Package, drafts: list[_Release]) -> _Release:
+    def _prepare_draft(
+        self, tag: str, fields: Mapping[str, Any], package: PublishablePackage, drafts: list[GitHubRelease]
+    ) -> GitHubRelease:
         """Return a draft that has the package: one of `drafts`, or a new one, which is added to them."""
         waiting = list(drafts)
         for attempt in range(len(waiting) + _UPLOADS):
@@ -134,8 +126,8 @@ class Releases:
                 release = self._create(tag, fields, known=[draft["id"] for draft in drafts])
                 drafts.append(release)
             try:
-                for file in _files(package):
-                    self._attach(release, file)
+                for file in package_assets(package):
+                    self._attach_to_draft(release, file)
             except _SpoiledError:
                 if attempt == len(waiting) + _UPLOADS - 1:
                     raise
@@ -144,17 +136,20 @@ class Releases:
                 return release
         raise AssertionError("unreachable")
 
-    def _create(self, tag: str, fields: Mapping[str, Any], known: list[int]) -> _Release:
+    def _create(self, tag: str, fields: Mapping[str, Any], known: list[int]) -> GitHubRelease:
         path = f"/repos/{self.slug}/releases"
 
-        def look_up() -> _Release | None:
+        def look_up() -> GitHubRelease | None:
             page = next(self.api.pages(path))
-            ours = (item for item in page if item.get("draft") and item.get("tag_name") == tag and _is_ours(item))
+            ours = (item for item in page if item.get("draft") and item.get("tag_name") == tag and may_be_ours(item))
             return next((item for item in ours if item["id"] not in known), None)
 
         try:
-            return self.insist(
-                lambda: self.api.send("POST", path, {"tag_name": tag, "draft": True, **fields}), look_up, missing=False
+            return send_until_effective(
+                self.api,
+                lambda: self.api.send("POST", path, {"tag_name": tag, "draft": True, **fields}),
+                look_up,
+                missing=False,
             )
         except GitHubError as error:
             if error.status not in (401, 403, 404):  # 404: to some tokens what they may not do does not exist
@@ -164,16 +159,16 @@ class Releases:
                 remedy="give it the permission contents: write (in a workflow: permissions: contents: write)",
             ) from error
 
-    def _patch(self, release: _Release, fields: Mapping[str, Any]) -> _Release:
+    def _publish_draft(self, release: GitHubRelease, fields: Mapping[str, Any]) -> GitHubRelease:
         path = f"/repos/{self.slug}/releases/{release['id']}"
 
-        def look_up() -> _Release | None:
-            found: _Release = self.api.get(path)[1]
+        def look_up() -> GitHubRelease | None:
+            found: GitHubRelease = self.api.get(path)[1]
             return None if found.get("draft") else found
 
-        return self.insist(lambda: self.api.send("PATCH", path, fields), look_up)
+        return send_until_effective(self.api, lambda: self.api.send("PATCH", path, fields), look_up)
 
-    def _discard(self, drafts: Iterable[_Release]) -> None:
+    def _delete_drafts(self, drafts: Iterable[GitHubRelease]) -> None:
         """Delete drafts whose tag is published. Where that fails the package is not listed: another run comes back."""
         for draft in drafts:
             self._delete(f"/repos/{self.slug}/releases/{draft['id']}")
@@ -181,21 +176,23 @@ class Releases:
     def _delete(self, path: str) -> None:
         """Delete something; that it is gone already is as good."""
         try:
-            self.insist(lambda: self.api.send("DELETE", path, creates=False) or {}, lambda: None, missing=False)
+            send_until_effective(
+                self.api, lambda: self.api.send("DELETE", path, creates=False) or {}, lambda: None, missing=False
+            )
         except GitHubError as error:
             if error.status != 404:
                 raise
 
-    def _complete(self, release: _Release, package: Package) -> str:
+    def _ensure_package(self, release: GitHubRelease, package: PublishablePackage) -> str:
         """Return the address of the package in a published release, after mending an asset that never arrived."""
         tag = str(release["tag_name"])
-        file, *others = _files(package)
-        asset = self._asset(release, file)
+        file, *others = package_assets(package)
+        asset = find_asset(release, file)
         for _ in range(_UPLOADS):
             if asset is not None and asset.get("state") == "uploaded":
                 if (digest := self._digest(asset)) == package.digest:
                     for other in others:
-                        self._add(release, other)
+                        self._ensure_provenance(release, other)
                     return str(asset["browser_download_url"])
                 self._check_chart(release, asset, package)
                 raise ConflictError(
@@ -217,28 +214,28 @@ class Releases:
             remedy="the next run tries again",
         )
 
-    def _check_chart(self, release: _Release, asset: _Asset, package: Package) -> None:
+    def _check_chart(self, release: GitHubRelease, asset: GitHubAsset, package: PublishablePackage) -> None:
         """Raise ConflictError if a published package is that of another chart, which has the same tag."""
         try:
             data = self.api.download(str(asset["url"]), limit=_MAX_DOWNLOAD)
         except GitHubError:
             return  # this only makes the message clearer
-        own, other = (package.name, package.version), chart_in(data, package.filename)
+        own, other = (package.name, package.version), identify_chart(data, package.filename)
         if other is not None and other != own:
-            raise clash(own, other, f"the release {release['tag_name']} of {self.slug}")
+            raise name_conflict(own, other, f"the release {release['tag_name']} of {self.slug}")
 
-    def _add(self, release: _Release, file: _File) -> None:
+    def _ensure_provenance(self, release: GitHubRelease, file: AssetFile) -> None:
         """Have a provenance file in a published release that has the package. One that is there is as good as ours."""
-        asset = self._asset(release, file)
+        asset = find_asset(release, file)
         if release.get("immutable") or (asset is not None and asset.get("state") == "uploaded"):
             return
         if asset is not None:
             self._delete(f"/repos/{self.slug}/releases/assets/{asset['id']}")
         self._upload(release, file)
 
-    def _attach(self, release: _Release, file: _File) -> None:
+    def _attach_to_draft(self, release: GitHubRelease, file: AssetFile) -> None:
         """Have a file in a draft. Raises _SpoiledError where something else has its name."""
-        asset = self._asset(release, file) or self._upload(release, file)
+        asset = find_asset(release, file) or self._upload(release, file)
         digest = self._digest(asset)
         if digest != file.digest:
             raise _SpoiledError(
@@ -246,25 +243,19 @@ class Releases:
                 remedy="the release stays a draft, the next run tries again",
             )
 
-    def _upload(self, release: _Release, file: _File) -> _Asset:
+    def _upload(self, release: GitHubRelease, file: AssetFile) -> GitHubAsset:
         """Upload a file and return the asset that then has its name, whatever its state."""
         path = f"/repos/{self.slug}/releases/{release['id']}/assets"
         url = str(release["upload_url"]).partition("{")[0]
 
-        def look_up() -> _Asset | None:
-            return self._asset({"assets": [item for page in self.api.pages(path) for item in page]}, file)
+        def look_up() -> GitHubAsset | None:
+            return find_asset({"assets": [item for page in self.api.pages(path) for item in page]}, file)
 
-        return self.insist(lambda: self.api.upload(url, file.name, file.data, file.content_type), look_up)
+        return send_until_effective(
+            self.api, lambda: self.api.upload(url, file.name, file.data, file.content_type), look_up
+        )
 
-    @staticmethod
-    def _asset(release: _Release, file: _File) -> _Asset | None:
-        """Return the release's asset for a file, by its name as GitHub may have changed it, or by its digest."""
-        assets: list[_Asset] = list(release.get("assets") or ())
-        named = (asset for asset in assets if plain_name(asset.get("name")) == plain_name(file.name))
-        same = (asset for asset in assets if asset.get("digest") == f"sha256:{file.digest}")
-        return next(named, None) or next(same, None)
-
-    def _digest(self, asset: _Asset) -> str:
+    def _digest(self, asset: GitHubAsset) -> str:
         """Return the bare SHA-256 of an asset, "" of one that did not arrive.
 
         Older Enterprise Servers tell none, so it is downloaded there.
@@ -280,60 +271,8 @@ class Releases:
             self._digests[number] = hashlib.sha256(data).hexdigest()
         return self._digests[number]
 
-    def insist(self, send: Callable[[], T], look_up: Callable[[], T | None], *, missing: bool = True) -> T:
-        """Send a writing request until it has had its effect: after a lost answer, look before sending it again.
 
-        422 may be about what an earlier attempt, or another run, has made. So may, with `missing`, 404: GitHub does not
-        always know at once what it has just made itself; where it is gone, looking it up raises 404 again.
-        """
-        for failures in itertools.count(1):
-            try:
-                return send()
-            except GitHubError as error:
-                lost = isinstance(error, LostAnswerError) or (missing and error.status == 404)
-                if not lost and error.status != 422:
-                    raise
-                pause = _RETRY.pause_after(failures) if lost else None
-                if lost:
-                    self.api.attempts.log.note(error.what)
-                if pause is not None:
-                    self.api.pacing.pause(pause)
-                found = look_up()
-                if found is not None:
-                    return found
-                if pause is None:
-                    raise
-        raise AssertionError("unreachable")
-
-
-def _files(package: Package) -> list[_File]:
-    """Return the assets that a package's release has: the package and, where it is signed, its provenance file."""
-    files = [_File(package.filename, package.data, package.digest, "application/gzip")]
-    if package.provenance is not None:
-        digest = hashlib.sha256(package.provenance).hexdigest()
-        files.append(_File(f"{package.filename}.prov", package.provenance, digest, "application/pgp-signature"))
-    return files
-
-
-def _is_ours(release: _Release) -> bool:
-    """Tell whether a run may have made it; a draft with another title, or with other files, is somebody's own."""
-    if not release.get("draft"):
-        return True
-    tag = str(release.get("tag_name"))
-    names = {plain_name(f"{tag}.tgz"), plain_name(f"{tag}.tgz.prov")}
-    return release.get("name") == tag and all(plain_name(a.get("name")) in names for a in release.get("assets") or ())
-
-
-def plain_name(name: object) -> str:
-    """Return an asset's name without what GitHub may have changed in it, by which names are compared.
-
-    Characters such as `+` become dots, dots in a row one, and those at the ends go:
-    https://docs.github.com/rest/releases/assets#upload-a-release-asset
-    """
-    return re.sub(r"[^A-Za-z0-9_-]+", ".", str(name)).strip(".")
-
-
-def _body(notes: str) -> str:
+def _truncate_notes(notes: str) -> str:
     if len(notes) <= _MAX_BODY:
         return notes
     more = "\n\n…\n\nThe complete notes are in the package, in `RELEASE.md`."

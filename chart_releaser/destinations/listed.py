@@ -6,14 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from chart_releaser.destinations.findings import Stored
+from chart_releaser.destinations.findings import StoredPackage
 from chart_releaser.index.entry import entry_problems, unknown_fields
 from chart_releaser.index.index import Index
 from chart_releaser.versions import parse_tag
 
 
 @dataclass(eq=False)
-class Listed:
+class ListedEntry:
     """An item of the index: `chart` is the name that it is listed under, `stored` the package at its address."""
 
     chart: str
@@ -22,7 +22,7 @@ class Listed:
     url: str
     place: str
     """Its address, equal to that of other entries which mean the same package."""
-    stored: Stored | None
+    stored: StoredPackage | None
     problems: list[str]
     unknown: list[str] = field(default_factory=list)
 
@@ -33,17 +33,17 @@ class Listed:
         return f"{name if isinstance(name, str) and name else self.chart}-{self.version}"
 
 
-def is_strict(version: str) -> bool:
+def is_strict_version(version: str) -> bool:
     """Whether it is a semantic version without the leading `v` that Helm lets pass."""
     return parse_tag(version) is not None and not version.startswith("v")
 
 
 def is_package_label(text: str) -> bool:
     """Whether it can be `<name>-<version>`, wherever the dash between them is."""
-    return any(is_strict(text[at + 1 :]) for at, character in enumerate(text) if character == "-" and at)
+    return any(is_strict_version(text[at + 1 :]) for at, character in enumerate(text) if character == "-" and at)
 
 
-def listing(index: Index, stored: Sequence[Stored], locate: Callable[[str], str]) -> list[Listed]:
+def match_packages(index: Index, stored: Sequence[StoredPackage], locate: Callable[[str], str]) -> list[ListedEntry]:
     """Return the items of the index with the packages that they name; `locate` makes spellings of an address equal."""
     by_place = {locate(item.url): item for item in stored if item.state == "published"}
     found = []
@@ -54,7 +54,7 @@ def listing(index: Index, stored: Sequence[Stored], locate: Callable[[str], str]
             url = urls[0] if isinstance(urls, list) and urls and type(urls[0]) is str else ""
             place = locate(url) if url else ""
             found.append(
-                Listed(
+                ListedEntry(
                     chart,
                     item,
                     version if isinstance(version, str) else "",
@@ -68,6 +68,6 @@ def listing(index: Index, stored: Sequence[Stored], locate: Callable[[str], str]
     return found
 
 
-def unmeasured(listed: Sequence[Listed]) -> dict[str, Stored | None]:
+def find_unknown_digests(listed: Sequence[ListedEntry]) -> dict[str, StoredPackage | None]:
     """Return the addresses in the index whose packages' digests nobody has told yet."""
     return {item.url: item.stored for item in listed if item.url and (item.stored is None or not item.stored.digest)}

@@ -24,12 +24,12 @@ class PackageNames:
         """Take the package name of a chart. Raises ConflictError if another chart has it."""
         other = self._claimed.setdefault(f"{name}-{version}", (name, version))
         if other == (name, version) and self._listing is not None:
-            other = namesake(self._listing, name, version) or other
+            other = find_namesake(self._listing, name, version) or other
         if other != (name, version):
-            raise clash((name, version), other)
+            raise name_conflict((name, version), other)
 
 
-def namesake(listing: Listing, name: str, version: str) -> tuple[str, str] | None:
+def find_namesake(listing: Listing, name: str, version: str) -> tuple[str, str] | None:
     """Return name and version of another chart in `listing` whose package is called `<name>-<version>`, too."""
     stem = f"{name}-{version}"
     for at, character in enumerate(stem):
@@ -39,7 +39,7 @@ def namesake(listing: Listing, name: str, version: str) -> tuple[str, str] | Non
     return None
 
 
-def clash(own: tuple[str, str], other: tuple[str, str], where: str = "") -> ConflictError:
+def name_conflict(own: tuple[str, str], other: tuple[str, str], where: str = "") -> ConflictError:
     """Return the error for a chart whose package name another one has; `where` says where that one's package is."""
     which = f"{where} holds the package of {' '.join(other)}" if where else f"{' '.join(other)} has it"
     return ConflictError(
@@ -48,7 +48,7 @@ def clash(own: tuple[str, str], other: tuple[str, str], where: str = "") -> Conf
     )
 
 
-def chart_in(data: bytes, filename: str) -> tuple[str, str] | None:
+def identify_chart(data: bytes, filename: str) -> tuple[str, str] | None:
     """Return name and version of the chart in a package, by its Chart.yaml; None if it can't be read."""
     try:
         text = unpack(data, filename, Allowance()).get("Chart.yaml", b"").decode("utf-8-sig")

@@ -1,1 +1,1 @@
-"""index.html for people."""
+"""The index.html that shows a repository to people."""

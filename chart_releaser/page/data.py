@@ -1,4 +1,4 @@
-"""What the page shows of an index: checked texts and addresses, in a form that stays small for many versions."""
+"""The data behind index.html: cleaned texts and checked addresses from an index, compact even for many versions."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ _LONGEST_TEXT = 500
 _LONGEST_NAME = 256
 _LONGEST_URL = 2048
 
-# Control characters, marks that change the direction of what follows, line separators, and what UTF-8 can't express.
-_UNSEEN = re.compile(
+# Control characters, bidirectional marks (which can make a name look like another), line separators, and surrogates,
+# which can't be encoded as UTF-8.
+_INVISIBLE = re.compile(
     "[\\s\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufffe\uffff\ud800-\udfff]+"
 )
 _URL = re.compile(r"[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]+")
@@ -28,99 +29,104 @@ _DATE = re.compile(r"\d{4}-\d{2}-\d{2}(?=[Tt ])")
 _REVISION = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _FORGE = re.compile(r"(github|gitlab|gitea|forgejo|codeberg)\.", re.IGNORECASE)
 
-# Stands for the version in a text. No text has one of its own: control characters are taken out.
+# Placeholder for the version in a text. It can't clash: `visible_text` removes control characters.
 _VERSION = "\x01"
 
 
 @dataclass(frozen=True)
-class Row:
-    """A chart in the overview: texts that may hold any character, addresses that are safe to link."""
+class ChartRow:
+    """A chart in the overview. Its texts are not escaped yet; its addresses are safe to link."""
 
     name: str
     description: str
     version: str
-    """The newest one that is no prerelease; the newest prerelease if there is nothing else."""
+    """The newest stable version, or the newest prerelease if no version is stable."""
     app_version: str
     upstream: str
-    """Address of the repository that it comes from; empty if none is known."""
+    """Address of the upstream repository; empty if unknown."""
     upstream_title: str
     released: str
-    """The day, as 2025-11-22; empty if unknown."""
+    """Release day of `version`, as 2025-11-22; empty if unknown."""
     deprecated: bool
 
 
 @dataclass(frozen=True)
-class Contents:
-    """All that the page shows."""
+class PageContents:
+    """Everything that the page shows."""
 
-    rows: Sequence[Row]
+    rows: Sequence[ChartRow]
     data: Mapping[str, Any]
-    """JSON values for the script; see `contents`."""
+    """JSON values for the script; `page_contents` describes them."""
     versions: int
     updated: str
-    """The day of the newest version; empty if there is none."""
+    """The most recent release day of any version; empty if unknown."""
 
 
-def contents(index: Index, repositories: Mapping[str, str]) -> Contents:
-    """Take from the index what the page shows, charts in alphabetical order, versions newest first.
+def page_contents(index: Index, repositories: Mapping[str, str]) -> PageContents:
+    """Return what the page shows of `index`: charts in alphabetical order, versions newest first.
 
-    `repositories` has the address of the repository that each configured chart comes from. Where a version names it as
-    a source it is shown as its upstream: the other sources are what upstream itself says.
+    `repositories` maps the name of each configured chart to the address of its upstream repository. That address is
+    shown as a version's upstream if the version lists it among its sources; the other sources are upstream's own words.
 
-    Entries that are no entries, such as those of a hand-edited file, are left out; so are names and versions with
-    spaces or characters that can't be seen, which Helm could not install anyway.
+    Malformed entries, as in a hand-edited file, are left out. So are names and versions with spaces or invisible
+    characters, which Helm could not install anyway.
 
-    `data` is made for size. `texts` holds texts once, with U+0001 in place of the version. `dependencies` holds lists
-    of [name, alias, condition, version, repository] once, as numbers of texts. `charts` has a list a chart: name,
-    description, number of the newest version, versions, and then a column for each other field, which is a list with a
-    value for each version, or the value alone if it is the same for all: application version, day since 1970, address
-    of the package, upstream repository, dependencies, needed Kubernetes version (-1: none; else numbers of texts or of
-    dependencies), revision, and flags: 1 if deprecated, plus 2 if a library.
+    `data` is built for size, since the script is embedded in the page:
+
+    - `texts` is a table of distinct texts, with U+0001 in place of the version that a text belongs to;
+    - `dependencies` is a table of distinct lists of [name, alias, condition, version, repository], each an index into
+      `texts`;
+    - `charts` has one list per chart: name, description, index of the newest version, versions, and one column per
+      other field. A column is a list with a value per version, or a single value if all versions share it. The columns
+      are application version, day since 1970, package address, upstream repository, dependencies, required Kubernetes
+      version (these as indexes into the tables, -1 for none), revision, and flags (1 deprecated, 2 library).
     """
     tables = _Tables()
     rows, charts = [], []
     for name in sorted(index.entries, key=str):
-        found = _chart(name, index.entries[name], repositories.get(name, ""), tables) if _is_name(name) else None
-        if found is not None:
-            rows.append(found[0])
-            charts.append(found[1])
+        if not _is_name(name):
+            continue
+        chart = _chart(name, index.entries[name], repositories.get(name, ""), tables)
+        if chart is not None:
+            rows.append(chart[0])
+            charts.append(chart[1])
     data = {"texts": tables.texts.values, "dependencies": tables.dependencies.values, "charts": charts}
-    return Contents(rows, data, sum(len(chart[3]) for chart in charts), tables.updated)
+    return PageContents(rows, data, sum(len(chart[3]) for chart in charts), tables.updated)
 
 
-def link(url: object) -> str:
-    """The address if it is one that can be linked: http or https, of characters that URLs have; else the empty text."""
+def safe_link(url: object) -> str:
+    """Return `url` if it is safe to link: http or https, made of URL characters only; otherwise the empty string."""
     if not isinstance(url, str) or len(url) > _LONGEST_URL or not _URL.fullmatch(url):
         return ""
     try:
         parts = urlsplit(url)
     except ValueError:
         return ""
-    # A user name in an address is how one host is made to look like another.
+    # No user name: in https://github.com@evil.example/ it makes one host look like another.
     return str(url) if parts.scheme in ("http", "https") and parts.netloc and "@" not in parts.netloc else ""
 
 
-def clean(text: object, longest: int = _LONGEST_TEXT) -> str:
-    """A text of one line without what can't be seen; the empty text for anything else."""
+def visible_text(text: object, longest: int = _LONGEST_TEXT) -> str:
+    """Return `text` as one line of at most `longest` visible characters; the empty string if it is not a string."""
     return _clean(str(text), longest) if isinstance(text, str) else ""
 
 
 class _Table:
-    """Values, each once, known by their numbers."""
+    """Distinct values, referred to by their index."""
 
     def __init__(self) -> None:
         self.values: list[Any] = []
-        self._numbers: dict[Hashable, int] = {}
+        self._indexes: dict[Hashable, int] = {}
 
-    def number(self, value: Hashable) -> int:
-        """The value's number; -1 for an empty one."""
+    def add(self, value: Hashable) -> int:
+        """Return the index of `value`, added if it is new; -1 for an empty value."""
         if not value:
             return -1
-        found = self._numbers.get(value)
-        if found is None:
-            found = self._numbers[value] = len(self.values)
+        index = self._indexes.get(value)
+        if index is None:
+            index = self._indexes[value] = len(self.values)
             self.values.append(value)
-        return found
+        return index
 
 
 class _Tables:
@@ -130,11 +136,11 @@ class _Tables:
         self.updated = ""
 
     def text(self, text: str, version: str) -> int:
-        return self.texts.number(text.replace(version, _VERSION))
+        return self.texts.add(text.replace(version, _VERSION))
 
 
-def _chart(name: str, listed: Sequence[Any], repository: str, tables: _Tables) -> tuple[Row, list[Any]] | None:
-    """A chart's row and its data; None if none of its entries can be shown."""
+def _chart(name: str, listed: Sequence[Any], repository: str, tables: _Tables) -> tuple[ChartRow, list[Any]] | None:
+    """Return a chart's row and its data, or None if none of its entries can be shown."""
     entries: dict[str, Mapping[str, Any]] = {}
     for entry in listed:
         if isinstance(entry, dict) and _is_name(version := entry.get("version")):
@@ -142,16 +148,17 @@ def _chart(name: str, listed: Sequence[Any], repository: str, tables: _Tables) -
     if not entries:
         return None
     versions = sorted(entries, key=helm_order)
+    # Without `-` before the build metadata it is stable.
     newest = next((at for at, version in enumerate(versions) if "-" not in version.partition("+")[0]), 0)
     details = [_details(version, entries[version], repository, tables) for version in versions]
     columns = [column[0] if len(set(column)) == 1 else list(column) for column in zip(*details, strict=True)]
     entry = entries[versions[newest]]
     upstream = _upstream(entry.get("sources"), repository)
-    row = Row(
+    row = ChartRow(
         name=str(name),
-        description=clean(entry.get("description")),
+        description=visible_text(entry.get("description")),
         version=versions[newest],
-        app_version=clean(entry.get("appVersion"), _LONGEST_NAME),
+        app_version=visible_text(entry.get("appVersion"), _LONGEST_NAME),
         upstream=upstream,
         upstream_title=_repository_title(upstream),
         released=_day(entry.get("created")),
@@ -161,19 +168,19 @@ def _chart(name: str, listed: Sequence[Any], repository: str, tables: _Tables) -
 
 
 def _details(version: str, entry: Mapping[str, Any], repository: str, tables: _Tables) -> tuple[int | str, ...]:
-    """The columns of `contents`."""
+    """Return the values of one version for the columns that `page_contents` describes."""
     urls = entry.get("urls")
     annotations = entry.get("annotations")
     revision = annotations.get(REVISION_ANNOTATION) if isinstance(annotations, dict) else None
     released = _day(entry.get("created"))
     tables.updated = max(tables.updated, released)
     return (
-        tables.text(clean(entry.get("appVersion"), _LONGEST_NAME), version),
+        tables.text(visible_text(entry.get("appVersion"), _LONGEST_NAME), version),
         date.fromisoformat(released).toordinal() - _EPOCH if released else -1,
         tables.text(_package_link(urls[0]) if isinstance(urls, list) and urls else "", version),
         tables.text(_upstream(entry.get("sources"), repository), version),
-        tables.dependencies.number(_dependencies(entry.get("dependencies"), version, tables)),
-        tables.text(clean(entry.get("kubeVersion"), _LONGEST_NAME), version),
+        tables.dependencies.add(_dependencies(entry.get("dependencies"), version, tables)),
+        tables.text(visible_text(entry.get("kubeVersion"), _LONGEST_NAME), version),
         str(revision) if isinstance(revision, str) and _REVISION.fullmatch(revision) else "",
         (1 if entry.get("deprecated") is True else 0) + (2 if entry.get("type") == "library" else 0),
     )
@@ -184,16 +191,16 @@ def _dependencies(listed: object, version: str, tables: _Tables) -> tuple[tuple[
         return ()
     fields = ("name", "alias", "condition", "version", "repository")
     return tuple(
-        tuple(tables.text(clean(item.get(field), _LONGEST_URL), version) for field in fields)
+        tuple(tables.text(visible_text(item.get(field), _LONGEST_URL), version) for field in fields)
         for item in listed
-        if isinstance(item, dict) and clean(item.get("name"))
+        if isinstance(item, dict) and visible_text(item.get("name"))
     )
 
 
 def _package_link(url: object) -> str:
-    """The address of a package, which may be relative to the index and thereby to the page beside it."""
-    if found := link(url):
-        return found
+    """Return the address of a package if it is safe to link; it may be relative, as page and index are side by side."""
+    if absolute := safe_link(url):
+        return absolute
     if not isinstance(url, str) or len(url) > _LONGEST_URL or not _URL.fullmatch(url):
         return ""
     try:
@@ -204,16 +211,16 @@ def _package_link(url: object) -> str:
 
 
 def _upstream(sources: object, repository: str) -> str:
-    """The repository that a chart comes from: `repository` if it is among its sources, else the first that is one."""
-    links = [found for source in sources if (found := _source_link(source))] if isinstance(sources, list) else []
+    """Return the upstream repository: `repository` if `sources` has it, else the first source that is a repository."""
+    links = [source for item in sources if (source := _source_link(item))] if isinstance(sources, list) else []
     if repository in links:
         return repository
-    return next((found for found in links if _is_repository(found)), links[0] if links else "")
+    return next((source for source in links if _is_repository(source)), links[0] if links else "")
 
 
 @lru_cache(maxsize=4096)
 def _source_link(source: object) -> str:
-    return link(source)
+    return safe_link(source)
 
 
 @lru_cache(maxsize=4096)
@@ -223,7 +230,7 @@ def _is_repository(url: str) -> bool:
 
 
 def _repository_title(url: str) -> str:
-    """The address in short, for people: owner/name for a repository on a server known for them."""
+    """Return a short title for a repository: owner/name on a well-known forge, otherwise host and path."""
     parts = urlsplit(url)
     path = parts.path.strip("/")
     if not _is_repository(url):
@@ -248,5 +255,6 @@ def _day(created: object) -> str:
 
 @lru_cache(maxsize=4096)
 def _clean(text: str, longest: int) -> str:
-    found = _UNSEEN.sub(" ", text[: longest * 4]).strip()
-    return found if len(found) <= longest else f"{found[: longest - 1]}…"
+    # Cut first: the pattern need not run over megabytes that would be cut off anyway.
+    visible = _INVISIBLE.sub(" ", text[: longest * 4]).strip()
+    return visible if len(visible) <= longest else f"{visible[: longest - 1]}…"

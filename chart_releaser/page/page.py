@@ -1,4 +1,4 @@
-"""index.html for people, beside index.yaml: one file that loads nothing and shows nothing of upstream unescaped."""
+"""Renders index.html beside index.yaml: a single file that loads nothing and escapes every upstream text."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from chart_releaser.page.data import clean, contents, link
+from chart_releaser.page.data import page_contents, safe_link, visible_text
 
 if TYPE_CHECKING:
     import jinja2
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from chart_releaser.index.index import Index
 
 GENERATOR = '<meta name="generator" content="chart-releaser">'
-"""What tells a page of ours from one of somebody else's."""
+"""Marks a generated page, so that a page that somebody wrote is never overwritten."""
 
 _HEAD_CHARACTERS = 4096
 _SCRIPTS = ("elements.js", "commands.js", "data.js", "overview.js", "chart.js", "routes.js")
@@ -36,57 +36,57 @@ def render(
     base_url: str | None = None,
     repositories: Mapping[str, str] = MappingProxyType({}),
 ) -> str | None:
-    """The page for an index; None if `present`, the text of the index.html that is there, is not ours.
+    """Return the page for `index`, or None if `present`, the text of the existing index.html, was not generated.
 
-    The same index gives the same text: there is no time in it but those of the index. `title` names the repository,
-    such as `gardener-community/gardener-charts`. `base_url` is the address that it is served at; without one the page
-    goes by the address that it is read at. `repositories` has the repository's address for each configured chart.
+    The same index always gives the same text. `title` names the repository, such as
+    `gardener-community/gardener-charts`. `base_url` is the address that it is served at; if None, the page uses the
+    address that it was loaded from. `repositories` maps each configured chart to the address of its upstream.
     """
-    if present is not None and not is_ours(present):
+    if present is not None and not is_generated(present):
         return None
-    shown = contents(index, repositories)
+    contents = page_contents(index, repositories)
     style, script = _resource("page.css"), _script()
-    name = clean(title) or "Helm charts"
+    name = visible_text(title) or "Helm charts"
     return _template().render(
         generator=GENERATOR,
         policy=_policy(style, script),
         title=name,
-        alias=repository_alias(name),
-        base_url=link(base_url).rstrip("/"),
-        rows=shown.rows,
-        versions=shown.versions,
-        updated=shown.updated,
+        alias=suggest_alias(name),
+        base_url=safe_link(base_url).rstrip("/"),
+        rows=contents.rows,
+        versions=contents.versions,
+        updated=contents.updated,
         style=style,
         script=script,
-        data=_json(shown.data),
+        data=_json(contents.data),
     )
 
 
 def github_page(owner: str, repo: str, repositories: Mapping[str, str]) -> Page:
-    """The page of a repository on GitHub; its Pages site may have any address. `repositories`: see `render`."""
+    """Return the renderer for a GitHub repository, whose Pages site may have any address; see `render`."""
     return functools.partial(render, title=f"{owner}/{repo}", repositories=repositories)
 
 
 def directory_page(url: str | None, repositories: Mapping[str, str]) -> Page:
-    """The page of a directory, which is served at `url` if that is known. `repositories`: see `render`."""
+    """Return the renderer for a directory that is served at `url`, None if that is unknown; see `render`."""
     parts = urlsplit(url or "")
     title = f"{parts.hostname or ''}{parts.path}".strip("/")
     return functools.partial(render, title=title or "Helm charts", base_url=url, repositories=repositories)
 
 
-def is_ours(text: str) -> bool:
-    """Whether the text of an index.html was made by `render`, and nobody took the mark out to make it his own."""
+def is_generated(text: str) -> bool:
+    """Tell whether `text` is a generated index.html. Whoever removes the marker from one keeps it for good."""
     return GENERATOR in text[:_HEAD_CHARACTERS]
 
 
-def repository_alias(title: str) -> str:
-    """The name for `helm repo add` and for Flux that goes with a title: the last part of it, as a Kubernetes name."""
+def suggest_alias(title: str) -> str:
+    """Return a name for `helm repo add` and for Flux: the last part of `title`, made a valid Kubernetes name."""
     last = title.rstrip("/").rpartition("/")[2].lower()
     return re.sub(r"[^a-z0-9]+", "-", last).strip("-")[:63].strip("-") or "charts"
 
 
 def _policy(style: str, script: str) -> str:
-    """The content security policy: this style, this script, and nothing from anywhere."""
+    """Return a content security policy that allows this style and this script, and nothing from elsewhere."""
     return "; ".join(
         (
             "default-src 'none'",
@@ -106,9 +106,9 @@ def _hash(text: str) -> str:
 
 
 def _json(value: object) -> str:
-    """JSON that stays inside its script element, whatever is in it."""
+    """Return `value` as JSON that can't end the script element that it stands in."""
     text = json.dumps(value, ensure_ascii=True, separators=(",", ":"))
-    # These three occur inside strings only, where an escape means the same.
+    # In JSON these three occur only inside strings, where an escape means the same.
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
@@ -119,7 +119,7 @@ def _resource(name: str) -> str:
 
 @functools.cache
 def _script() -> str:
-    """All of the script, in a function of its own: its names are not the window's."""
+    """Return the whole script, wrapped in a function to keep its names out of the global scope."""
     parts = "\n".join(_resource(name) for name in _SCRIPTS)
     return f'"use strict";\n(() => {{\n{parts}}})();\n'
 

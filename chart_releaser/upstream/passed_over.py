@@ -49,7 +49,7 @@ class Reason:
         return _TOGETHER.get(self.cause) or str(self)
 
 
-def reasons(window: Window, selected: Iterable[Version]) -> Callable[[Version], Reason]:
+def explain_versions(window: Window, selected: Iterable[Version]) -> Callable[[Version], Reason]:
     """Return what tells why a version is not among `selected`, those that `window` selects."""
     minors = {(version.major, version.minor) for version in selected}
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from semver import Version
 
-from chart_releaser.upstream.passed_over import Cause, Reason, reasons
+from chart_releaser.upstream.passed_over import Cause, Reason, explain_versions
 from chart_releaser.upstream.releases import Release
 from chart_releaser.versions import Window, parse_tag, precedence
 
@@ -55,12 +55,12 @@ class SourcePlan:
     """Tags that are not tracked, each with the reason."""
 
 
-def enough_for(sources: Sequence[Source], releases: Sequence[Release]) -> bool:
+def has_all_tracked(sources: Sequence[Source], releases: Sequence[Release]) -> bool:
     """Tell whether `releases`, the newest created ones, are sure to hold all that `sources` track."""
     return all(source.window.complete(_versions(source, releases)) for source in sources)
 
 
-def enough_for_newest(sources: Sequence[Source], releases: Sequence[Release]) -> bool:
+def has_newest(sources: Sequence[Source], releases: Sequence[Release]) -> bool:
     """Tell whether `releases` are sure to hold the highest stable version of each of `sources`."""
     return all(_newest_window(source).complete(_versions(source, releases)) for source in sources)
 
@@ -73,20 +73,20 @@ def plan_source(source: Source, releases: Sequence[Release], present: Iterable[s
     missing: list[Item] = []
     there: list[Item] = []
     for version in selected:
-        item = item_of(source, candidates.pop(str(version)))
+        item = make_item(source, candidates.pop(str(version)))
         if not item.paths:
             passed_over.append((item.release.tag, Reason(Cause.NO_PATH)))
         elif item.version in listed:
             there.append(item)
         else:
             missing.append(item)
-    reason = reasons(source.window, selected)
+    reason = explain_versions(source.window, selected)
     for other in sorted(candidates.values(), key=lambda one: precedence(one.version), reverse=True):
         passed_over.append((other.release.tag, reason(other.version)))
     return SourcePlan(source, tuple(missing), tuple(there), tuple(passed_over))
 
 
-def why_nothing(plan: SourcePlan, releases: Sequence[Release]) -> str:
+def explain_empty_plan(plan: SourcePlan, releases: Sequence[Release]) -> str:
     """Return why a source tracks none of its `releases`, and what to do; nothing where it tracks some.
 
     That is no error, since upstream may have nothing yet, but more often the configuration excludes what was meant.
@@ -100,7 +100,7 @@ def why_nothing(plan: SourcePlan, releases: Sequence[Release]) -> str:
     if not any(tag.startswith(source.tag_prefix) for tag in tags):
         meant = _likely_prefix(tags)
         remedy = f"did you mean tagPrefix: {meant}?" if meant not in {"", "v"} else "take tagPrefix: out, or correct it"
-        return f"nothing is tracked: no tag begins with {source.tag_prefix}, there are tags {_such_as(tags)}; {remedy}"
+        return f"nothing is tracked: no tag begins with {source.tag_prefix}, there are tags {_examples(tags)}; {remedy}"
     if source.tag_prefix:
         tags = [tag for tag in tags if tag.startswith(source.tag_prefix)]
     counted = Counter(reason for _, reason in plan.passed_over)
@@ -116,10 +116,10 @@ def why_nothing(plan: SourcePlan, releases: Sequence[Release]) -> str:
         remedy = "check versions:"
     else:
         remedy = "check repo: and tagPrefix:"
-    return f"nothing is tracked of {len(tags)} tag{'s' if len(tags) > 1 else ''} {_such_as(tags)}: {listed}; {remedy}"
+    return f"nothing is tracked of {len(tags)} tag{'s' if len(tags) > 1 else ''} {_examples(tags)}: {listed}; {remedy}"
 
 
-def _such_as(tags: Sequence[str]) -> str:
+def _examples(tags: Sequence[str]) -> str:
     return f"such as {' and '.join(tags[:2])}"
 
 
@@ -131,13 +131,13 @@ def _likely_prefix(tags: Sequence[str]) -> str:
     return found.most_common(1)[0][0] if found else ""
 
 
-def candidate_of(source: Source, release: Release) -> Candidate | None:
+def make_candidate(source: Source, release: Release) -> Candidate | None:
     """Return `release` as a candidate of `source`; None if its tag is no version there."""
     version = parse_tag(release.tag, source.tag_prefix)
     return None if version is None else Candidate(release, version)
 
 
-def item_of(source: Source, candidate: Candidate) -> Item:
+def make_item(source: Source, candidate: Candidate) -> Item:
     """Return the item for a release of `source`, whether or not it is tracked."""
     paths = tuple(
         chart.path
@@ -148,21 +148,21 @@ def item_of(source: Source, candidate: Candidate) -> Item:
     return Item(source, candidate.release, str(candidate.version), paths)
 
 
-def newest(source: Source, releases: Sequence[Release]) -> Candidate | None:
+def newest_candidate(source: Source, releases: Sequence[Release]) -> Candidate | None:
     """Return the release with the highest stable version in the source's range, None if there is none."""
     candidates, _ = _candidates(source, releases)
     selected = _newest_window(source).select(one.version for one in candidates.values())
     return candidates[str(selected[0])] if selected else None
 
 
-def tag_candidates(version: str, prefix: str) -> list[str]:
+def possible_tags(version: str, prefix: str) -> list[str]:
     """Return the tags that a configured version can mean: with and without the prefix, with and without the v."""
     bare = version.removeprefix(prefix)
     other = bare.removeprefix("v") if bare.startswith("v") else f"v{bare}"
     return [f"{prefix}{bare}", f"{prefix}{other}"]
 
 
-def in_form_of(tag: str, current: str, prefix: str) -> str:
+def format_like(tag: str, current: str, prefix: str) -> str:
     """Return `tag` as the user writes versions: without prefix or v where `current` has none."""
     if prefix and not current.startswith(prefix):
         tag = tag.removeprefix(prefix)
@@ -194,7 +194,7 @@ def _candidates(source: Source, releases: Sequence[Release]) -> tuple[dict[str, 
     found: dict[str, Candidate] = {}
     passed_over: list[tuple[str, Reason]] = []
     for release in releases:
-        candidate = candidate_of(source, release)
+        candidate = make_candidate(source, release)
         if candidate is None:
             if release.tag.startswith(source.tag_prefix):
                 passed_over.append((release.tag, Reason(Cause.NO_VERSION)))

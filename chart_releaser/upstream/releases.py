@@ -48,7 +48,7 @@ class Release:
     assets: tuple[Asset, ...] = ()
 
 
-Enough = Callable[[Sequence[Release]], bool]
+IsEnough = Callable[[Sequence[Release]], bool]
 
 
 class Upstream(Protocol):
@@ -57,7 +57,7 @@ class Upstream(Protocol):
     from_cache: bool
     """Whether what `releases` returned last is, in part at least, what an earlier run kept."""
 
-    def releases(self, enough: Enough, *, fresh: bool = False) -> list[Release]:
+    def releases(self, enough: IsEnough, *, fresh: bool = False) -> list[Release]:
         """Return the published releases, newest created first, read until `enough` of them are there.
 
         With `fresh` nothing of that comes from an earlier run.
@@ -78,13 +78,13 @@ class GitHubUpstream:
         self._api = api
         self.from_cache = False
 
-    def releases(self, enough: Enough, *, fresh: bool = False) -> list[Release]:
+    def releases(self, enough: IsEnough, *, fresh: bool = False) -> list[Release]:
         """See `Upstream`. Drafts are left out. https://docs.github.com/rest/releases/releases#list-releases"""
         found: list[Release] = []
         unchanged = self._api.unchanged
         try:
             for page in self._api.pages(f"/repos/{self._repository.slug}/releases", fresh=fresh):
-                found += [release for item in page if (release := _release(item)) is not None]
+                found += [release for item in page if (release := _parse_release(item)) is not None]
                 if sum(len(release.notes or "") for release in found) > _MAX_NOTES:
                     raise UpstreamError(
                         f"the notes of the releases of {self._repository.slug} have more than {_MAX_NOTES:,} "
@@ -94,7 +94,7 @@ class GitHubUpstream:
                 if enough(found):
                     break
         except GitHubError as error:
-            raise self._failed(error) from error
+            raise self._listing_error(error) from error
         self.from_cache = self._api.unchanged > unchanged
         return found
 
@@ -105,12 +105,12 @@ class GitHubUpstream:
                 _, item = self._api.get(f"/repos/{self._repository.slug}/releases/tags/{quote(tag)}")
             except GitHubError as error:
                 if error.status != 404:
-                    raise self._failed(error) from error
+                    raise self._listing_error(error) from error
                 continue
-            if (release := _release(item)) is not None:
+            if (release := _parse_release(item)) is not None:
                 return release
         known = [release.tag for release in self.releases(lambda _: True)]  # a page of them is enough for a hint
-        raise UpstreamError(f"{self._repository.slug} has no release {tags[0]}", remedy=_near(tags[0], known))
+        raise UpstreamError(f"{self._repository.slug} has no release {tags[0]}", remedy=_suggest_tags(tags[0], known))
 
     def read_asset(self, asset: Asset, seconds: float) -> bytes:
         """See `Upstream`. Raises UpstreamError for one that is too large, or that differs from its digest."""
@@ -125,7 +125,7 @@ class GitHubUpstream:
             raise UpstreamError(f"{name} was downloaded with another digest than {asset.digest}", remedy="run again")
         return data
 
-    def _failed(self, error: GitHubError) -> UpstreamError:
+    def _listing_error(self, error: GitHubError) -> UpstreamError:
         api = self._repository.server.unusual_api
         if error.status != 404:
             also = f", and check {api}" if api and error.status == 0 else ""
@@ -139,7 +139,7 @@ class GitHubUpstream:
         )
 
 
-def _release(item: Any) -> Release | None:
+def _parse_release(item: Any) -> Release | None:
     """Return the release in an answer of GitHub's, None for a draft. Raises UpstreamError for what is neither."""
     try:
         if item.get("draft"):
@@ -169,7 +169,7 @@ class GitUpstream:
         self._title = title
         self._list_tags = list_tags
 
-    def releases(self, enough: Enough, *, fresh: bool = False) -> list[Release]:  # noqa: ARG002 - one request lists all
+    def releases(self, enough: IsEnough, *, fresh: bool = False) -> list[Release]:  # noqa: ARG002 - one request lists all
         """See `Upstream`: every tag, in no particular order."""
         return [Release(tag) for tag in self._list_tags()]
 
@@ -179,28 +179,28 @@ class GitUpstream:
         for tag in tags:
             if tag in known:
                 return Release(tag)
-        raise UpstreamError(f"{self._title} has no tag {tags[0]}", remedy=_near(tags[0], known))
+        raise UpstreamError(f"{self._title} has no tag {tags[0]}", remedy=_suggest_tags(tags[0], known))
 
     def read_asset(self, asset: Asset, seconds: float) -> bytes:  # noqa: ARG002
         """Not possible: a git repository has no assets."""
         raise UpstreamError(f"{self._title} has no asset {asset.name}: it is a git repository")
 
 
-def _near(wanted: str, known: Sequence[str]) -> str:
+def _suggest_tags(wanted: str, known: Sequence[str]) -> str:
     """Return the advice to take one of the tags most like `wanted`: as versions, else by their letters."""
-    close = _near_versions(wanted, known) or close_matches(wanted, known, limit=_SUGGESTED)
+    close = _nearest_versions(wanted, known) or close_matches(wanted, known, limit=_SUGGESTED)
     if not close:
-        newest = max(_stable([(version, tag) for tag in known if (version := parse_tag(tag))]), default=None)
+        newest = max(_prefer_stable([(version, tag) for tag in known if (version := parse_tag(tag))]), default=None)
         return "check the version" + (f", the newest is {newest[1]}" if newest is not None else "")
     return did_you_mean(close)
 
 
-def _stable(found: list[tuple[Version, str]]) -> list[tuple[Version, str]]:
+def _prefer_stable(found: list[tuple[Version, str]]) -> list[tuple[Version, str]]:
     """Return the stable ones, or all where there are none."""
     return [one for one in found if one[0].prerelease is None] or found
 
 
-def _near_versions(wanted: str, known: Sequence[str]) -> list[str]:
+def _nearest_versions(wanted: str, known: Sequence[str]) -> list[str]:
     """Return the tags of the nearest versions with the same words before the number, nearest first.
 
     Of the minor that `wanted` names the nearest patches; where it has none the newest patch of the nearest minors.
@@ -219,7 +219,7 @@ def _near_versions(wanted: str, known: Sequence[str]) -> list[str]:
         same.sort(key=lambda one: (abs(one[0].patch - patch), one[0].prerelease is not None, -one[0].patch))
         return [tag for _, tag in same[:_SUGGESTED]]
     newest: dict[int, tuple[Version, str]] = {}
-    for one in _stable(found):
+    for one in _prefer_stable(found):
         if one[0].minor not in newest or one[0] > newest[one[0].minor][0]:
             newest[one[0].minor] = one
     nearest = sorted(newest.values(), key=lambda one: (abs(one[0].minor - minor), -one[0].minor))

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from chart_releaser import children
-from chart_releaser.cli import app as cli
+from chart_releaser.cli import main as cli
 from tests.forks import Forks, at_start
 from tests.gitrepo import Content, GitRepo
 from tests.hub import Server
@@ -105,7 +105,7 @@ def called(*words: str, capsys: pytest.CaptureFixture[str]) -> Ran:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", ["chart-releaser", *words])
         with passing():
-            code = cli.run()
+            code = cli.run_program()
     out, err = capsys.readouterr()
     assert "Traceback" not in err, err
     return Ran(code, out, err)

@@ -16,9 +16,10 @@ import typer
 import yaml
 
 from chart_releaser import errors
-from chart_releaser.cli import app as cli
+from chart_releaser.cli import main as cli
 from chart_releaser.cli import process
-from chart_releaser.commands.report import Row, UpdateReport
+from chart_releaser.cli.app import app
+from chart_releaser.commands.report import ReleaseRow, UpdateReport
 from chart_releaser.commands.verify import VerifyReport
 from chart_releaser.config.parse import json_schema, parse_config
 from chart_releaser.destinations import findings
@@ -119,7 +120,7 @@ def test_the_schema_in_the_package_is_the_one_that_is_printed(capsys: pytest.Cap
 
 def options() -> dict[str, set[str]]:
     """The options of each command that its help shows."""
-    group: Any = typer.main.get_command(cli.app)
+    group: Any = typer.main.get_command(app)
     return {
         name: {option for one in command.params if not getattr(one, "hidden", False) for option in one.opts}
         for name, command in group.commands.items()
@@ -222,7 +223,7 @@ def test_the_json_documents() -> None:
     assert set(table) == {*UpdateReport().as_json(), *VerifyReport().as_json()} - {"entries", "packages"}
     finding = findings.Finding("draft", "", "", "", "").as_json()
     assert quoted(table["findings"][2]) == list(finding)
-    row = Row("s", "v1", "1", "u", "d", "e").as_json()
+    row = ReleaseRow("s", "v1", "1", "u", "d", "e").as_json()
     said = {word for name in ("planned", "published", "failed") for word in quoted(table[name][2])}
     assert said == set(row)
 

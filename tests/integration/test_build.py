@@ -16,14 +16,14 @@ from chart_releaser.budget import Budget
 from chart_releaser.charts.chart import Chart
 from chart_releaser.commands import build
 from chart_releaser.commands.assembly import find_registration
-from chart_releaser.commands.build import Built, Make, NotBuilt
+from chart_releaser.commands.build import BuildFailure, BuildSuccess, ProcessChart
 from chart_releaser.commands.run import Run
 from chart_releaser.config.parse import Source, parse_config
 from chart_releaser.errors import ChartError, UpstreamError
 from chart_releaser.git.local import WorkingRepository
 from chart_releaser.git.snapshot import Snapshot, Snapshots
 from chart_releaser.location import Location, Server
-from chart_releaser.upstream.plan import Item, candidate_of, item_of
+from chart_releaser.upstream.plan import Item, make_candidate, make_item
 from chart_releaser.upstream.releases import Asset, GitUpstream, Release, Upstream
 from chart_releaser.upstream.repositories import Repositories
 from tests.gitrepo import Content, GitRepo
@@ -38,9 +38,9 @@ def source_of(charts: str = "c", name: str = "a", more: str = "", repo: str = ".
 
 
 def item(source: Source, release: Release) -> Item:
-    candidate = candidate_of(source, release)
+    candidate = make_candidate(source, release)
     assert candidate is not None
-    return item_of(source, candidate)
+    return make_item(source, candidate)
 
 
 class Fake(WorkingRepository):
@@ -102,24 +102,24 @@ class Builds:
     stop: threading.Event = field(default_factory=threading.Event)
 
     def of(
-        self, groups: Sequence[Sequence[str]], make: Make[T], *, threads: int = 1, broken: Sequence[int] = ()
-    ) -> Generator[Built[T] | NotBuilt, None, None]:
+        self, groups: Sequence[Sequence[str]], make: ProcessChart[T], *, threads: int = 1, broken: Sequence[int] = ()
+    ) -> Generator[BuildSuccess[T] | BuildFailure, None, None]:
         """Build the tags of each group from a repository of its own."""
         sources = [source_of(repo=f"./{number}") for number in range(len(groups))]
         items = [item(source, Release(tag)) for source, tags in zip(sources, groups, strict=True) for tag in tags]
         return self.of_items(items, make, threads=threads, broken=broken)
 
     def of_items(
-        self, items: Sequence[Item], make: Make[T], *, threads: int = 1, broken: Sequence[int] = ()
-    ) -> Generator[Built[T] | NotBuilt, None, None]:
+        self, items: Sequence[Item], make: ProcessChart[T], *, threads: int = 1, broken: Sequence[int] = ()
+    ) -> Generator[BuildSuccess[T] | BuildFailure, None, None]:
         errors: dict[str, Exception] = {f"/{number}": UpstreamError("gone") for number in broken}
         fakes = Fakes(Server(), None, Path(), lambda _text: None, path=self.repo.path, errors=errors)
         run = Run((), fakes, self.reporter, threads, stop=self.stop)
         return build.build_all(run, items, make, "taking")
 
 
-def result(outcome: Built[T] | NotBuilt) -> T:
-    assert isinstance(outcome, Built), outcome
+def result(outcome: BuildSuccess[T] | BuildFailure) -> T:
+    assert isinstance(outcome, BuildSuccess), outcome
     return outcome.result
 
 
@@ -224,9 +224,9 @@ def test_a_source_that_has_used_up_its_time_fails_and_no_other_does(builds: Buil
     busy = source_of(more=", limits: {sourceTime: 1s}")
     items = (*(item(busy, Release(tag)) for tag in ALL[:6]), item(source_of(name="b"), Release(ALL[6])))
     outcomes = list(builds.of_items(items, make))
-    done = [one.result for one in outcomes if isinstance(one, Built)]
+    done = [one.result for one in outcomes if isinstance(one, BuildSuccess)]
     assert (done[:2], done[-1]) == (["1.0.0", "1.0.1"], "1.0.6")
-    assert [str(one.error) for one in outcomes if isinstance(one, NotBuilt)] == [
+    assert [str(one.error) for one in outcomes if isinstance(one, BuildFailure)] == [
         f"{tag}: the work on this source takes longer than 1s; what is done stays done, the next run goes on; allow "
         "more under limits: sourceTime"
         for tag in ALL[len(done) - 1 : 6]
@@ -278,14 +278,14 @@ def test_one_releases_failure_is_its_own(builds: Builds) -> None:
 
     tags = ["v1.1.0", "v9.9.9", "v1.0.2", "v1.0.1"]
     outcomes = list(builds.of([tags], make))
-    kinds = [type(one.error if isinstance(one, NotBuilt) else one.result).__name__ for one in outcomes]
+    kinds = [type(one.error if isinstance(one, BuildFailure) else one.result).__name__ for one in outcomes]
     assert kinds == ["ChartError", "SnapshotError", "KeyError", "str"]
     assert [one.item.release.tag for one in outcomes] == tags
 
 
 def test_a_repository_that_cannot_be_read_fails_all_its_items_and_no_other(builds: Builds) -> None:
     outcomes = list(builds.of([ALL[:2], ALL[2:4]], version, broken=[0]))
-    assert [str(one.error) for one in outcomes[:2] if isinstance(one, NotBuilt)] == ["gone", "gone"]
+    assert [str(one.error) for one in outcomes[:2] if isinstance(one, BuildFailure)] == ["gone", "gone"]
     assert [result(one) for one in outcomes[2:]] == ["1.0.2", "1.0.3"]
 
 

@@ -14,14 +14,14 @@ import pytest
 
 from chart_releaser.commands import build, publishing
 from chart_releaser.commands import export as export_module
-from chart_releaser.commands.build import NotBuilt
+from chart_releaser.commands.build import BuildFailure
 from chart_releaser.commands.export import export
-from chart_releaser.commands.exporting import ExportDirectory
-from chart_releaser.commands.report import Row, UpdateReport
+from chart_releaser.commands.export_directory import ExportDirectory
+from chart_releaser.commands.report import ReleaseRow, UpdateReport
 from chart_releaser.commands.run import Run
 from chart_releaser.commands.update import update
 from chart_releaser.config.parse import parse_config
-from chart_releaser.destinations import Destination, Package, Published
+from chart_releaser.destinations import Destination, PublishablePackage, Published
 from chart_releaser.errors import (
     ChartReleaserError,
     ConflictError,
@@ -86,7 +86,7 @@ class Memory:
         self._fail("prepare")
         self.prepared += tags
 
-    def publish(self, package: Package, notes: str, *, latest: bool = False) -> Published:
+    def publish(self, package: PublishablePackage, notes: str, *, latest: bool = False) -> Published:
         self._fail(f"publish_{package.version.replace('.', '_')}")
         self.published.append(package.version)
         self.latest += [package.version] if latest else []
@@ -130,8 +130,8 @@ def updated(run: Run, memory: Memory, **options: Any) -> UpdateReport:
     return update(run, cast(Destination, memory), **options)
 
 
-def versions(rows: Sequence[Row]) -> list[str]:
-    return [row.chart for row in rows]
+def versions(rows: Sequence[ReleaseRow]) -> list[str]:
+    return [row.version for row in rows]
 
 
 def test_all_is_published_and_then_listed_once(tmp_path: Path, repo: GitRepo) -> None:
@@ -228,7 +228,7 @@ def test_a_limit_of_the_destination_ends_the_run_and_what_is_done_is_listed(tmp_
     run, memory = run_of(tmp_path, "a", "b"), Memory(publish_1_1_0=LIMIT)
     report = updated(run, memory)
     assert memory.finished == [["1.2.0"]]
-    assert (report.early, report.exit_code, report.failed) == ("wait an hour; run again", 3, [])
+    assert (report.stopped_early, report.exit_code, report.failed) == ("wait an hour; run again", 3, [])
 
 
 def test_a_destination_that_breaks_midway(tmp_path: Path, repo: GitRepo) -> None:
@@ -254,7 +254,7 @@ def test_what_could_not_be_listed_is_not_called_published(
 def test_a_conflict_in_the_index_is_reported_and_the_others_are_published(tmp_path: Path, repo: GitRepo) -> None:
     report = updated(run_of(tmp_path, "a"), Memory(finish=ConflictError("other content", remedy="compare")))
     assert len(report.published) == 3
-    assert report.failed == [Row("memory", error="other content", remedy="compare")]
+    assert report.failed == [ReleaseRow("memory", error="other content", remedy="compare")]
 
 
 def test_an_upstreams_limit_puts_off_its_sources_only(
@@ -272,7 +272,7 @@ def test_an_upstreams_limit_puts_off_its_sources_only(
     memory = Memory()
     report = updated(run, memory)
     assert memory.finished == [["1.2.0", "1.1.0", "1.0.0"]]
-    assert (report.early, report.exit_code) == ("wait an hour; run again", 3)
+    assert (report.stopped_early, report.exit_code) == ("wait an hour; run again", 3)
     assert "b: put off until another run" in told(run).details
     exported = export(run, ExportDirectory(tmp_path / "charts"), packaged=False)
     assert [row.source for row in exported.written] == ["a"]
@@ -286,13 +286,13 @@ def test_a_limit_met_while_building_puts_off_that_release_only(
 
     def limited(*arguments: Any, **options: Any) -> Any:
         for outcome in honest(*arguments, **options):
-            yield NotBuilt(outcome.item, LIMIT) if outcome.item.version == "1.1.0" else outcome
+            yield BuildFailure(outcome.item, LIMIT) if outcome.item.version == "1.1.0" else outcome
 
     monkeypatch.setattr("chart_releaser.commands.update.build_all", limited)
     memory = Memory()
     report = updated(run_of(tmp_path, "a"), memory)
     assert memory.finished == [["1.2.0", "1.0.0"]]
-    assert (report.early, report.failed) == ("wait an hour; run again", [])
+    assert (report.stopped_early, report.failed) == ("wait an hour; run again", [])
 
 
 def test_what_is_published_is_listed_while_a_slow_upstream_is_waited_for(
@@ -320,7 +320,7 @@ def test_an_interrupt_lists_what_is_done(tmp_path: Path, repo: GitRepo) -> None:
     run = run_of(tmp_path, "a")
 
     class Interrupted(Memory):
-        def publish(self, package: Package, notes: str, *, latest: bool = False) -> Published:
+        def publish(self, package: PublishablePackage, notes: str, *, latest: bool = False) -> Published:
             published = super().publish(package, notes, latest=latest)
             if len(self.published) == 2:
                 run.stop.set()
@@ -334,7 +334,7 @@ def test_an_interrupt_lists_what_is_done(tmp_path: Path, repo: GitRepo) -> None:
 
 def test_a_second_interrupt_still_lists_what_is_done(tmp_path: Path, repo: GitRepo) -> None:
     class Interrupted(Memory):
-        def publish(self, package: Package, notes: str, *, latest: bool = False) -> Published:
+        def publish(self, package: PublishablePackage, notes: str, *, latest: bool = False) -> Published:
             if self.published:
                 raise KeyboardInterrupt
             return super().publish(package, notes, latest=latest)
@@ -356,14 +356,14 @@ def test_a_limit_counts_what_was_published(tmp_path: Path, repo: GitRepo, limit:
     run, memory = run_of(tmp_path, "a", "gone", repos={"gone": "./gone"}), Memory()
     report = updated(run, memory, limit=limit)
     assert memory.published == ["1.2.0", "1.1.0", "1.0.0"][:limit]
-    assert bool(report.early) is (limit < 3)
+    assert bool(report.stopped_early) is (limit < 3)
 
 
 def test_a_failure_before_a_limit_is_made_up_for(tmp_path: Path, repo: GitRepo) -> None:
     memory = Memory(publish_1_2_0=ConflictError("x"))
     report = updated(run_of(tmp_path, "a"), memory, limit=1)
     assert memory.published == ["1.1.0"]
-    assert report.early == "--limit 1 is reached; 1 more wait for the next run"
+    assert report.stopped_early == "--limit 1 is reached; 1 more wait for the next run"
 
 
 def test_an_export_asks_each_repository_once_for_each_release(
@@ -394,10 +394,10 @@ def test_sources_that_differ_in_their_range_are_asked_for_apart(tmp_path: Path, 
     run = run_of(tmp_path, "a")
     run.sources = parse_config(text, file="config.yaml", base=tmp_path, server=Server()).sources
     report = export(run, ExportDirectory(tmp_path / "charts"), packaged=False)
-    assert [row.version for row in report.written] == ["v1.2.0", "v1.1.0", "v1.0.0"]
+    assert [row.tag for row in report.written] == ["v1.2.0", "v1.1.0", "v1.0.0"]
     assert [row.source for row in report.failures.failed] == ["d"]
 
 
 def test_an_upstream_error_is_an_upstream_error() -> None:
     report = UpdateReport()
-    assert report.fail(Row("a"), UpstreamError("x", remedy="y")) == "a: x; y"
+    assert report.fail(ReleaseRow("a"), UpstreamError("x", remedy="y")) == "a: x; y"

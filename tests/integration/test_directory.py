@@ -22,7 +22,7 @@ from typing import Any
 import pytest
 import yaml
 
-from chart_releaser.destinations import Package, directory
+from chart_releaser.destinations import PublishablePackage, directory
 from chart_releaser.destinations.directory import Directory
 from chart_releaser.errors import ConflictError, DestinationError
 from chart_releaser.index.index import Index
@@ -62,7 +62,7 @@ def destination(path: Path, **options: Any) -> Directory:
     return Directory(path, now=lambda: NOW, **options)
 
 
-def update(target: Directory, *packages: Package) -> Index:
+def update(target: Directory, *packages: PublishablePackage) -> Index:
     """What `update` does with a destination."""
     index = target.open()
     missing = [package for package in packages if package.version not in index.versions(package.name)]

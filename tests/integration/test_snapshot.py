@@ -18,7 +18,7 @@ from typing import Any
 import filelock
 import pytest
 
-from chart_releaser.commands.threads import in_threads
+from chart_releaser.commands.threads import call_in_threads
 from chart_releaser.errors import MachineError, SnapshotError, UpstreamError
 from chart_releaser.git import cache as gitcache
 from chart_releaser.git import remote as gitremote
@@ -802,7 +802,7 @@ class TestGit:
 
         monkeypatch.setattr(git.Git, "execute", slow)
         gitrun._require_git.cache_clear()
-        assert in_threads([require_git] * 8, 8, threading.Event()) == [None] * 8
+        assert call_in_threads([require_git] * 8, 8, threading.Event()) == [None] * 8
         assert len(asked) == 1
 
     @pytest.mark.parametrize(

@@ -81,7 +81,7 @@ def planned(server: Server, folder: Path, *sources: str) -> list[tuple[str, str]
     report = update(run, Directory(folder / "public"), dry_run=True)
     assert report.failed == []
     assert {path.name for path in folder.iterdir()} <= {"cache"}
-    return [(row.source, row.version) for row in report.planned]
+    return [(row.source, row.tag) for row in report.planned]
 
 
 def tags(server: Server, folder: Path, more: str = "") -> list[str]:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from chart_releaser.cli.console import Console
-from chart_releaser.cli.markdown import Words
+from chart_releaser.cli.markdown import RawMarkdown
 from chart_releaser.errors import ChartReleaserError
 
 TOKEN = "ghs_0123456789"
@@ -171,7 +171,7 @@ def test_what_looks_like_markup_stays_text(monkeypatch: pytest.MonkeyPatch, mark
     console.success(markup)
     console.error(markup)
     console.progress(markup, 1, 4)
-    drawn = console.table(["source", "published"], [(markup, [0])])
+    drawn = console.draw_table(["source", "published"], [(markup, [0])])
     assert drawn is not None
     assert terminal.getvalue() == (
         f"\x1b[32m{markup}\x1b[0m\n\x1b[31merror: {markup}\x1b[0m\n\r\x1b[K{BAR} 1/4, 3 left: {markup}"
@@ -220,11 +220,13 @@ def test_a_table_fits_the_terminal_and_is_coloured(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("COLUMNS", str(columns))
     header = ["source", "published", "up to date", "failed", "waiting"][: 5 if columns == 80 else 4]
     rows = [("a" * 53, [1, 0, 0, 0]), ("b", [0, 2, 3, 0])]
-    lines = Console(0, {"NO_COLOR": "1"}).table(header, [(name, counts[: len(header) - 1]) for name, counts in rows])
+    lines = Console(0, {"NO_COLOR": "1"}).draw_table(
+        header, [(name, counts[: len(header) - 1]) for name, counts in rows]
+    )
     assert lines is not None
     assert max(map(len, lines)) <= most
     assert any(line.startswith("aaa") and "…  " in line for line in lines)
-    coloured = Console(0, {}).table(header, [(name, counts[: len(header) - 1]) for name, counts in rows])
+    coloured = Console(0, {}).draw_table(header, [(name, counts[: len(header) - 1]) for name, counts in rows])
     assert coloured is not None
     assert [re.findall(r"\x1b\[(3\d)m *(\d)", line) for line in coloured][-2:] == [[("32", "1")], [("31", "3")]]
 
@@ -273,7 +275,7 @@ def test_groups_end_whatever_happens(capsys: Capture) -> None:
 def test_a_summary_is_a_table_that_upstream_cannot_break(tmp_path: Path) -> None:
     path = tmp_path / "summary"
     console = Console(0, {"GITHUB_STEP_SUMMARY": str(path)})
-    console.summary("o/charts", ("a", "b"), [("x|y", "`<b>`"), (Words("done"), "two\nlines\x1b")])
+    console.summary("o/charts", ("a", "b"), [("x|y", "`<b>`"), (RawMarkdown("done"), "two\nlines\x1b")])
     console.summary("empty", ("a",), [])
     assert path.read_text() == (
         "### `o/charts`\n\n| a | b |\n| --- | --- |\n| `x\\|y` | `` `<b>` `` |\n| done | `two lines\\x1b` |\n\n"

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from chart_releaser.cli.markdown import Address, Words, code, table
+from chart_releaser.cli.markdown import Link, RawMarkdown, code_span, markdown_table
 
 HOSTILE = [
     "https://evil.example/x",
@@ -56,7 +56,7 @@ def is_code_of(tokens: list[Token], text: str) -> bool:
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_hostile_texts_are_code(text: str) -> None:
-    title, *row = cells(table(text, ("a", "b"), [(text, text)], str))
+    title, *row = cells(markdown_table(text, ("a", "b"), [(text, text)], str))
     assert all(is_code_of(tokens, text) for tokens in (title, *row))
     assert len(row) == 2
 
@@ -68,7 +68,7 @@ TEXT = st.text(
 
 @given(st.lists(st.tuples(TEXT, TEXT), min_size=1, max_size=4))
 def test_any_text_is_code(rows: list[tuple[str, str]]) -> None:
-    found = cells(table("T", ("a", "b"), rows, str))[1:]
+    found = cells(markdown_table("T", ("a", "b"), rows, str))[1:]
     assert len(found) == 2 * len(rows)
     for tokens, text in zip(found, [text for row in rows for text in row], strict=True):
         assert is_code_of(tokens, text), (tokens, text)
@@ -76,7 +76,7 @@ def test_any_text_is_code(rows: list[tuple[str, str]]) -> None:
 
 def test_our_own_words_and_addresses() -> None:
     url = "https://github.com/o/r/releases/download/a-1.0.0%2Bx/a-1.0.0.x.tgz"
-    text = table(Words("Exported charts"), ("", "b"), [(Words("published"), Address(url))], str)
+    text = markdown_table(RawMarkdown("Exported charts"), ("", "b"), [(RawMarkdown("published"), Link(url))], str)
     assert text == f"### Exported charts\n\n|  | b |\n| --- | --- |\n| published | <{url}> |\n\n"
     assert [token.type for token in cells(text)[2]] == ["link_open", "text", "link_close"]
 
@@ -99,14 +99,14 @@ def test_our_own_words_and_addresses() -> None:
     ],
 )
 def test_other_addresses_are_code(url: str) -> None:
-    assert is_code_of(cells(table("T", ("a", "b"), [(Address(url), "x")], str))[1], url)
+    assert is_code_of(cells(markdown_table("T", ("a", "b"), [(Link(url), "x")], str))[1], url)
 
 
 def test_what_is_cleaned_is_cleaned_before_it_is_quoted() -> None:
-    text = table(
+    text = markdown_table(
         "T",
         ("a", "b"),
-        [("a|secret`", Address("https://x.example/a|secret`"))],
+        [("a|secret`", Link("https://x.example/a|secret`"))],
         lambda text: text.replace("a|secret`", "***"),
     )
     assert "secret" not in text
@@ -114,7 +114,7 @@ def test_what_is_cleaned_is_cleaned_before_it_is_quoted() -> None:
 
 
 def test_a_code_span_has_a_longer_fence_than_anything_in_it() -> None:
-    assert [code(text) for text in ("", " \n", "a", "`", "a``b`c", "`a")] == [
+    assert [code_span(text) for text in ("", " \n", "a", "`", "a``b`c", "`a")] == [
         "",
         "",
         "`a`",

@@ -10,7 +10,7 @@ import pytest
 
 from chart_releaser.cli.console import Console
 from chart_releaser.cli.results import plain_table, plan_rows, show_update, show_verify, source_counts
-from chart_releaser.commands.report import Note, PassedOver, Row, UpdateReport
+from chart_releaser.commands.report import Note, PassedOver, ReleaseRow, UpdateReport
 from chart_releaser.commands.verify import VerifyReport
 from chart_releaser.destinations.findings import Finding
 from chart_releaser.upstream.passed_over import Cause, Reason
@@ -23,12 +23,14 @@ REASON = f"{WHAT}; {REMEDY}"
 
 def _many() -> UpdateReport:
     """A source of which most fails for one reason, one that is up to date, and one that can't be asked."""
-    failed = [Row("provider-hcloud", f"v0.6.{n}", f"0.6.{n}", error=WHAT, remedy=REMEDY) for n in range(42, -1, -1)]
+    failed = [
+        ReleaseRow("provider-hcloud", f"v0.6.{n}", f"0.6.{n}", error=WHAT, remedy=REMEDY) for n in range(42, -1, -1)
+    ]
     return UpdateReport(
-        planned=[Row("azure", "v1.2.0", "1.2.0"), *failed],
-        published=[Row("azure", "v1.2.0", "1.2.0", "https://charts.example.org/azure-1.2.0.tgz")],
-        skipped=[Row("old", f"v1.0.{n}", f"1.0.{n}") for n in range(9, -1, -1)],
-        failed=[*failed, Row("gone", error="not found", remedy="check repo:")],
+        planned=[ReleaseRow("azure", "v1.2.0", "1.2.0"), *failed],
+        published=[ReleaseRow("azure", "v1.2.0", "1.2.0", "https://charts.example.org/azure-1.2.0.tgz")],
+        skipped=[ReleaseRow("old", f"v1.0.{n}", f"1.0.{n}") for n in range(9, -1, -1)],
+        failed=[*failed, ReleaseRow("gone", error="not found", remedy="check repo:")],
         sources=["azure", "old", "provider-hcloud"],
     )
 
@@ -48,8 +50,8 @@ def _terminal(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
 def test_the_plan_counts_what_nothing_is_done_about_and_names_the_newest() -> None:
     tags = [f"v0.{n}.0" for n in range(1, 71)]
     report = UpdateReport(
-        planned=[Row("a", "v1.3.0")],
-        skipped=[Row("a", f"v1.2.{n}") for n in range(4, -1, -1)],
+        planned=[ReleaseRow("a", "v1.3.0")],
+        skipped=[ReleaseRow("a", f"v1.2.{n}") for n in range(4, -1, -1)],
         passed_over=[
             *(PassedOver("a", tag, Reason(Cause.OLD_MINOR, 3)) for tag in tags),
             PassedOver("a", "1.3.0", Reason(Cause.SAME_VERSION, "v1.3.0")),
@@ -79,8 +81,8 @@ def test_the_table_has_the_sources_with_news_and_sums_up_the_others() -> None:
         "1 other                  0          10       0",
     ]
     report = _many()
-    report.early = "limit"
-    report.planned.append(Row("azure", "v1.1.0"))
+    report.stopped_early = "limit"
+    report.planned.append(ReleaseRow("azure", "v1.1.0"))
     assert plain_table(*source_counts(report))[1] == "azure                    1           0       0        1"
     assert source_counts(UpdateReport(skipped=report.skipped, sources=["old", "b"]))[1] == []
     assert source_counts(UpdateReport(published=report.published, sources=["azure"]))[1] == []

@@ -10,11 +10,9 @@ from chart_releaser.commands.report import (
     Bump,
     Note,
     PassedOver,
-    Row,
+    ReleaseRow,
     UpdateReport,
     failure_groups,
-    table,
-    wrapped,
 )
 from chart_releaser.errors import ChartError, RateLimitError, UsageError, YamlError
 from chart_releaser.upstream.passed_over import Cause, Reason
@@ -24,11 +22,11 @@ ADVICE = "leave the release out with versions:, or have it mended upstream"
 
 def test_a_failure_is_a_row_and_one_line() -> None:
     report = UpdateReport()
-    assert report.fail(Row("a", "v1", "1"), ChartError("no\n  chart\there")) == f"a v1: no chart here; {ADVICE}"
-    assert report.fail(Row("b"), ChartError("gone")) == f"b: gone; {ADVICE}"
+    assert report.fail(ReleaseRow("a", "v1", "1"), ChartError("no\n  chart\there")) == f"a v1: no chart here; {ADVICE}"
+    assert report.fail(ReleaseRow("b"), ChartError("gone")) == f"b: gone; {ADVICE}"
     assert report.failed == [
-        Row("a", "v1", "1", error="no chart here", remedy=ADVICE),
-        Row("b", error="gone", remedy=ADVICE),
+        ReleaseRow("a", "v1", "1", error="no chart here", remedy=ADVICE),
+        ReleaseRow("b", error="gone", remedy=ADVICE),
     ]
     assert report.bug is None
 
@@ -36,8 +34,8 @@ def test_a_failure_is_a_row_and_one_line() -> None:
 def test_the_first_unexpected_error_is_kept_as_a_bug() -> None:
     report = UpdateReport()
     first = KeyError("x")
-    assert report.fail(Row("a", "v1"), first) == "a v1: internal error: KeyError: 'x'"
-    report.fail(Row("a", "v2"), ValueError("y"))
+    assert report.fail(ReleaseRow("a", "v1"), first) == "a v1: internal error: KeyError: 'x'"
+    report.fail(ReleaseRow("a", "v2"), ValueError("y"))
     assert report.bug is first
 
 
@@ -53,15 +51,15 @@ def test_the_first_unexpected_error_is_kept_as_a_bug() -> None:
     ],
 )
 def test_exit_codes(interrupted: bool, early: str, failed: bool, code: int) -> None:
-    rows = [Row("a")] if failed else []
-    assert UpdateReport(failed=rows, early=early, interrupted=interrupted).exit_code == code
+    rows = [ReleaseRow("a")] if failed else []
+    assert UpdateReport(failed=rows, stopped_early=early, interrupted=interrupted).exit_code == code
 
 
 def test_json_has_the_four_lists_and_only_what_is_known() -> None:
     report = UpdateReport(
-        planned=[Row("a", "v1", "1")],
-        published=[Row("a", "v1", "1", "a-1.tgz", "00")],
-        failed=[Row("b", error="\x1b gone")],
+        planned=[ReleaseRow("a", "v1", "1")],
+        published=[ReleaseRow("a", "v1", "1", "a-1.tgz", "00")],
+        failed=[ReleaseRow("b", error="\x1b gone")],
         passed_over=[PassedOver("a", "v0", Reason(Cause.PRERELEASE))],
         notes=[Note("c", "nothing")],
     )
@@ -78,42 +76,24 @@ def test_json_has_the_four_lists_and_only_what_is_known() -> None:
 
 def test_errors_of_ours_speak_for_themselves() -> None:
     report = UpdateReport()
-    assert report.fail(Row("a", "v1"), RateLimitError("a; b", remedy="come back")) == "a v1: a; b; come back"
+    assert report.fail(ReleaseRow("a", "v1"), RateLimitError("a; b", remedy="come back")) == "a v1: a; b; come back"
     assert (report.failed[0].error, report.failed[0].remedy) == ("a; b", "come back")
     assert report.failed[0].as_json()["error"] == "a; b; come back"
     usual = "run again later, it goes on where this run stopped"
-    assert report.fail(Row("b"), RateLimitError("wait")) == f"b: wait; {usual}"
-    assert report.fail(Row("c"), UsageError("a\nb")) == "c: a b"
+    assert report.fail(ReleaseRow("b"), RateLimitError("wait")) == f"b: wait; {usual}"
+    assert report.fail(ReleaseRow("c"), UsageError("a\nb")) == "c: a b"
     assert report.bug is None
-    assert report.fail(Row("d"), ValueError("odd")) == "d: internal error: ValueError: odd"
+    assert report.fail(ReleaseRow("d"), ValueError("odd")) == "d: internal error: ValueError: odd"
     assert report.bug is not None
 
 
-def test_a_table_is_aligned_and_never_cut() -> None:
-    assert table([]) == []
-    assert table([("a", "bb", "x" * 300), ("ccc", "d", "")]) == [f"a    bb  {'x' * 300}", "ccc  d"]
-    assert table([("one",)]) == ["one"]
-
-
-def test_a_table_on_a_terminal_goes_on_below_its_last_column() -> None:
-    rows = [("not tracked", "a", "3 prerelease: v1.0.0-rc.1, v1.0.0-rc.2"), ("publish", "a", "v1.0.0")]
-    assert table(rows, 40) == [
-        "not tracked  a  3 prerelease:",
-        "                v1.0.0-rc.1, v1.0.0-rc.2",
-        "publish      a  v1.0.0",
-    ]
-    assert table([("a", "https://example.org/" + "x" * 60)], 40)[-1].strip().endswith("x" * 60)
-
-
-def test_text_is_wrapped_for_terminals_only() -> None:
-    assert wrapped("one two three", None, "- ", "  ") == ["- one two three"]
-    assert wrapped("one two three", 10, "- ", "  ") == ["- one two", "  three"]
-
-
 def test_failures_are_grouped_by_source_and_reason_whatever_version_it_names() -> None:
-    rows = [Row("a", f"v1.{n}.0", f"1.{n}.0", error=f"no tag v1.{n}.0", remedy="look") for n in (12, 2, 1)]
-    rows += [Row("b", "v1.1.0", "1.1.0", error="no tag v1.1.0; look"), Row("a", "v1.0.0", "1.0.0", error="other")]
-    rows.append(Row("c", error="gone"))
+    rows = [ReleaseRow("a", f"v1.{n}.0", f"1.{n}.0", error=f"no tag v1.{n}.0", remedy="look") for n in (12, 2, 1)]
+    rows += [
+        ReleaseRow("b", "v1.1.0", "1.1.0", error="no tag v1.1.0; look"),
+        ReleaseRow("a", "v1.0.0", "1.0.0", error="other"),
+    ]
+    rows.append(ReleaseRow("c", error="gone"))
     assert [(group.title, group.newest.advised) for group in failure_groups(rows)] == [
         ("a: 3 releases, v1.12.0 to v1.1.0", "no tag v1.12.0; look"),
         ("b v1.1.0", "no tag v1.1.0; look"),
@@ -124,9 +104,9 @@ def test_failures_are_grouped_by_source_and_reason_whatever_version_it_names() -
 
 def test_sources_that_failed_before_any_release_are_grouped_by_reason() -> None:
     rows = [
-        Row("a", "v1", error="o/r was not found; look"),
-        Row("b", error="other"),
-        Row("c", error="o/r was not found; look"),
+        ReleaseRow("a", "v1", error="o/r was not found; look"),
+        ReleaseRow("b", error="other"),
+        ReleaseRow("c", error="o/r was not found; look"),
     ]
     groups = failure_groups(rows)
     assert [(group.title, group.sources, group.versions, group.newest.advised) for group in groups] == [
@@ -136,8 +116,8 @@ def test_sources_that_failed_before_any_release_are_grouped_by_reason() -> None:
 
 
 def test_what_was_planned_and_not_done_waits() -> None:
-    one, two, three = (Row("a", f"v{n}") for n in (1, 2, 3))
-    report = UpdateReport(planned=[one, two, three], published=[Row("a", "v1", "1", "url")], failed=[two])
+    one, two, three = (ReleaseRow("a", f"v{n}") for n in (1, 2, 3))
+    report = UpdateReport(planned=[one, two, three], published=[ReleaseRow("a", "v1", "1", "url")], failed=[two])
     assert report.waiting == [three]
 
 
@@ -148,7 +128,7 @@ def test_a_bump_changes_where_the_text_differs() -> None:
 
 def test_what_is_wrong_is_not_torn_apart_at_a_semicolon() -> None:
     report = UpdateReport()
-    report.fail(Row("a", "v1", "1"), ChartError("charts/a; b does not exist at this tag", remedy="look"))
+    report.fail(ReleaseRow("a", "v1", "1"), ChartError("charts/a; b does not exist at this tag", remedy="look"))
     [group] = failure_groups(report.failed)
     assert (group.newest.error, group.newest.remedy) == ("charts/a; b does not exist at this tag", "look")
     assert report.failed[0].as_json()["error"] == "charts/a; b does not exist at this tag; look"

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from chart_releaser.commands.threads import Calls, in_threads
+from chart_releaser.commands.threads import Calls, call_in_threads
 
 
 def test_outcomes_are_in_order_and_errors_are_values() -> None:
@@ -25,7 +25,7 @@ def test_outcomes_are_in_order_and_errors_are_values() -> None:
 
     expected: list[int | Exception] = [*range(20)]
     expected[7] = error
-    assert in_threads([call(number) for number in range(20)], 5, threading.Event()) == expected
+    assert call_in_threads([call(number) for number in range(20)], 5, threading.Event()) == expected
 
 
 @pytest.mark.parametrize("threads", [1, 3])
@@ -41,12 +41,12 @@ def test_no_more_than_so_many_at_a_time(threads: int) -> None:
         with lock:
             now -= 1
 
-    in_threads([work] * 20, threads, threading.Event())
+    call_in_threads([work] * 20, threads, threading.Event())
     assert most == threads
 
 
 def test_nothing_to_do() -> None:
-    assert in_threads([], 4, threading.Event()) == []
+    assert call_in_threads([], 4, threading.Event()) == []
 
 
 def test_a_timeout_of_the_call_itself_is_its_error() -> None:
@@ -56,7 +56,7 @@ def test_a_timeout_of_the_call_itself_is_its_error() -> None:
         time.sleep(0.3)
         raise error
 
-    assert in_threads([work], 1, threading.Event()) == [error]
+    assert call_in_threads([work], 1, threading.Event()) == [error]
 
 
 def test_stop_ends_the_wait_for_calls_that_hang() -> None:
@@ -69,7 +69,7 @@ def test_stop_ends_the_wait_for_calls_that_hang() -> None:
 
     try:
         with pytest.raises(KeyboardInterrupt):
-            in_threads([work] * 10, 2, stop)
+            call_in_threads([work] * 10, 2, stop)
         assert len(begun) <= 2
     finally:
         release.set()
@@ -80,7 +80,7 @@ def test_what_is_no_exception_does_not_leave_anybody_waiting() -> None:
         raise SystemExit(3)
 
     with pytest.raises(SystemExit):
-        in_threads([work], 1, threading.Event())
+        call_in_threads([work], 1, threading.Event())
 
 
 def test_calls_run_while_somebody_does_something_else() -> None:

@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from chart_releaser.commands.verify import verify
-from chart_releaser.destinations import Package, Published
-from chart_releaser.destinations.findings import Stored
+from chart_releaser.destinations import PublishablePackage, Published
+from chart_releaser.destinations.findings import StoredPackage
 from chart_releaser.errors import BrokenIndexError, DestinationError
 from chart_releaser.index.index import Index
 from tests.charts import index_text, listed, packed
@@ -37,7 +37,7 @@ class Memory:
     def prepare(self, tags: Sequence[str]) -> None:
         raise NotImplementedError
 
-    def publish(self, package: Package, notes: str, *, latest: bool = False) -> Published:
+    def publish(self, package: PublishablePackage, notes: str, *, latest: bool = False) -> Published:
         raise NotImplementedError
 
     def finish(self, published: Sequence[Published]) -> None:
@@ -46,14 +46,14 @@ class Memory:
     def open_index(self) -> Index:
         return self.open()
 
-    def stored(self) -> Sequence[Stored]:
-        found = [Stored(name, name.removesuffix(".tgz"), name, name, None, "published") for name in self.files]
-        return [*found, *(Stored(label, label, "", "", None, "draft") for label in self.drafts)]
+    def stored(self) -> Sequence[StoredPackage]:
+        found = [StoredPackage(name, name.removesuffix(".tgz"), name, name, None, "published") for name in self.files]
+        return [*found, *(StoredPackage(label, label, "", "", None, "draft") for label in self.drafts)]
 
     def locate(self, url: str) -> str:
         return url
 
-    def fetch(self, url: str, stored: Stored | None) -> bytes | None:
+    def fetch(self, url: str, stored: StoredPackage | None) -> bytes | None:
         with self._lock:
             self.fetched.append(url)
             self.running += 1
@@ -65,7 +65,7 @@ class Memory:
             raise DestinationError("the network is down")
         return self.files.get(url)
 
-    def discard(self, stored: Stored) -> None:
+    def discard(self, stored: StoredPackage) -> None:
         if self.refuses:
             raise DestinationError(self.refuses)
         self.writes += 1

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from chart_releaser.destinations.audit import Audit, Content, Digest, index_findings
-from chart_releaser.destinations.findings import Finding, Stored, repaired
-from chart_releaser.destinations.listed import is_package_label, is_strict, listing, unmeasured
+from chart_releaser.destinations.findings import Finding, StoredPackage, repair_index
+from chart_releaser.destinations.listed import find_unknown_digests, is_package_label, is_strict_version, match_packages
 from chart_releaser.errors import DestinationError
 from chart_releaser.index.index import Index
 from tests.charts import NOW, digest, index_text, listed
@@ -18,8 +18,8 @@ from tests.charts import NOW, digest, index_text, listed
 DATA = b"data"
 
 
-def stored(label: str, state: Any = "published", told: str | None = digest(DATA)) -> Stored:
-    return Stored(f"{label}.tgz", label, f"{label}.tgz", f"{label}.tgz", told, state)
+def stored(label: str, state: Any = "published", told: str | None = digest(DATA)) -> StoredPackage:
+    return StoredPackage(f"{label}.tgz", label, f"{label}.tgz", f"{label}.tgz", told, state)
 
 
 def entry(name: str, version: str, **more: Any) -> dict[str, Any]:
@@ -28,13 +28,13 @@ def entry(name: str, version: str, **more: Any) -> dict[str, Any]:
 
 def audit(
     index: Index,
-    *packages: Stored,
+    *packages: StoredPackage,
     digests: Mapping[str, Digest] | None = None,
     contents: Mapping[str, Content] | None = None,
     names: tuple[str, ...] = (),
     adopt: tuple[str, ...] = (),
 ) -> list[Finding]:
-    found = Audit(listing(index, packages, str), packages, digests or {}).findings(contents or {}, names, adopt)
+    found = Audit(match_packages(index, packages, str), packages, digests or {}).findings(contents or {}, names, adopt)
     return [*index_findings(index), *found]
 
 
@@ -62,14 +62,14 @@ def test_labels(text: str, is_one: bool) -> None:
     ("version", "strict"), [("1.0.0", True), ("1.0.0-a+b", True), ("v1.0.0", False), ("1.0", False), ("", False)]
 )
 def test_strict_versions(version: str, strict: bool) -> None:
-    assert is_strict(version) is strict
+    assert is_strict_version(version) is strict
 
 
 def test_only_what_nobody_told_is_measured_and_only_what_is_not_listed_read() -> None:
     index = Index.parse(index_text(entry("a", "1.0.0"), entry("b", "1.0.0"), entry("c", "1.0.0")))
     packages = [stored("a-1.0.0"), stored("b-1.0.0", told=None), stored("d-1.0.0"), stored("", told=None)]
-    found = listing(index, packages, str)
-    assert list(unmeasured(found)) == ["b-1.0.0.tgz", "c-1.0.0.tgz"]
+    found = match_packages(index, packages, str)
+    assert list(find_unknown_digests(found)) == ["b-1.0.0.tgz", "c-1.0.0.tgz"]
     digests: dict[str, Digest] = {"b-1.0.0.tgz": digest(DATA), "c-1.0.0.tgz": digest(DATA)}
     assert [item.label for item in Audit(found, packages, digests).unread()] == ["d-1.0.0"]
 
@@ -126,7 +126,7 @@ def test_a_repair_leaves_the_rest_byte_for_byte() -> None:
     )
     assert {f"{one.chart}-{one.version}" for one in found} == gone
     repairs = [one.repair for one in found if one.repair is not None]
-    new = repaired(index, repairs, NOW)
+    new = repair_index(index, repairs, NOW)
     expected = [item for item in entries if f"{item['name']}-{item['version']}" not in gone]
     assert [item for items in new.entries.values() for item in items] == sorted(
         expected, key=lambda item: (item["name"], [-int(part) for part in item["version"].split(".")])
@@ -135,15 +135,15 @@ def test_a_repair_leaves_the_rest_byte_for_byte() -> None:
     assert set(lines) <= set(old)
     assert sum(line == "  - apiVersion: 'v2'" for line in lines) == len(expected)
     assert "  c:" not in lines
-    assert repaired(new, [], NOW) is not new
-    assert repaired(new, [], NOW).text == new.text
+    assert repair_index(new, [], NOW) is not new
+    assert repair_index(new, [], NOW).text == new.text
 
 
 def test_all_entries_dropped_leave_an_index_that_helm_reads() -> None:
     index = Index.parse(index_text(entry("a", "1.0.0")))
     (finding,) = audit(index, digests={"a-1.0.0.tgz": None})
     assert finding.repair is not None
-    assert "entries: {}" in repaired(index, [finding.repair], NOW).text
+    assert "entries: {}" in repair_index(index, [finding.repair], NOW).text
 
 
 @pytest.mark.parametrize("convert", [lambda text: text.replace("\n", "\r\n"), lambda text: Index.parse(text).text])
@@ -152,7 +152,7 @@ def test_line_ends_stay(convert: Any) -> None:
     index = Index.parse(text)
     (finding,) = audit(index, stored("a-1.0.0"), digests={"a-1.1.0.tgz": None})
     assert finding.repair is not None
-    assert ("\r\n" in repaired(index, [finding.repair], NOW).text) == ("\r\n" in text)
+    assert ("\r\n" in repair_index(index, [finding.repair], NOW).text) == ("\r\n" in text)
 
 
 def test_flow_style_is_written_anew() -> None:
@@ -161,7 +161,7 @@ def test_flow_style_is_written_anew() -> None:
     index = Index.parse(json.dumps({"apiVersion": "v1", "entries": {"a": [entry("a", "1.0.0"), entry("a", "1.1.0")]}}))
     (finding,) = audit(index, stored("a-1.0.0"), digests={"a-1.1.0.tgz": None})
     assert finding.repair is not None
-    assert repaired(index, [finding.repair], NOW).entries == {"a": [entry("a", "1.0.0")]}
+    assert repair_index(index, [finding.repair], NOW).entries == {"a": [entry("a", "1.0.0")]}
 
 
 def test_a_huge_index_takes_seconds_at_most() -> None:
@@ -174,5 +174,5 @@ def test_a_huge_index_takes_seconds_at_most() -> None:
     found = audit(index, *packages[::2], digests={f"{one.label}.tgz": None for one in packages[1::2]})
     repairs = [one.repair for one in found if one.repair is not None]
     assert len(repairs) == len(entries) // 2
-    assert sum(map(len, repaired(index, repairs, NOW).entries.values())) == len(entries) // 2
+    assert sum(map(len, repair_index(index, repairs, NOW).entries.values())) == len(entries) // 2
     assert time.monotonic() - start < 20

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from chart_releaser.destinations.namesakes import PackageNames, chart_in, namesake
+from chart_releaser.destinations.namesakes import PackageNames, find_namesake, identify_chart
 from chart_releaser.errors import ConflictError
 from chart_releaser.index.index import Index
 from tests.charts import index_text, listed, packed
@@ -29,7 +29,7 @@ def index(*charts: tuple[str, str]) -> Index:
     ],
 )
 def test_namesakes(own: tuple[str, str], there: list[tuple[str, str]], found: tuple[str, str] | None) -> None:
-    assert namesake(index(*there), *own) == found
+    assert find_namesake(index(*there), *own) == found
 
 
 def test_a_name_is_taken_by_the_first_who_claims_it_and_by_what_is_listed() -> None:
@@ -48,6 +48,6 @@ def test_a_name_is_taken_by_the_first_who_claims_it_and_by_what_is_listed() -> N
 
 
 def test_what_is_in_a_package() -> None:
-    assert chart_in(packed(*LONG), "x.tgz") == LONG
+    assert identify_chart(packed(*LONG), "x.tgz") == LONG
     for data in (b"", b"no archive", packed("a", "1.0.0", chart_yaml=": :"), packed("a", "1.0.0", chart_yaml="[]")):
-        assert chart_in(data, "x.tgz") is None
+        assert identify_chart(data, "x.tgz") is None

@@ -15,8 +15,8 @@ import pytest
 from chart_releaser import yamlio
 from chart_releaser.charts.chart import REVISION_ANNOTATION
 from chart_releaser.index.index import Index
-from chart_releaser.page.data import clean, contents, link
-from chart_releaser.page.page import GENERATOR, directory_page, github_page, render, repository_alias
+from chart_releaser.page.data import page_contents, safe_link, visible_text
+from chart_releaser.page.page import GENERATOR, directory_page, github_page, render, suggest_alias
 
 TITLE = "gardener-community/gardener-charts"
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -93,7 +93,7 @@ def test_the_overview_has_what_one_looks_for() -> None:
             ],
         }
     )
-    shown = contents(found, {})
+    shown = page_contents(found, {})
     assert [row.name for row in shown.rows] == ["acl", "beta"]
     assert (shown.versions, shown.updated) == (4, "2025-11-12")
     row = shown.rows[0]
@@ -106,7 +106,7 @@ def test_the_overview_has_what_one_looks_for() -> None:
 
 def test_the_upstream_is_the_first_source_that_is_a_repository() -> None:
     def upstream(*sources: Any) -> tuple[str, str]:
-        row = contents(one(sources=list(sources)), {}).rows[0]
+        row = page_contents(one(sources=list(sources)), {}).rows[0]
         return row.upstream, row.upstream_title
 
     repository = "https://github.com/gardener/gardener"
@@ -126,7 +126,7 @@ def test_the_upstream_of_a_configured_chart_is_its_repository() -> None:
             "other": [entry("other", "1.0.0", sources=[evil, ours])],
         }
     )
-    shown = contents(found, repositories)
+    shown = page_contents(found, repositories)
     assert [row.upstream for row in shown.rows] == [ours, evil, evil]
     assert shown.rows[0].upstream_title == "git.example.org/o/acl"
     texts = shown.data["texts"]
@@ -151,7 +151,7 @@ def test_data_says_what_the_script_shows() -> None:
         "sources": ["https://github.com/o/upstream"],
         "type": "library",
     }
-    data = contents(index({"acl": [entry("acl", "1.9.0", **more), entry("acl", "1.8.0")]}), {}).data
+    data = page_contents(index({"acl": [entry("acl", "1.9.0", **more), entry("acl", "1.8.0")]}), {}).data
 
     def text(number: int, version: str = "1.9.0") -> str:
         return "" if number < 0 else str(data["texts"][number]).replace("\x01", version)
@@ -219,9 +219,9 @@ def test_texts_stay_texts(text: str) -> None:
     assert [set(a) for _, a in elements.found] == [set(a) for _, a in plain.found], "no attribute came or went"
     assert not re.search("[\u2028-\u202e\u2066-\u2069]", found)
     data = data_of(found)
-    assert data["charts"][0][1] == elements.texts["td"][0] == clean(text)
+    assert data["charts"][0][1] == elements.texts["td"][0] == visible_text(text)
     assert data["charts"][0][10] == ""
-    assert elements.attributes("data-title") == [clean(text)]
+    assert elements.attributes("data-title") == [visible_text(text)]
 
 
 @pytest.mark.parametrize("name", ['"><b>', "</script>", "a&b", "{{x}}", "'", "__proto__", "../../x", "ä"])
@@ -253,7 +253,7 @@ def test_names_and_versions_stay_texts(name: str) -> None:
     ],
 )
 def test_only_plain_web_addresses_are_linked(url: Any) -> None:
-    assert link(url) == ""
+    assert safe_link(url) == ""
     found = page(one(sources=[url], urls=[url], dependencies=[{"name": "x", "repository": "y"}]), base_url=url)
     linked = Elements(found).attributes("href")
     assert [href for href in linked if href and not href.startswith("data:image/svg+xml,")] == ["#main", "index.yaml"]
@@ -354,7 +354,7 @@ entries:
 """
     )
     assert found.problems
-    shown = contents(found, {})
+    shown = page_contents(found, {})
     assert [(row.name, row.version, row.released, row.description) for row in shown.rows] == [("acl", "1.10", "", "")]
     assert sorted(shown.data["charts"][0][3]) == ["1.10", "2025-01-01"]
     assert shown.data["charts"][0][4:] == [-1, -1, -1, -1, -1, -1, "", 0]
@@ -362,9 +362,9 @@ entries:
 
 
 def test_text_is_bounded_and_visible() -> None:
-    assert clean("a\ud800\ufeff  \x00\n\tb ") == "a b"
-    assert clean(3) == link(3) == ""
-    assert len(clean("x" * 1_000_000)) == 500
+    assert visible_text("a\ud800\ufeff  \x00\n\tb ") == "a b"
+    assert visible_text(3) == safe_link(3) == ""
+    assert len(visible_text("x" * 1_000_000)) == 500
 
 
 @pytest.mark.parametrize(
@@ -381,7 +381,7 @@ def test_text_is_bounded_and_visible() -> None:
     ],
 )
 def test_the_alias_is_a_name_for_helm_and_kubernetes(title: str, alias: str) -> None:
-    assert repository_alias(title) == alias
+    assert suggest_alias(title) == alias
 
 
 def test_each_destination_has_its_title_and_address() -> None:

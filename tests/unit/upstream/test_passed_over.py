@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from semver import Version
 
-from chart_releaser.upstream.passed_over import Cause, Reason, reasons
+from chart_releaser.upstream.passed_over import Cause, Reason, explain_versions
 from chart_releaser.versions import Range, Window
 
 RELEASED = [
@@ -26,12 +26,12 @@ RELEASED = [
     ],
 )
 def test_what_keeps_a_version_out_of_a_window(window: Window, version: str, reason: Reason) -> None:
-    assert reasons(window, window.select(RELEASED))(Version.parse(version)) == reason
+    assert explain_versions(window, window.select(RELEASED))(Version.parse(version)) == reason
 
 
 def test_of_versions_that_differ_in_build_metadata_one_is_the_newest_patch() -> None:
     window, twins = Window(patches="latest"), [Version.parse("1.0.0+a"), Version.parse("1.0.0+b")]
-    assert reasons(window, window.select(twins))(twins[0]) == Reason(Cause.OLD_PATCH, "1.0")
+    assert explain_versions(window, window.select(twins))(twins[0]) == Reason(Cause.OLD_PATCH, "1.0")
 
 
 @pytest.mark.parametrize(

@@ -13,14 +13,14 @@ from chart_releaser.upstream.passed_over import Cause, Reason
 from chart_releaser.upstream.plan import (
     Item,
     SourcePlan,
-    candidate_of,
-    enough_for,
-    enough_for_newest,
-    in_form_of,
-    item_of,
-    newest,
+    format_like,
+    has_all_tracked,
+    has_newest,
+    make_candidate,
+    make_item,
+    newest_candidate,
     plan_source,
-    tag_candidates,
+    possible_tags,
 )
 from chart_releaser.upstream.releases import Release
 
@@ -47,17 +47,17 @@ def words(plan: SourcePlan) -> list[tuple[str, str]]:
 
 
 def item(source: Source, release: Release) -> Item:
-    candidate = candidate_of(source, release)
+    candidate = make_candidate(source, release)
     assert candidate is not None
-    return item_of(source, candidate)
+    return make_item(source, candidate)
 
 
 def test_a_candidate_is_a_release_whose_tag_is_a_version_after_the_sources_prefix() -> None:
     release = Release("etcd-v1.2.3+b")
-    candidate = candidate_of(source_of(tagPrefix="etcd-"), release)
+    candidate = make_candidate(source_of(tagPrefix="etcd-"), release)
     assert candidate is not None
     assert (candidate.release, str(candidate.version)) == (release, "1.2.3+b")
-    assert candidate_of(source_of(), release) is None
+    assert make_candidate(source_of(), release) is None
 
 
 def test_the_last_three_minors_with_every_patch_across_majors_newest_first() -> None:
@@ -135,32 +135,32 @@ def test_paths_that_exist_in_some_releases_only() -> None:
 def test_enough_is_what_every_source_needs() -> None:
     one, three = source_of(minors=1), source_of(minors=3)
     seen = releases("v1.3.1", "v1.3.0", "v1.2.0")
-    assert enough_for([one], seen)
-    assert not enough_for([one, three], seen)
-    assert enough_for([one, three], [*seen, *releases("v1.1.0")])
-    assert not enough_for([one], [])
+    assert has_all_tracked([one], seen)
+    assert not has_all_tracked([one, three], seen)
+    assert has_all_tracked([one, three], [*seen, *releases("v1.1.0")])
+    assert not has_all_tracked([one], [])
 
 
 def test_a_flagged_prerelease_does_not_count_as_a_minor() -> None:
     seen = [Release("v1.3.0", prerelease=True), *releases("v1.2.0", "v1.1.0")]
-    assert not enough_for([source_of(minors=3)], seen)
+    assert not has_all_tracked([source_of(minors=3)], seen)
 
 
 def test_enough_for_the_newest() -> None:
-    assert enough_for_newest([source_of()], releases("v1.9.1", "v1.10.0"))
-    assert not enough_for_newest([source_of(versions='"<1"')], releases("v1.10.0", "v1.9.0"))
+    assert has_newest([source_of()], releases("v1.9.1", "v1.10.0"))
+    assert not has_newest([source_of(versions='"<1"')], releases("v1.10.0", "v1.9.0"))
 
 
 def test_the_newest_is_the_highest_stable_one_in_the_range() -> None:
     listed = [Release("v3.0.0", prerelease=True), *releases("v1.9.9", "v2.0.0-rc.1", "v1.10.0", "x")]
-    found = newest(source_of(), listed)
+    found = newest_candidate(source_of(), listed)
     assert found is not None
     assert found.release.tag == "v1.10.0"
-    found = newest(source_of(versions="~1.9", prereleases="true"), listed)
+    found = newest_candidate(source_of(versions="~1.9", prereleases="true"), listed)
     assert found is not None
     assert found.release.tag == "v1.9.9"
-    assert newest(source_of(versions='">=4"'), listed) is None
-    assert newest(source_of(), []) is None
+    assert newest_candidate(source_of(versions='">=4"'), listed) is None
+    assert newest_candidate(source_of(), []) is None
 
 
 @pytest.mark.parametrize(
@@ -174,7 +174,7 @@ def test_the_newest_is_the_highest_stable_one_in_the_range() -> None:
     ],
 )
 def test_tags_that_a_version_can_mean(version: str, prefix: str, tags: list[str]) -> None:
-    assert sorted(tag_candidates(version, prefix)) == sorted(tags)
+    assert sorted(possible_tags(version, prefix)) == sorted(tags)
 
 
 @pytest.mark.parametrize(
@@ -190,7 +190,7 @@ def test_tags_that_a_version_can_mean(version: str, prefix: str, tags: list[str]
     ],
 )
 def test_new_versions_are_written_as_the_old_ones(tag: str, current: str, prefix: str, written: str) -> None:
-    assert in_form_of(tag, current, prefix) == written
+    assert format_like(tag, current, prefix) == written
 
 
 def test_items_keep_the_release_they_are_made_of() -> None:

@@ -12,7 +12,7 @@ from chart_releaser.errors import GitHubError, RateLimitError, UpstreamError
 from chart_releaser.github.api import GitHubApi
 from chart_releaser.location import GitHubRepository, Server
 from chart_releaser.upstream import releases as upstream_module
-from chart_releaser.upstream.releases import Asset, GitHubUpstream, GitUpstream, Release, _near
+from chart_releaser.upstream.releases import Asset, GitHubUpstream, GitUpstream, Release, _suggest_tags
 
 MISSING = "https://github.com/o/a was not found; check owner and name"
 DATA = b"a registration"
@@ -182,10 +182,10 @@ def test_a_git_repositorys_tags_are_its_releases() -> None:
 
 
 def test_what_is_near() -> None:
-    assert _near("v1.2.3", ["v1.2.2", "v1.2.4", "v1.2.5", "other"]).startswith("did you mean v1.2.")
-    assert _near("v1", ["weather"]) == "check the version"
-    assert _near("v1", []) == "check the version"
-    assert _near("latest", ["v1.9.0", "v1.10.0", "other"]) == "check the version, the newest is v1.10.0"
+    assert _suggest_tags("v1.2.3", ["v1.2.2", "v1.2.4", "v1.2.5", "other"]).startswith("did you mean v1.2.")
+    assert _suggest_tags("v1", ["weather"]) == "check the version"
+    assert _suggest_tags("v1", []) == "check the version"
+    assert _suggest_tags("latest", ["v1.9.0", "v1.10.0", "other"]) == "check the version, the newest is v1.10.0"
 
 
 @pytest.mark.parametrize(
@@ -202,9 +202,9 @@ def test_what_is_near() -> None:
 )
 def test_near_is_what_is_near_as_a_version(wanted: str, suggested: str) -> None:
     known = ["v0.37.0", "v0.8.0", "v0.38.0", "v0.7.0", "v0.38.1", "v1.0.0-rc.1", "x/v0.38.9", "zzz"]
-    assert _near(wanted, known) == f"did you mean {suggested}?"
+    assert _suggest_tags(wanted, known) == f"did you mean {suggested}?"
 
 
 def test_near_stays_with_the_words_before_a_version() -> None:
     known = ["etcd-v1.0.0", "backup-v1.0.1", "v1.0.1"]
-    assert _near("etcd-v1.0.1", known) == "did you mean etcd-v1.0.0?"
+    assert _suggest_tags("etcd-v1.0.1", known) == "did you mean etcd-v1.0.0?"

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from chart_releaser.commands import exporting
-from chart_releaser.commands.exporting import STATE_FILE, ExportDirectory, ExportError
+from chart_releaser.commands import export_directory
+from chart_releaser.commands.export_directory import STATE_FILE, ExportDirectory, ExportError
 from chart_releaser.errors import UsageError
 
 OLD = [("Chart.yaml", b"name: a\n"), ("templates/x.yaml", b"old\n"), ("gone.txt", b"gone\n")]
@@ -39,7 +39,7 @@ def charts(tmp_path: Path) -> Path:
 def _way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """With the system's atomic exchange of two paths, and without it."""
     if request.param == "rename":
-        monkeypatch.setattr(exporting, "exchange", lambda _one, _other: False)
+        monkeypatch.setattr(export_directory, "exchange", lambda _one, _other: False)
 
 
 @pytest.mark.usefixtures("_way")
@@ -237,7 +237,7 @@ def test_leftovers_of_a_killed_run_are_put_back_or_cleared_away(charts: Path) ->
 
 
 def test_two_at_once_take_turns(charts: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(exporting, "_LOCK_SECONDS", 0)
+    monkeypatch.setattr(export_directory, "_LOCK_SECONDS", 0)
     first, second = ExportDirectory(charts), ExportDirectory(charts)
     with first:
         with pytest.raises(ExportError, match=r"another run has been writing to .*; end it or try again"), second:
@@ -297,14 +297,14 @@ def test_a_record_that_nests_without_an_end_or_is_too_large_counts_for_nothing(
 ) -> None:
     record = (charts / STATE_FILE).read_bytes()
     for text in (b"[" * 200_000, record + b" " * 200):
-        monkeypatch.setattr(exporting, "_MAX_RECORD", 250_000 if text.startswith(b"[") else 200)
+        monkeypatch.setattr(export_directory, "_MAX_RECORD", 250_000 if text.startswith(b"[") else 200)
         (charts / STATE_FILE).write_bytes(text)
         with pytest.raises(ExportError, match="was not exported by chart-releaser"):
             export(charts, NEW)
 
 
 def test_more_than_could_have_been_exported_is_not_read(charts: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(exporting, "_MAX_PRESENT", 1_000_000)
+    monkeypatch.setattr(export_directory, "_MAX_PRESENT", 1_000_000)
     with (charts / "a" / "large").open("wb") as file:
         file.truncate(1 << 40)
     with pytest.raises(ExportError, match="was changed since it was exported"):

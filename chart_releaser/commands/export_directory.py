@@ -43,7 +43,7 @@ class ExportDirectory:
     path: Path
     force: bool = False
     _digests: dict[str, str] = field(default_factory=dict)
-    _begun: dict[str, str] = field(default_factory=dict)
+    _pending: dict[str, str] = field(default_factory=dict)
     """Digests of what is about to be written, recorded first: a run that was killed is not taken for the user."""
     _before: str = ""
     _lock: int | None = None
@@ -55,17 +55,17 @@ class ExportDirectory:
             elif self.path.exists() or self.path.is_symlink():
                 raise UsageError(f"{self.path} is not a directory", remedy="name another one with --target-dir")
         except OSError as error:
-            raise _failed(self.path, error) from error
+            raise _write_error(self.path, error) from error
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            self._record()
+            self._save_record()
         except OSError as failure:
             if error is None:
-                raise _failed(self.path / STATE_FILE, failure) from failure
+                raise _write_error(self.path / STATE_FILE, failure) from failure
         finally:
             self._unlock()
 
@@ -78,18 +78,18 @@ class ExportDirectory:
         wanted = _digest(files)
         try:
             self._open()
-            present = _present(target)
+            present = _digest_on_disk(target)
             if present == wanted:
-                self._settle(name, wanted)
+                self._mark_written(name, wanted)
                 return "unchanged"
-            self._check_edited(target, name, present)
-            self._begin(name, wanted)
+            self._refuse_if_edited(target, name, present)
+            self._mark_pending(name, wanted)
             with self._stage() as stage:
                 _write(stage / "new", files)
                 _swap(stage / "new", target, stage / "old")
         except OSError as error:
-            raise _failed(target, error) from error
-        self._settle(name, wanted)
+            raise _write_error(target, error) from error
+        self._mark_written(name, wanted)
         return "written"
 
     def write_package(self, filename: str, data: bytes) -> Outcome:
@@ -98,46 +98,46 @@ class ExportDirectory:
         wanted = _digest([("", data)])
         try:
             self._open()
-            present = _present(target)
+            present = _digest_on_disk(target)
             if present == wanted:
-                self._settle(filename, wanted)
+                self._mark_written(filename, wanted)
                 return "unchanged"
-            self._check_edited(target, filename, present)
-            self._begin(filename, wanted)
+            self._refuse_if_edited(target, filename, present)
+            self._mark_pending(filename, wanted)
             write_staged(target, data, prefix=_STAGE_PREFIX)
         except OSError as error:
-            raise _failed(target, error) from error
-        self._settle(filename, wanted)
+            raise _write_error(target, error) from error
+        self._mark_written(filename, wanted)
         return "written"
 
-    def _record(self) -> None:
+    def _save_record(self) -> None:
         record = {"charts": dict(sorted(self._digests.items()))}
-        if self._begun:
-            record["begun"] = dict(sorted(self._begun.items()))
+        if self._pending:
+            record["begun"] = dict(sorted(self._pending.items()))
         text = json.dumps(record, indent=1) + "\n"
-        if (self._digests or self._begun) and text != self._before:
+        if (self._digests or self._pending) and text != self._before:
             write_staged(self.path / STATE_FILE, text.encode(), prefix=_STAGE_PREFIX)
             self._before = text
 
-    def _begin(self, name: str, digest: str) -> None:
-        before = self._begun.get(name)
-        self._begun[name] = digest
+    def _mark_pending(self, name: str, digest: str) -> None:
+        before = self._pending.get(name)
+        self._pending[name] = digest
         try:
-            self._record()
+            self._save_record()
         except OSError:
-            del self._begun[name]
+            del self._pending[name]
             if before is not None:
-                self._begun[name] = before
+                self._pending[name] = before
             raise
 
-    def _settle(self, name: str, digest: str) -> None:
+    def _mark_written(self, name: str, digest: str) -> None:
         self._digests[name] = digest
-        self._begun.pop(name, None)
+        self._pending.pop(name, None)
 
-    def _check_edited(self, target: Path, name: str, present: str | None) -> None:
+    def _refuse_if_edited(self, target: Path, name: str, present: str | None) -> None:
         if present is None or self.force:
             return
-        recorded = {self._digests.get(name), self._begun.get(name)} - {None}
+        recorded = {self._digests.get(name), self._pending.get(name)} - {None}
         if not recorded:
             raise ExportError(
                 f"{target} was not exported by chart-releaser", remedy="it was left alone, --force replaces it"
@@ -165,7 +165,7 @@ class ExportDirectory:
             self._before = read_regular(self.path / STATE_FILE, _MAX_RECORD).decode()
             record = json.loads(self._before)
             self._digests = {str(name): str(digest) for name, digest in record["charts"].items()}
-            self._begun = {str(name): str(digest) for name, digest in record.get("begun", {}).items()}
+            self._pending = {str(name): str(digest) for name, digest in record.get("begun", {}).items()}
         except FileNotFoundError:
             pass
         except IrregularError as error:
@@ -215,7 +215,7 @@ class ExportDirectory:
             shutil.rmtree(stage, ignore_errors=True)
 
 
-def _failed(path: Path, error: OSError) -> ExportError:
+def _write_error(path: Path, error: OSError) -> ExportError:
     what = f"{path} can't be written: {error.strerror or error}"
     return ExportError(what, remedy=f"what was there is unchanged, {run_again(error)}")
 
@@ -235,7 +235,7 @@ def _digest(files: Sequence[tuple[str, bytes]] | Mapping[str, bytes]) -> str:
     return total.hexdigest()
 
 
-def _present(target: Path) -> str | None:
+def _digest_on_disk(target: Path) -> str | None:
     """Return the digest of what is there, None if nothing is; links and special files count as what they are."""
     try:
         mode = target.lstat().st_mode
@@ -244,12 +244,12 @@ def _present(target: Path) -> str | None:
     try:
         if stat.S_ISREG(mode):
             return _digest([("", read_regular(target, _MAX_PRESENT))])
-        return _digest(_files(target)) if stat.S_ISDIR(mode) else "neither a file nor a directory"
+        return _digest(_read_tree(target)) if stat.S_ISDIR(mode) else "neither a file nor a directory"
     except TooLargeError:
         return "more than was exported"
 
 
-def _files(target: Path) -> dict[str, bytes]:
+def _read_tree(target: Path) -> dict[str, bytes]:
     """Return what is below `target`, path to content. Raises OSError, TooLargeError."""
     found: dict[str, bytes] = {}
     left = _MAX_PRESENT

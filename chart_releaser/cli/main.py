@@ -1,0 +1,89 @@
+"""Runs the program: the one place where errors become messages and exit codes."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from typing import NoReturn
+
+import typer
+from typer.exceptions import TyperException
+
+from chart_releaser import environment
+from chart_releaser.cli.app import app, move_command_first
+from chart_releaser.cli.console import Console, output_error
+from chart_releaser.cli.process import (
+    INTERRUPTED,
+    end_children_on_exit,
+    flush_stdout,
+    open_closed_streams,
+)
+from chart_releaser.environment import Secrets
+from chart_releaser.errors import ChartReleaserError, ConfigError, UsageError
+
+BUG = 70
+"""The exit code for a bug in this program."""
+
+
+def run_program() -> int:
+    """Run the program on `sys.argv` and return its exit code; every error has become a message on stderr.
+
+    From here on `os.environ` holds no secret, and nothing else that no process needs to know.
+    """
+    secrets = environment.close(os.environ)
+    try:
+        with end_children_on_exit():
+            return _run_command(secrets)
+    except KeyboardInterrupt:  # one more, while an error was being told
+        return INTERRUPTED
+
+
+def _run_command(secrets: Secrets) -> int:
+    console = Console(secrets=secrets.all)
+    try:
+        code = app(sys.argv[1:], standalone_mode=False, obj=secrets)
+    except (KeyboardInterrupt, typer.Abort):
+        console.error("interrupted")
+        return INTERRUPTED
+    except ChartReleaserError as error:
+        console.error(str(error) if isinstance(error, ConfigError) else error.advised)
+        return error.exit_code
+    except TyperException as error:
+        context = getattr(error, "ctx", None)
+        path = context.command_path if context else " ".join(["chart-releaser", *move_command_first(sys.argv[1:])[:1]])
+        console.error(f"{error.format_message().rstrip('.')}; see {path} --help")
+        return UsageError.exit_code
+    except BrokenPipeError:
+        return 1
+    except Exception as error:
+        if (broken := flush_stdout()) is not None:  # such as by the text of --help
+            console.error(output_error(broken).advised)
+            return 1
+        from chart_releaser.cli.bugreport import bug_report
+
+        console.error("this is a bug in chart-releaser; please report it with these lines:")
+        for line in bug_report(error, next(iter(move_command_first(sys.argv[1:])), "")):
+            console.report(line)
+        return BUG
+    return code if isinstance(code, int) else 0
+
+
+def run_console_script() -> NoReturn:
+    """Entry point of the console scripts."""
+    open_closed_streams()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal that lacks a character is no reason to fail
+    code = run_program()
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        code = code or 1
+    except OSError as error:
+        if not code:
+            Console().error(output_error(error).advised)
+        code = code or 1
+    finally:
+        # Threads that wait for the network would keep the process from ending after an interrupt.
+        os._exit(code)
