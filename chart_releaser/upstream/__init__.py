@@ -1,1 +1,1 @@
-"""Where charts come from: releases, repositories, what is tracked and missing."""
+"""Where charts come from: releases, repositories, and which of them are tracked and missing."""

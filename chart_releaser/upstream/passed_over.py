@@ -1,4 +1,4 @@
-"""Why a tag of a source is not tracked: the reasons as values, and their words."""
+"""Reasons why a source does not track a tag, as values and in words."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from chart_releaser.versions import Window
 
 
 class Cause(Enum):
-    """Why a tag is passed over, in words; `{}` stands for what a reason adds."""
+    """A kind of reason, in words; `{}` is replaced by the reason's detail."""
 
     NO_VERSION = "no semantic version"
     PRERELEASE = "prerelease"
@@ -23,7 +23,8 @@ class Cause(Enum):
     NO_PATH = "no chart path is for this version"
 
 
-_TOGETHER = {
+# Words for several tags at once, where the details differ.
+_WITHOUT_DETAIL = {
     Cause.OLD_PATCH: "not the newest patch of its minor",
     Cause.SAME_VERSION: "second tag of a version",
 }
@@ -31,13 +32,16 @@ _TOGETHER = {
 
 @dataclass(frozen=True)
 class Reason:
-    """Why a tag is passed over; `detail` is the range, the minor, the number of minors, or the tag that is taken."""
+    """Why a tag is not tracked.
+
+    `detail` completes the words of `cause`: a range, a minor release, a number of minors, or the tag taken instead.
+    """
 
     cause: Cause
     detail: str | int = ""
 
     def __str__(self) -> str:
-        """The reason as one tag has it: `not the newest patch of 1.2`."""
+        """Return the reason for a single tag: `not the newest patch of 1.2`."""
         detail = self.detail
         if self.cause is Cause.OLD_MINOR:
             detail = "minor" if detail == 1 else f"{detail} minors"
@@ -45,12 +49,12 @@ class Reason:
 
     @property
     def kind(self) -> str:
-        """The reason as several tags have it that are counted: `not the newest patch of its minor`."""
-        return _TOGETHER.get(self.cause) or str(self)
+        """The reason for a group of tags: `not the newest patch of its minor`."""
+        return _WITHOUT_DETAIL.get(self.cause) or str(self)
 
 
 def explain_versions(window: Window, selected: Iterable[Version]) -> Callable[[Version], Reason]:
-    """Return what tells why a version is not among `selected`, those that `window` selects."""
+    """Return a function that explains why `window` left a version out of `selected`."""
     minors = {(version.major, version.minor) for version in selected}
 
     def reason(version: Version) -> Reason:

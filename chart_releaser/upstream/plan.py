@@ -1,4 +1,4 @@
-"""Which releases of a source are tracked, which of them the destination lacks, and why others are not."""
+"""Decides which releases of a source are tracked, and which of these the destination lacks."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _PREFIXED = re.compile(r"(.*?[^0-9.])v?[0-9]+\.[0-9]+\.[0-9]+.*")
 
 @dataclass(frozen=True)
 class Candidate:
-    """A release whose tag is a version, after the `tagPrefix` of the source that it is a candidate of."""
+    """A release whose tag, without the source's `tagPrefix`, is a semantic version."""
 
     release: Release
     version: Version
@@ -31,7 +31,7 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Item:
-    """One release of one source: the chart `source.name` in `version`, built from `paths` of the release's tag."""
+    """One release of one source: chart `source.name` in `version`, built from `paths` at the release's tag."""
 
     source: Source
     release: Release
@@ -40,56 +40,56 @@ class Item:
 
     @property
     def title(self) -> str:
-        """What messages put in front: `provider-azure v1.62.1`."""
+        """The prefix for messages about it: `provider-azure v1.62.1`."""
         return f"{self.source.name} {self.release.tag}"
 
 
 @dataclass(frozen=True)
 class SourcePlan:
-    """What a run knows of a source before it builds anything, newest first."""
+    """The releases of a source, sorted by what to do with them, each group with the newest first."""
 
     source: Source
     missing: tuple[Item, ...]
     present: tuple[Item, ...]
     passed_over: tuple[tuple[str, Reason], ...]
-    """Tags that are not tracked, each with the reason."""
+    """The tags that are not tracked, each with the reason."""
 
 
 def has_all_tracked(sources: Sequence[Source], releases: Sequence[Release]) -> bool:
-    """Tell whether `releases`, the newest created ones, are sure to hold all that `sources` track."""
+    """Tell whether `releases`, the most recently created ones, certainly hold all releases that `sources` track."""
     return all(source.window.complete(_versions(source, releases)) for source in sources)
 
 
 def has_newest(sources: Sequence[Source], releases: Sequence[Release]) -> bool:
-    """Tell whether `releases` are sure to hold the highest stable version of each of `sources`."""
+    """Tell whether `releases` certainly hold the highest stable version of each of `sources`."""
     return all(_newest_window(source).complete(_versions(source, releases)) for source in sources)
 
 
 def plan_source(source: Source, releases: Sequence[Release], present: Iterable[str]) -> SourcePlan:
-    """Return what to build for `source` out of `releases`, given the versions that are `present` at the destination."""
+    """Return the plan for `source`, given its `releases` and the versions `present` at the destination."""
     candidates, passed_over = _candidates(source, releases)
     selected = source.window.select(one.version for one in candidates.values())
     listed = frozenset(present)
     missing: list[Item] = []
-    there: list[Item] = []
+    up_to_date: list[Item] = []
     for version in selected:
         item = make_item(source, candidates.pop(str(version)))
         if not item.paths:
             passed_over.append((item.release.tag, Reason(Cause.NO_PATH)))
         elif item.version in listed:
-            there.append(item)
+            up_to_date.append(item)
         else:
             missing.append(item)
     reason = explain_versions(source.window, selected)
     for other in sorted(candidates.values(), key=lambda one: precedence(one.version), reverse=True):
         passed_over.append((other.release.tag, reason(other.version)))
-    return SourcePlan(source, tuple(missing), tuple(there), tuple(passed_over))
+    return SourcePlan(source, tuple(missing), tuple(up_to_date), tuple(passed_over))
 
 
 def explain_empty_plan(plan: SourcePlan, releases: Sequence[Release]) -> str:
-    """Return why a source tracks none of its `releases`, and what to do; nothing where it tracks some.
+    """Return a note on why a source tracks none of its `releases`, with a remedy; the empty string if it tracks some.
 
-    That is no error, since upstream may have nothing yet, but more often the configuration excludes what was meant.
+    It is not an error, because upstream may have no releases yet. More often a setting excludes too much.
     """
     if plan.missing or plan.present:
         return ""
@@ -124,46 +124,46 @@ def _examples(tags: Sequence[str]) -> str:
 
 
 def _likely_prefix(tags: Sequence[str]) -> str:
-    """Return what most tags have in front of a version."""
-    found = Counter(
+    """Return the most frequent text in front of a version in `tags`; the empty string if no tag has one."""
+    prefixes = Counter(
         match[1] for tag in tags if (match := _PREFIXED.fullmatch(tag)) is not None and parse_tag(tag, match[1])
     )
-    return found.most_common(1)[0][0] if found else ""
+    return prefixes.most_common(1)[0][0] if prefixes else ""
 
 
 def make_candidate(source: Source, release: Release) -> Candidate | None:
-    """Return `release` as a candidate of `source`; None if its tag is no version there."""
+    """Return `release` as a candidate of `source`, or None if its tag is not a version of that source."""
     version = parse_tag(release.tag, source.tag_prefix)
     return None if version is None else Candidate(release, version)
 
 
 def make_item(source: Source, candidate: Candidate) -> Item:
-    """Return the item for a release of `source`, whether or not it is tracked."""
+    """Return the item for `candidate` with the chart paths that exist in its version; tracking plays no part."""
     paths = tuple(
         chart.path
         for chart in source.charts
-        # A range on a path says where the path exists, so the prereleases before a version count with it.
+        # A range on a path says in which versions the path exists, and the prereleases of a version have it too.
         if chart.versions is None or chart.versions.matches(candidate.version, prereleases=True)
     )
     return Item(source, candidate.release, str(candidate.version), paths)
 
 
 def newest_candidate(source: Source, releases: Sequence[Release]) -> Candidate | None:
-    """Return the release with the highest stable version in the source's range, None if there is none."""
+    """Return the release with the highest stable version in the source's range, or None."""
     candidates, _ = _candidates(source, releases)
     selected = _newest_window(source).select(one.version for one in candidates.values())
     return candidates[str(selected[0])] if selected else None
 
 
 def possible_tags(version: str, prefix: str) -> list[str]:
-    """Return the tags that a configured version can mean: with and without the prefix, with and without the v."""
+    """Return the tags that a configured version may stand for, with the prefix, with and without `v`."""
     bare = version.removeprefix(prefix)
     other = bare.removeprefix("v") if bare.startswith("v") else f"v{bare}"
     return [f"{prefix}{bare}", f"{prefix}{other}"]
 
 
 def format_like(tag: str, current: str, prefix: str) -> str:
-    """Return `tag` as the user writes versions: without prefix or v where `current` has none."""
+    """Return `tag` in the notation of `current`: without the prefix, or without `v`, if `current` lacks it."""
     if prefix and not current.startswith(prefix):
         tag = tag.removeprefix(prefix)
         prefix = ""
@@ -174,7 +174,7 @@ def format_like(tag: str, current: str, prefix: str) -> str:
 
 
 def configured_version(source: Source) -> Version | None:
-    """Return what the source's `version:` names, written with or without the prefix; None where that is no version."""
+    """Return the source's `version:` without its prefix, parsed, or None if it is not a semantic version."""
     return parse_tag((source.version or "").removeprefix(source.tag_prefix))
 
 
@@ -187,11 +187,11 @@ def _versions(source: Source, releases: Sequence[Release]) -> list[Version]:
 
 
 def _candidates(source: Source, releases: Sequence[Release]) -> tuple[dict[str, Candidate], list[tuple[str, Reason]]]:
-    """Return the releases that could be tracked, by exact version, and the tags that could not.
+    """Return the releases that may be tracked, by version, and the tags that may not be, each with the reason.
 
-    By the text, since semver's equality leaves out build metadata, which tells charts apart.
+    The keys are texts because semver's equality ignores build metadata, in which published charts may differ.
     """
-    found: dict[str, Candidate] = {}
+    candidates: dict[str, Candidate] = {}
     passed_over: list[tuple[str, Reason]] = []
     for release in releases:
         candidate = make_candidate(source, release)
@@ -202,11 +202,11 @@ def _candidates(source: Source, releases: Sequence[Release]) -> tuple[dict[str, 
             passed_over.append((release.tag, Reason(Cause.PRERELEASE)))
         else:
             exact = str(candidate.version)
-            known = found.get(exact)
-            # Two tags of one version, with and without the v, would be one chart: the one with the v is taken.
+            known = candidates.get(exact)
+            # v1.2.3 and 1.2.3 would be one chart: the longer tag, which has the v, is taken.
             if known is None or len(release.tag) > len(known.release.tag):
-                found[exact] = candidate
+                candidates[exact] = candidate
             if known is not None and known.release.tag != release.tag:
                 taken, left = sorted((known.release.tag, release.tag), key=len, reverse=True)
                 passed_over.append((left, Reason(Cause.SAME_VERSION, taken)))
-    return found, passed_over
+    return candidates, passed_over

@@ -1,4 +1,4 @@
-"""What releases a repository has: their tags, notes and assets, from GitHub or from plain git."""
+"""The releases of an upstream repository, with notes and assets, from GitHub or from the tags of plain git."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 _MAX_ASSET_BYTES = 5 * 1024 * 1024
 _MAX_NOTES = 100_000_000
-"""Characters in one listing; a thousand releases with the longest notes that GitHub takes. They are kept in memory."""
-_SUGGESTED = 3  # tags at the most
+"""Characters in one listing, because notes are kept in memory: a thousand releases with the longest notes of GitHub."""
+_SUGGESTED = 3  # tags in a hint, at most
 _VERSION_LIKE = re.compile(
     r"(?P<before>.*?)v?(?P<major>[0-9]{1,9})(?:\.(?P<minor>[0-9]{1,9}))?(?:\.(?P<patch>[0-9]{1,9}))?(?:[-+].*)?",
     re.DOTALL,
@@ -30,7 +30,7 @@ _VERSION_LIKE = re.compile(
 
 @dataclass(frozen=True)
 class Asset:
-    """A file of a release: its name, API address, size in bytes, and digest (`sha256:…`) where GitHub tells one."""
+    """A file of a release: its name, API address, size in bytes, and digest (`sha256:…`) if GitHub reports one."""
 
     name: str
     url: str
@@ -40,7 +40,7 @@ class Asset:
 
 @dataclass(frozen=True)
 class Release:
-    """A published release. `notes` is None where they are in the tag itself, which the snapshot has."""
+    """A published release. `notes` is None for plain git, where the tag's message serves; see `Snapshot.message`."""
 
     tag: str
     notes: str | None = None
@@ -52,22 +52,22 @@ IsEnough = Callable[[Sequence[Release]], bool]
 
 
 class Upstream(Protocol):
-    """One upstream repository."""
+    """An upstream repository that can be asked for its releases."""
 
     from_cache: bool
-    """Whether what `releases` returned last is, in part at least, what an earlier run kept."""
+    """Whether any part of what `releases` last returned was kept by an earlier run."""
 
     def releases(self, enough: IsEnough, *, fresh: bool = False) -> list[Release]:
-        """Return the published releases, newest created first, read until `enough` of them are there.
+        """Return the published releases, most recently created first, reading on until `enough` returns true.
 
-        With `fresh` nothing of that comes from an earlier run.
+        With `fresh`, nothing that an earlier run kept is used. Raises UpstreamError.
         """
 
     def release(self, tags: Sequence[str]) -> Release:
-        """Return the release of the first of `tags` that has one."""
+        """Return the release of the first of `tags` that has one. Raises UpstreamError if none has."""
 
     def read_asset(self, asset: Asset, seconds: float) -> bytes:
-        """Return the bytes of an asset, checked against its digest; each attempt may take `seconds`."""
+        """Return an asset's bytes after a check of its digest; each try may take `seconds`. Raises UpstreamError."""
 
 
 class GitHubUpstream:
@@ -80,26 +80,26 @@ class GitHubUpstream:
 
     def releases(self, enough: IsEnough, *, fresh: bool = False) -> list[Release]:
         """See `Upstream`. Drafts are left out. https://docs.github.com/rest/releases/releases#list-releases"""
-        found: list[Release] = []
+        releases: list[Release] = []
         unchanged = self._api.unchanged
         try:
             for page in self._api.pages(f"/repos/{self._repository.slug}/releases", fresh=fresh):
-                found += [release for item in page if (release := _parse_release(item)) is not None]
-                if sum(len(release.notes or "") for release in found) > _MAX_NOTES:
+                releases += [release for item in page if (release := _parse_release(item)) is not None]
+                if sum(len(release.notes or "") for release in releases) > _MAX_NOTES:
                     raise UpstreamError(
                         f"the notes of the releases of {self._repository.slug} have more than {_MAX_NOTES:,} "
                         "characters, too many to keep",
                         remedy="take the source out, or ask upstream to shorten them",
                     )
-                if enough(found):
+                if enough(releases):
                     break
         except GitHubError as error:
             raise self._listing_error(error) from error
         self.from_cache = self._api.unchanged > unchanged
-        return found
+        return releases
 
     def release(self, tags: Sequence[str]) -> Release:
-        """See `Upstream`. Raises UpstreamError naming tags that look like the wanted one, if none has a release."""
+        """See `Upstream`. The error suggests similar tags."""
         for tag in tags:
             try:
                 _, item = self._api.get(f"/repos/{self._repository.slug}/releases/tags/{quote(tag)}")
@@ -113,7 +113,7 @@ class GitHubUpstream:
         raise UpstreamError(f"{self._repository.slug} has no release {tags[0]}", remedy=_suggest_tags(tags[0], known))
 
     def read_asset(self, asset: Asset, seconds: float) -> bytes:
-        """See `Upstream`. Raises UpstreamError for one that is too large, or that differs from its digest."""
+        """See `Upstream`. Assets above 5 MiB are refused."""
         name = f"the asset {asset.name}"
         if asset.size > _MAX_ASSET_BYTES:
             raise UpstreamError(f"{name} has {asset.size:,} bytes", remedy=f"at most {_MAX_ASSET_BYTES:,} are read")
@@ -140,7 +140,7 @@ class GitHubUpstream:
 
 
 def _parse_release(item: Any) -> Release | None:
-    """Return the release in an answer of GitHub's, None for a draft. Raises UpstreamError for what is neither."""
+    """Return the release in an item of GitHub's answer, or None for a draft. Raises UpstreamError."""
     try:
         if item.get("draft"):
             return None
@@ -157,11 +157,13 @@ def _parse_release(item: Any) -> Release | None:
             ),
         )
     except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise UpstreamError("the answer has something that is no release", remedy="check GITHUB_API_URL") from error
+        raise UpstreamError(
+            "GitHub's answer has an item that is not a release", remedy="check GITHUB_API_URL"
+        ) from error
 
 
 class GitUpstream:
-    """A plain git repository: its tags are its releases, their messages the notes."""
+    """A plain git repository: its tags are its releases, and the tags' messages are the notes."""
 
     from_cache = False
 
@@ -174,7 +176,7 @@ class GitUpstream:
         return [Release(tag) for tag in self._list_tags()]
 
     def release(self, tags: Sequence[str]) -> Release:
-        """See `Upstream`. Raises UpstreamError naming tags that look like the wanted one."""
+        """See `Upstream`. The error suggests similar tags."""
         known = self._list_tags()
         for tag in tags:
             if tag in known:
@@ -182,12 +184,12 @@ class GitUpstream:
         raise UpstreamError(f"{self._title} has no tag {tags[0]}", remedy=_suggest_tags(tags[0], known))
 
     def read_asset(self, asset: Asset, seconds: float) -> bytes:  # noqa: ARG002
-        """Not possible: a git repository has no assets."""
+        """Raise UpstreamError, because a git repository has no assets."""
         raise UpstreamError(f"{self._title} has no asset {asset.name}: it is a git repository")
 
 
 def _suggest_tags(wanted: str, known: Sequence[str]) -> str:
-    """Return the advice to take one of the tags most like `wanted`: as versions, else by their letters."""
+    """Return a hint with the tags most similar to `wanted`, compared as versions or else letter by letter."""
     close = _nearest_versions(wanted, known) or close_matches(wanted, known, limit=_SUGGESTED)
     if not close:
         newest = max(_prefer_stable([(version, tag) for tag in known if (version := parse_tag(tag))]), default=None)
@@ -195,31 +197,31 @@ def _suggest_tags(wanted: str, known: Sequence[str]) -> str:
     return did_you_mean(close)
 
 
-def _prefer_stable(found: list[tuple[Version, str]]) -> list[tuple[Version, str]]:
-    """Return the stable ones, or all where there are none."""
-    return [one for one in found if one[0].prerelease is None] or found
+def _prefer_stable(versions: list[tuple[Version, str]]) -> list[tuple[Version, str]]:
+    """Return the stable versions, or all if none is stable."""
+    return [one for one in versions if one[0].prerelease is None] or versions
 
 
 def _nearest_versions(wanted: str, known: Sequence[str]) -> list[str]:
-    """Return the tags of the nearest versions with the same words before the number, nearest first.
+    """Return the tags with the same prefix and the versions nearest to `wanted`, nearest first.
 
-    Of the minor that `wanted` names the nearest patches; where it has none the newest patch of the nearest minors.
+    These are patches of the same minor or, if there are none, the newest patches of the nearest minors.
     """
-    begun = _VERSION_LIKE.fullmatch(wanted)
-    if begun is None:
+    parts = _VERSION_LIKE.fullmatch(wanted)
+    if parts is None:
         return []
-    major, minor, patch = (int(begun[part] or 0) for part in ("major", "minor", "patch"))
-    found = [
+    major, minor, patch = (int(parts[part] or 0) for part in ("major", "minor", "patch"))
+    versions = [
         (version, tag)
         for tag in known
-        if (version := parse_tag(tag, begun["before"])) is not None and version.major == major
+        if (version := parse_tag(tag, parts["before"])) is not None and version.major == major
     ]
-    same = [one for one in found if one[0].minor == minor]
+    same = [one for one in versions if one[0].minor == minor]
     if same:
         same.sort(key=lambda one: (abs(one[0].patch - patch), one[0].prerelease is not None, -one[0].patch))
         return [tag for _, tag in same[:_SUGGESTED]]
     newest: dict[int, tuple[Version, str]] = {}
-    for one in _prefer_stable(found):
+    for one in _prefer_stable(versions):
         if one[0].minor not in newest or one[0] > newest[one[0].minor][0]:
             newest[one[0].minor] = one
     nearest = sorted(newest.values(), key=lambda one: (abs(one[0].minor - minor), -one[0].minor))

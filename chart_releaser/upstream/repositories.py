@@ -1,4 +1,4 @@
-"""Opens what the sources of a configuration name: releases through an upstream, trees through a repository."""
+"""Opens the repositories that sources name, for their releases and for their trees."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ if TYPE_CHECKING:
     from chart_releaser.github.api import GitHubApi
 
 LISTING_SECONDS = 60.0
-"""For the names of a repository's tags: every source waits for the answers of all."""
+"""Time limit for listing the tags of a repository, short because all sources wait for the slowest listing."""
 _SCP = re.compile(r"(?:[^@/:]+@)?(?P<host>\[[^\]]+\]|[^@/:]+):(?!//)(?P<path>.+)")
 _SSH = re.compile(r"ssh://(?:[^@/]+@)?(?P<host>\[[^\]]+\]|[^@/:]+)(?::\d+)?/(?P<path>.+)")
 
 
 @dataclass
 class Repositories:
-    """What is needed to reach upstream repositories.
+    """Access to upstream repositories.
 
-    `token` is for `server` and goes to no other. `cache` is where fetched repositories are kept;
-    `on_wait` gets a message when another run holds a cached repository.
+    `token` is sent to `server` only. `cache` is the directory of fetched repositories. `on_wait` gets a message when
+    another run holds a cached repository.
     """
 
     server: Server
@@ -40,11 +40,11 @@ class Repositories:
     on_wait: Callable[[str], None]
     pacing: Pacing = field(default_factory=Pacing)
     attempts: Attempts = field(default_factory=Attempts)
-    """What of the run had to be tried again."""
+    """Collects what had to be tried again in this run."""
     _local: threading.local = field(default_factory=threading.local)
 
     def upstream(self, location: Location) -> Upstream:
-        """Return what tells the releases at `location`; for use in this thread."""
+        """Return the upstream at `location`, to be used in this thread only."""
         if isinstance(location, GitHubRepository):
             return GitHubUpstream(location, self.api(location.server))
         return GitUpstream(str(location), lambda: self._tags(location))
@@ -59,9 +59,9 @@ class Repositories:
             ) from error
 
     def open(self, location: Location, seconds: float) -> Repository:
-        """Return the repository at `location`, for use in this thread; fetching may take `seconds`.
+        """Return the repository at `location`, to be used in this thread only; fetching may take `seconds`.
 
-        Raises UpstreamError.
+        Raises UpstreamError if git is missing or too old.
         """
         return open_repository(
             location,
@@ -76,13 +76,14 @@ class Repositories:
         return self.token if self.server.owns(url) else None
 
     def api(self, server: Server, *, keeps: bool = True) -> GitHubApi:
-        """Return this thread's client for `server`: PyGithub's keeps the state of a request in the client.
+        """Return this thread's client for `server`.
 
-        With `keeps` it keeps answers for the next run, and asks only whether those of earlier runs are still the same.
+        With `keeps`, the client keeps answers for the next run, and uses those of earlier runs if GitHub confirms them.
         """
         from chart_releaser.github.api import GitHubApi
         from chart_releaser.github.responses import Responses
 
+        # One client per thread, because PyGithub keeps the state of a request in its client.
         clients: dict[tuple[Server, bool], GitHubApi] = self._local.__dict__.setdefault("clients", {})
         if (server, keeps) not in clients:
             token = self._token_for(server.api_url)
@@ -100,12 +101,13 @@ def open_repository(
     on_wait: Callable[[str], None] = lambda _message: None,
     attempts: Attempts | None = None,
 ) -> Repository:
-    """Return the repository at `location`; nothing is asked or read yet.
+    """Return the repository at `location`, without reading it yet.
 
-    `cache` is the directory below which fetched repositories are kept; all that is asked and fetched may take
-    `seconds`. `token` is for the server of a GitHubRepository and is used for no other kind: the caller passes it only
-    with a location on the server that it belongs to. `on_wait` gets a message when another run holds the cache,
-    `attempts` what is tried again. Raises UpstreamError if git is missing or too old.
+    `cache` is the directory of fetched repositories, and all requests together may take `seconds`. `token` is used only
+    for a GitHubRepository; the caller must pass it only if it belongs to that repository's server. `on_wait` gets a
+    message when another run holds the cache, and `attempts` records what is tried again.
+
+    Raises UpstreamError if git is missing or too old.
     """
     from chart_releaser.git.cache import CachedRepository
     from chart_releaser.git.local import WorkingRepository
@@ -123,7 +125,7 @@ def open_repository(
 
 
 def web_url(location: Location) -> str | None:
-    """Return the address of a repository for people and for Renovate; None for a path, which says nothing elsewhere."""
+    """Return the address of a repository for browsers and Renovate; None for a local path, meaningless elsewhere."""
     if isinstance(location, GitHubRepository):
         return location.web_url
     if isinstance(location, LocalRepository):

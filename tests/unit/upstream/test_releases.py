@@ -94,7 +94,7 @@ def test_a_release_as_github_tells_it() -> None:
     "item", [1, None, "x", [], {}, {"tag_name": 1}, release("v1", assets=3), release("v1", assets=[{}])]
 )
 def test_what_is_no_release(item: object) -> None:
-    with pytest.raises(UpstreamError, match="has something that is no release; check GITHUB_API_URL"):
+    with pytest.raises(UpstreamError, match="has an item that is not a release; check GITHUB_API_URL"):
         upstream(Api([[item]])).releases(lambda _: True)
 
 
