@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from bench.serving import DESTINATION
-from chart_releaser.versions import helm_order
+from chart_releaser.versions import helm_sort_key
 from tests.hub import GitDir, Hub, create
 from tests.hub.gitdir import environment
 
@@ -90,7 +90,7 @@ def config(listed: Sequence[Source], *, more: str = "") -> str:
 
 def newest(listed: Sequence[str]) -> str:
     """Return the highest version."""
-    return min(listed, key=helm_order)
+    return min(listed, key=helm_sort_key)
 
 
 def add_releases_to_new(hub: Hub, listed: Sequence[Source]) -> None:
@@ -129,7 +129,7 @@ def index(listed: Sequence[Source], entries: int) -> str:
     lines = ["apiVersion: v1", "entries:"]
     for number, source in enumerate(sorted(listed, key=lambda item: item.name)):
         wanted = share + (number < rest)
-        known = sorted(source.versions, key=helm_order)[:wanted]
+        known = sorted(source.versions, key=helm_sort_key)[:wanted]
         older = wanted - len(known)
         known += [f"0.{number // 10}.{number % 10}" for number in reversed(range(older))]
         lines.append(f"  {source.name}:")

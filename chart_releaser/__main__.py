@@ -1,4 +1,4 @@
-"""What the commands start with, and `python -m chart_releaser`: the program, with a clean path for modules."""
+"""Entry point of the console scripts and of `python -m chart_releaser`, with a safe module search path."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import NoReturn
 
 
 def main() -> NoReturn:
-    """Entry point of the console scripts.
+    """Remove the current directory from `sys.path`, then run the command line.
 
-    The current directory is no place for modules: a stranger may have filled it. Python looks there first for
-    `python -m`, and where PYTHONPATH has an empty or relative entry.
+    Somebody else may have put modules there. Python searches it first for `python -m`, and for an empty or relative
+    entry of PYTHONPATH.
     """
     here = None
-    with contextlib.suppress(OSError):  # it may be gone
+    with contextlib.suppress(OSError):  # the current directory may have been deleted
         here = Path.cwd()
     if here not in {Path(sysconfig.get_path(name)) for name in ("purelib", "platlib", "stdlib", "platstdlib")}:
         sys.path[:] = [entry for entry in sys.path if entry and Path(entry).resolve() != here]

@@ -1,4 +1,4 @@
-"""The processes that this one starts: each leads a group of its own, and none of them is left when the run is over."""
+"""Start child processes, each in its own process group, and terminate those that are left when a run ends."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any
 from chart_releaser.errors import MachineError
 
 _PATIENCE = 5.0
-"""Seconds that a process has to end by itself before it is killed."""
+"""Seconds between SIGTERM and SIGKILL."""
 _PATIENCE_AT_END = 1.0
 
 _lock = threading.Lock()
@@ -24,9 +24,9 @@ _is_over = False
 
 
 @contextlib.contextmanager
-def ended_with_run() -> Iterator[None]:
-    """End whatever process is left when the block is left, and let no thread start another one."""
-    global _is_over  # noqa: PLW0603 - a process has one set of children
+def supervise() -> Iterator[None]:
+    """At the end of the block terminate the children that are left, and refuse to start more from any thread."""
+    global _is_over  # noqa: PLW0603 - the children of a process are global state
     _is_over = False
     try:
         yield
@@ -43,15 +43,15 @@ def ended_with_run() -> Iterator[None]:
                 step()
 
 
-def at_end(step: Callable[[], object]) -> None:
-    """Have `step` called when the run is over and all of its processes have ended, however that came."""
+def call_at_end(step: Callable[[], object]) -> None:
+    """Register `step` to be called when the run has ended and all its children with it."""
     with _lock:
         _last_steps.append(step)
 
 
 @contextlib.contextmanager
-def starting() -> Iterator[Callable[[subprocess.Popen[Any]], None]]:
-    """Give the function that a process which is started in the block is handed to, as leader of its own group.
+def starting_process() -> Iterator[Callable[[subprocess.Popen[Any]], None]]:
+    """Guard the start of a process in the block: yield the function to register it with, as leader of its own group.
 
     Raises MachineError if the run is over.
     """
@@ -61,15 +61,15 @@ def starting() -> Iterator[Callable[[subprocess.Popen[Any]], None]]:
         yield _running.add
 
 
-def end(process: subprocess.Popen[Any]) -> None:
-    """End a process and its group; does nothing if it has ended by itself."""
+def terminate(process: subprocess.Popen[Any]) -> None:
+    """Terminate a process and its group, unless it has ended by itself."""
     if process.poll() is None:
         _end([process], _PATIENCE)
     with _lock:
         _running.discard(process)
 
 
-def run(
+def run_command(
     command: Sequence[str],
     *,
     given: bytes,
@@ -77,11 +77,11 @@ def run(
     seconds: float,
     pass_fds: Sequence[int] = (),
 ) -> subprocess.CompletedProcess[bytes]:
-    """Run a command in the root directory, with `given` as its standard input, and return what came of it.
+    """Run a command in the root directory with `given` as standard input, and return its status and output.
 
-    Raises OSError if it can't be started, subprocess.TimeoutExpired with what it has written by then.
+    Raises OSError if it can't be started, and subprocess.TimeoutExpired, with the output so far, after `seconds`.
     """
-    with starting() as add:
+    with starting_process() as add:
         process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
@@ -96,7 +96,7 @@ def run(
     try:
         out, err = process.communicate(given, timeout=seconds)
     finally:
-        end(process)
+        terminate(process)
         for stream in (process.stdin, process.stdout, process.stderr):
             if stream is not None:
                 with contextlib.suppress(OSError):
@@ -112,7 +112,7 @@ def _end(processes: Sequence[subprocess.Popen[Any]], patience: float) -> None:
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(max(0.0, until - time.monotonic()))
     for process in processes:
-        _signal(process, signal.SIGKILL)  # the group, of which others may be left
+        _signal(process, signal.SIGKILL)  # the group may outlive its leader
     for process in processes:
         process.wait()
 

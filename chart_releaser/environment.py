@@ -1,6 +1,6 @@
-"""The environment of this process and of those that it starts: what they need, no secret, nothing relative to anywhere.
+"""Environment variables for this process and its children: only what they need, no secrets, no relative paths.
 
-Libraries start processes too, with all of `os.environ`, so it is this process's own environment that is closed.
+Libraries start processes with all of `os.environ`, so this process's own environment has to be reduced.
 """
 
 from __future__ import annotations
@@ -33,34 +33,34 @@ _OURS = (
 )
 _KEPT = re.compile("|".join((_ANY, _DESKTOP, _GPG, _NETWORK, _GIT, _OURS)))
 _FOR_GPG = re.compile("|".join((_ANY, _DESKTOP, _GPG)))
-# What git writes there can hold the header with the token.
+# Git's traces can contain the header with the token.
 _NEVER = re.compile(r"GIT_TRACE\w*|GIT_CURL_VERBOSE|SSLKEYLOGFILE")
 NO_TRACES = ("GIT_TRACE2", "GIT_TRACE2_EVENT", "GIT_TRACE2_PERF")
-"""With the value 0 they turn off what the user's configuration has git write down (trace2.eventTarget and so on)."""
+"""Set to 0, these turn off traces that the user's git configuration asks for (trace2.eventTarget and so on)."""
 _SEARCHED = ("PATH", "LD_LIBRARY_PATH", "GIT_EXEC_PATH")
-"""Lists of directories that are searched for programs and libraries. An empty entry is the current directory."""
+"""Search paths for programs and libraries. An empty entry in one means the current directory."""
 _PATHS = re.compile(
     r"HOME|TMPDIR|GNUPGHOME|SSL_CERT_FILE|SSL_CERT_DIR|CURL_CA_BUNDLE|REQUESTS_CA_BUNDLE|OPENSSL_CONF|OPENSSL_MODULES"
     r"|SSH_AUTH_SOCK|XAUTHORITY|GIT_CONFIG_(?:GLOBAL|SYSTEM)|GIT_SSL_(?:CAINFO|CAPATH|CERT|KEY)"
     r"|GITHUB_(?:STEP_SUMMARY|OUTPUT)"
 )
-"""Files and directories that the user names, from where the user stands; processes of ours are started elsewhere."""
+"""Variables with a path that may be relative to the user's directory; our child processes start in another one."""
 
 
 @dataclass(frozen=True)
 class Secrets:
-    """What the environment held that nobody but this program may know."""
+    """The secrets that the environment held."""
 
     token: str | None = field(default=None, repr=False)
-    """The one for the GitHub server."""
+    """The token for the GitHub server."""
     passphrase: str = field(default="", repr=False)
-    """That of the signing key."""
+    """The passphrase of the signing key."""
     all: tuple[str, ...] = field(default=(), repr=False)
-    """Whatever must not be shown."""
+    """Every value that must not appear in output."""
 
 
-def secrets_in(environ: Mapping[str, str]) -> Secrets:
-    """Return the secrets in an environment."""
+def find_secrets(environ: Mapping[str, str]) -> Secrets:
+    """Return the secrets in `environ`."""
     token = (environ.get("GITHUB_TOKEN") or environ.get("GH_TOKEN") or "").strip() or None
     return Secrets(
         token=token,
@@ -69,38 +69,37 @@ def secrets_in(environ: Mapping[str, str]) -> Secrets:
     )
 
 
-def close(environ: MutableMapping[str, str]) -> Secrets:
-    """Reduce `environ` to what this program and its processes need, and return the secrets that it held.
+def sanitize(environ: MutableMapping[str, str]) -> Secrets:
+    """Remove everything from `environ` that this program and its children do not need, and return the secrets in it.
 
-    Other variables stay if CHART_RELEASER_PASS_ENV lists them, separated by commas. Directories that are relative to
-    the current one are taken out of search paths: a program there must not be run. Relative paths of files become
-    absolute.
+    Variables that CHART_RELEASER_PASS_ENV lists, separated by commas, stay. Relative entries of search paths are
+    removed, since a program in the current directory must not be run. Other relative paths are made absolute.
     """
-    secrets = secrets_in(environ)
+    secrets = find_secrets(environ)
     passed = {name.strip() for name in environ.get(PASS_ENV, "").split(",")}
     for name in list(environ):
         if name in _SECRETS or _NEVER.fullmatch(name) or not (name in passed or _KEPT.fullmatch(name)):
             del environ[name]
         elif name in _SEARCHED:
             environ[name] = _absolute_entries(environ[name])
-            if not environ[name]:  # an empty one would be the current directory
+            if not environ[name]:  # an empty search path means the current directory
                 del environ[name]
         elif environ[name] and _PATHS.fullmatch(name):
-            with contextlib.suppress(OSError):  # the current directory may be gone
+            with contextlib.suppress(OSError):  # the current directory may have been deleted
                 environ[name] = str(Path(environ[name]).absolute())
     environ.setdefault("PATH", os.defpath)
     environ.update(dict.fromkeys(NO_TRACES, "0"))
     return secrets
 
 
-def for_gpg(environ: Mapping[str, str]) -> dict[str, str]:
-    """Return what gpg needs of `environ`. The agent that it starts keeps it, so it is less than git gets."""
+def gpg_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables of `environ` that gpg needs: fewer than git's, since its agent lives on with them."""
     passed = {name.strip() for name in environ.get(PASS_ENV, "").split(",")}
     return {name: value for name, value in environ.items() if name in passed or _FOR_GPG.fullmatch(name)}
 
 
-def for_python(environ: Mapping[str, str]) -> dict[str, str]:
-    """Return what a Python needs of `environ` to start."""
+def python_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables of `environ` that a Python interpreter needs to start."""
     return {name: environ[name] for name in ("LD_LIBRARY_PATH",) if name in environ}
 
 

@@ -1,6 +1,6 @@
-"""What can go wrong, by family. An error says what is wrong, where, and what to do about it.
+"""The exceptions of this package. Each says where something failed, what is wrong, and what to do about it.
 
-The families decide the exit code, and the remedy where an error has none of its own.
+The class decides the exit code, and the remedy of an error that has none of its own.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from typing import ClassVar, Self
 
 
 class ChartReleaserError(Exception):
-    """An expected failure, told to the user as `what; remedy`; its family decides the exit code.
+    """Base of all expected failures, shown to the user as `what; remedy`.
 
-    Modules below the commands say what is wrong with the thing in their hands; the commands put the source and the
-    version in front.
+    Modules below `commands/` describe the object that they work on; the commands add the source and the version.
     """
 
     exit_code: ClassVar[int] = 1
+    """The exit code of the program when such an error ends it."""
     usual_remedy: ClassVar[str] = "run again with --verbose to see more"
-    """What to do where an error of the family has no remedy of its own."""
+    """The remedy of errors that have none of their own."""
 
     def __init__(self, what: str, *, remedy: str = "") -> None:
         super().__init__(what)
@@ -29,7 +29,7 @@ class ChartReleaserError(Exception):
 
     @classmethod
     def of(cls, error: ChartReleaserError, where: str = "") -> Self:
-        """Return `error` as one of this family, with its own remedy, and `where` it happened in front."""
+        """Return `error` converted to this class, with its remedy, and prefixed with `where` it happened."""
         return cls(f"{where}: {error.what}" if where else error.what, remedy=error.remedy)
 
     def __str__(self) -> str:
@@ -37,17 +37,17 @@ class ChartReleaserError(Exception):
 
     @property
     def advice(self) -> str:
-        """What to do: the error's own remedy, else its family's; may be empty."""
+        """The remedy to show: the error's own, or else that of its class. May be empty."""
         return self.remedy or self.usual_remedy
 
     @property
-    def advised(self) -> str:
-        """What is wrong and what to do, in one line."""
+    def full_message(self) -> str:
+        """What is wrong and what to do about it, in one line."""
         return " ".join((f"{self.what}; {self.advice}" if self.advice else self.what).split())
 
 
 class ConfigError(ChartReleaserError):
-    """The configuration can't be used. Holds every problem found, each a line `file:line: key: what`."""
+    """The configuration is invalid. `problems` holds everything found, each as `file:line: key: what`."""
 
     exit_code = 2
 
@@ -57,20 +57,20 @@ class ConfigError(ChartReleaserError):
 
 
 class UsageError(ChartReleaserError):
-    """The command line asks for something that can't be; nothing was done."""
+    """The command line or environment asks for something impossible; nothing was done."""
 
     exit_code = 2
-    usual_remedy = ""  # each text says what to write in its place
+    usual_remedy = ""  # each error says what to write instead
 
 
 class YamlError(ChartReleaserError):
-    """A text is no YAML that can be used: malformed, too large, too deep, or expanding beyond its bounds."""
+    """A YAML text is malformed, too large, nested too deeply, or expands beyond its bounds."""
 
-    usual_remedy = "correct it by hand, or have it mended upstream"
+    usual_remedy = "correct it by hand, or have it fixed upstream"
 
 
 class GitHubError(ChartReleaserError):
-    """GitHub's API refused a request; `status` is its HTTP status, 0 where no answer came."""
+    """GitHub's API refused a request. `status` is the HTTP status, 0 without an answer."""
 
     usual_remedy = "try again later"
 
@@ -80,65 +80,65 @@ class GitHubError(ChartReleaserError):
 
 
 class LostAnswerError(GitHubError):
-    """No usable answer came to a request that may have had its effect: a broken connection, or a server's error."""
+    """A request got no usable answer, though it may have taken effect: a broken connection, or a server error."""
 
 
 class UpstreamError(ChartReleaserError):
-    """An upstream repository can't be asked, or does not have what was asked for."""
+    """An upstream repository can't be reached, or lacks what was asked for."""
 
     usual_remedy = "check repo: of the source, then run again"
 
 
 class SnapshotError(ChartReleaserError):
-    """A path of an upstream tree can't be read: absent, a link that leads nowhere, too large."""
+    """A path of an upstream tree can't be read: it does not exist, is a broken link, or is too large."""
 
-    usual_remedy = "leave the release out with versions:, or have it mended upstream"
+    usual_remedy = "leave the release out with versions:, or have it fixed upstream"
 
 
 class ChartError(ChartReleaserError):
-    """What upstream has is no chart that could be published whole."""
+    """An upstream directory or archive is not a chart that can be published completely."""
 
-    usual_remedy = "leave the release out with versions:, or have it mended upstream"
+    usual_remedy = "leave the release out with versions:, or have it fixed upstream"
 
 
 class BudgetError(ChartReleaserError):
-    """Work on an upstream took more time or memory than it is allowed."""
+    """Work on an upstream took more time or memory than its limits allow."""
 
     usual_remedy = "leave the release out with versions:, or raise limits: of the source"
 
 
 class MachineError(ChartReleaserError):
-    """This machine lacks what every run needs, such as room for temporary files."""
+    """This machine lacks something that every run needs, such as space for temporary files."""
 
 
 class DestinationError(ChartReleaserError):
     """The destination can't be read or written."""
 
-    usual_remedy = "run again, and check the destination if it stays"
+    usual_remedy = "run again, and check the destination if the error persists"
 
 
 class DestinationUnusableError(DestinationError):
-    """The destination can't be used as it is configured; found before anything was done."""
+    """The destination can't be used as configured; raised before anything was changed."""
 
     exit_code = 2
 
 
 class BrokenIndexError(DestinationError):
-    """There is an index, but it is none that Helm or this program could use."""
+    """The destination's index exists, but neither Helm nor this program can use it."""
 
-    usual_remedy = "correct it by hand, or let verify --repair make it anew"
+    usual_remedy = "correct it by hand, or let verify --repair rebuild it"
 
 
 class ConflictError(DestinationError):
-    """A published name and version exists with other content; nothing was overwritten."""
+    """The name and version are already published with different content; nothing was overwritten."""
 
-    usual_remedy = "verify tells what the destination has; to publish other content give it another version"
+    usual_remedy = "verify shows what the destination has; publish other content as another version"
 
 
 class RateLimitError(ChartReleaserError):
-    """A rate limit ended the run early; another run goes on where this one stopped."""
+    """A rate limit ended the run early; another run continues where this one stopped."""
 
-    usual_remedy = "run again later, it goes on where this run stopped"
+    usual_remedy = "run again later, it continues where this run stopped"
 
     exit_code = 3
 
@@ -149,15 +149,15 @@ _MENDED_BY = {
 }
 
 
-def run_again(error: OSError) -> str:
-    """Return what helps against a refusal of the file system: `run again with more free space`."""
-    return f"run again {_MENDED_BY.get(error.errno or 0, 'when that is mended')}"
+def retry_advice(error: OSError) -> str:
+    """Return the remedy for a file system error, such as `run again with more free space`."""
+    return f"run again {_MENDED_BY.get(error.errno or 0, 'when that is fixed')}"
 
 
 def close_matches(wanted: str, known: Iterable[str], *, limit: int = 1, cutoff: float = 0.6) -> list[str]:
-    """Return the names that `wanted` is most likely a slip for, best first, at most `limit`; letter case is ignored.
+    """Return at most `limit` of the `known` names that resemble `wanted`, best first. Letter case is ignored.
 
-    `cutoff` is how alike they have to be: difflib's ratio, from 0 to 1.
+    `cutoff` is the least similarity: difflib's ratio, from 0 to 1.
     """
     import difflib
 
@@ -168,12 +168,12 @@ def close_matches(wanted: str, known: Iterable[str], *, limit: int = 1, cutoff: 
 
 
 def did_you_mean(names: Sequence[str]) -> str:
-    """Return the advice to take one of `names`: `did you mean a, b or c?`."""
+    """Return the question whether one of `names` was meant: `did you mean a, b or c?`."""
     *others, last = names
     return f"did you mean {', '.join(others)}{' or ' if others else ''}{last}?"
 
 
-def cache_failed(place: Path, error: OSError) -> MachineError:
-    """Return what to say where the cache, in `place`, can't be read or written."""
+def cache_error(place: Path, error: OSError) -> MachineError:
+    """Return the error for a cache at `place` that can't be read or written."""
     what = f"the cache {place} can't be used: {error.strerror or error}"
-    return MachineError(what, remedy=f"choose another place with --cache-dir, or {run_again(error)}")
+    return MachineError(what, remedy=f"choose another place with --cache-dir, or {retry_advice(error)}")

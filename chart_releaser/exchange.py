@@ -1,7 +1,7 @@
-"""HTTP exchanges that end: each as a whole within so many seconds, its answer within so many bytes.
+"""HTTP exchanges with a deadline for the whole of each and a size limit for its answer.
 
-A time limit of `requests` is for each wait alone: a server that sends a byte now and then, or never stops, holds a
-program for ever. Here a connection that is in use when its exchange's time is over is shut down, wherever it waits.
+The timeouts of `requests` apply to each wait alone, so a server that sends a byte now and then can hold a program for
+ever. Here a timer shuts down the connections of an exchange at its deadline, whatever they are waiting for.
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ from chart_releaser.location import is_loopback, same_origin
 _CHUNK = 64 * 1024
 _MAX_HOPS = 10
 _SHOWN_PARAMETERS = re.compile(r"(?:^|(?<=&))(?:page|per_page)=[0-9]+(?=&|$)")
-"""What the log shows of a query: the rest may be a signature that lets anybody read what it is for."""
+"""The query parameters that are logged. Others may be a signature that grants access."""
 _log = logging.getLogger(__name__)
 
 
-class TooLargeError(requests.RequestException):
-    """An answer has more bytes than were allowed; it was not read to its end."""
+class ResponseTooLargeError(requests.RequestException):
+    """An answer is larger than its limit; it was not read to the end."""
 
 
-class LateError(requests.Timeout):
-    """The whole answer had not come when the time of its exchange was over."""
+class DeadlineError(requests.Timeout):
+    """The exchange had not finished by its deadline."""
 
 
 class _Exchange:
-    """The connections that one exchange uses, and the end of its time."""
+    """The deadline of one exchange, and the connections to shut down then."""
 
     def __init__(self, seconds: float) -> None:
         self.expired = False
@@ -58,13 +58,13 @@ class _Exchange:
             for handle in self._left:
                 handle.close()
 
-    def uses(self, connection: _Guarded) -> None:
+    def add_connection(self, connection: _Guarded) -> None:
         with self._lock:
             self._used.append(connection)
             if self.expired:
                 connection.shut()
 
-    def takes(self, handle: socket.socket) -> None:
+    def add_handle(self, handle: socket.socket) -> None:
         """Watch over a connection that was closed while its answer is still to be read."""
         with self._lock:
             self._left.append(handle)
@@ -94,9 +94,9 @@ def _exchange() -> _Exchange | None:
 
 @contextlib.contextmanager
 def within(seconds: float) -> Iterator[None]:
-    """Let what this thread asks for in the body, over sessions of `session`, take `seconds` at most.
+    """Give the requests that this thread makes in the block, over sessions of `new_session`, `seconds` in total.
 
-    Raises LateError when they are over, whatever else that led to.
+    Raises DeadlineError, in place of the exception that shutting down a connection caused.
     """
     outer, exchange = _exchange(), _Exchange(seconds)
     _under_way.exchange = exchange
@@ -105,17 +105,17 @@ def within(seconds: float) -> Iterator[None]:
         yield
     except Exception as error:
         if exchange.expired:
-            raise LateError(late) from error
+            raise DeadlineError(late) from error
         raise
     finally:
         _under_way.exchange = outer
         exchange.end()
-    if exchange.expired:  # an answer whose length nobody told ends with its connection, and looks whole
-        raise LateError(late)
+    if exchange.expired:  # an answer without a length ends with its connection, and looks complete
+        raise DeadlineError(late)
 
 
-def hop() -> None:
-    """Count one request of the exchange that is under way. Raises requests.TooManyRedirects."""
+def count_request() -> None:
+    """Count a request of the current exchange, the first or a redirect. Raises requests.TooManyRedirects."""
     exchange = _exchange()
     if exchange is not None:
         exchange.hops += 1
@@ -123,39 +123,39 @@ def hop() -> None:
             raise requests.TooManyRedirects(f"more than {_MAX_HOPS} redirects")
 
 
-def read(answer: requests.Response, limit: int) -> bytes:
-    """Return the body of an answer that was asked for with `stream`. Raises TooLargeError beyond `limit` bytes."""
+def read_body(answer: requests.Response, limit: int) -> bytes:
+    """Return the body of an answer requested with `stream=True`. Raises ResponseTooLargeError beyond `limit` bytes."""
     data = bytearray()
     for chunk in answer.iter_content(_CHUNK):
         data += chunk
         if len(data) > limit:
             answer.close()
-            raise TooLargeError(f"it has more than {limit:,} bytes")
+            raise ResponseTooLargeError(f"it has more than {limit:,} bytes")
     return bytes(data)
 
 
-def session() -> requests.Session:
-    """Return a session, for one thread, whose exchanges `within` can end. No password is looked up in ~/.netrc."""
-    made = _Session()
-    made.auth = _nothing
+def new_session() -> requests.Session:
+    """Return a session for one thread, with connections that `within` can shut down. It ignores ~/.netrc."""
+    session = _Session()
+    session.auth = _no_auth  # with any `auth` set, requests does not look for a password in ~/.netrc
     for scheme in ("https://", "http://"):
-        made.mount(scheme, _Adapter(max_retries=0))
-    return made
+        session.mount(scheme, _Adapter(max_retries=0))
+    return session
 
 
-def _nothing(request: requests.PreparedRequest) -> requests.PreparedRequest:
+def _no_auth(request: requests.PreparedRequest) -> requests.PreparedRequest:
     return request
 
 
 class _Session(requests.Session):
-    """Asks the environment once a server for its proxies and certificates: it stays as it is for a run."""
+    """Caches the proxies and certificates from the environment for each server: they do not change during a run."""
 
     def __init__(self) -> None:
         super().__init__()
         self._settings: dict[tuple[Any, ...], dict[str, Any]] = {}
 
     def merge_environment_settings(self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any) -> Any:
-        """As inherited."""
+        """Return the cached settings: see `requests.Session`."""
         parts = urlsplit(str(url))
         key = (parts.scheme, parts.netloc, stream, verify, cert)
         if proxies:
@@ -165,9 +165,9 @@ class _Session(requests.Session):
         return dict(self._settings[key])
 
     def rebuild_auth(self, prepared_request: Any, response: Any) -> None:
-        """Called for each redirect. No credentials go to another server, and plain http leads to this machine alone.
+        """Remove credentials on a redirect to another server. Called by requests for each redirect.
 
-        Raises requests.exceptions.InvalidSchema.
+        Raises requests.exceptions.InvalidSchema for a redirect to plain http, except on the same server or loopback.
         """
         before, url = response.request.url, prepared_request.url
         after = urlsplit(url)
@@ -180,64 +180,64 @@ class _Session(requests.Session):
             prepared_request.headers.pop("Authorization", None)
 
 
-def _shown(request: requests.PreparedRequest) -> str:
-    """Return method and address of a request for the log, without what may be secret in the address."""
+def _describe_request(request: requests.PreparedRequest) -> str:
+    """Return the method and URL of a request for the log, without credentials and most of the query."""
     parts = urlsplit(str(request.url))
     query = "&".join(_SHOWN_PARAMETERS.findall(parts.query))
     return f"{request.method} {parts.netloc.rpartition('@')[2]}{parts.path}{query and f'?{query}'}"
 
 
-def _since(began: float) -> int:
+def _elapsed_ms(began: float) -> int:
     return round((time.monotonic() - began) * 1000)
 
 
 class _Guarded(HTTPConnection):
-    """A connection that tells the exchange that it is used by, and can be shut down from another thread."""
+    """A connection that registers with the current exchange and can be shut down from another thread."""
 
     _handle: socket.socket | None = None
 
     def shut(self) -> None:
-        """End whatever waits for this connection."""
+        """Shut the connection down, which wakes up any thread waiting for it."""
         if self._handle is not None:
             _shut(self._handle)
 
     def connect(self) -> None:
-        """As inherited."""
-        self._tell()
+        """Register with the exchange, then connect."""
+        self._register()
         super().connect()
 
     def request(self, *arguments: Any, **options: Any) -> None:
-        """As inherited."""
-        self._tell()
+        """Register with the exchange, then send the request."""
+        self._register()
         super().request(*arguments, **options)
 
     def close(self) -> None:
-        """As inherited."""
+        """Close the connection. An exchange keeps the handle, since the answer may still be read."""
         handle, self._handle = self._handle, None
         exchange = _exchange()
         if handle is not None and exchange is not None:
-            exchange.takes(handle)
+            exchange.add_handle(handle)
         elif handle is not None:
             handle.close()
         super().close()
 
     def _new_conn(self) -> socket.socket:
-        made = super()._new_conn()
-        # A second handle on the same connection: the first one changes hands when TLS begins.
-        self._handle = made.dup()
+        sock = super()._new_conn()
+        # A second handle on the same connection, because TLS takes over the first one.
+        self._handle = sock.dup()
         exchange = _exchange()
         if exchange is not None and exchange.expired:
             self.shut()
-        return made
+        return sock
 
-    def _tell(self) -> None:
+    def _register(self) -> None:
         exchange = _exchange()
         if exchange is not None:
-            exchange.uses(self)
+            exchange.add_connection(self)
 
 
 class _GuardedTls(_Guarded, HTTPSConnection):
-    """The same over TLS."""
+    """A guarded connection over TLS."""
 
 
 class _Pool(HTTPConnectionPool):
@@ -252,17 +252,17 @@ _POOLS = {"http": _Pool, "https": _TlsPool}
 
 
 class _Adapter(HTTPAdapter):
-    """Makes guarded connections; through a SOCKS proxy, whose pools are its own, each wait alone is bounded."""
+    """Makes guarded connections. A SOCKS proxy has pools of its own, so only each single wait is bounded there."""
 
     def send(self, request: requests.PreparedRequest, *arguments: Any, **options: Any) -> requests.Response:
-        """As inherited; each request is logged."""
+        """Send a request and log it."""
         if not _log.isEnabledFor(logging.DEBUG):
             return super().send(request, *arguments, **options)
         began = time.monotonic()
         try:
             answer = super().send(request, *arguments, **options)
         except Exception as error:
-            _log.debug("%s: no answer, %s, %d ms", _shown(request), type(error).__name__, _since(began))
+            _log.debug("%s: no answer, %s, %d ms", _describe_request(request), type(error).__name__, _elapsed_ms(began))
             raise
         close = answer.close
 
@@ -271,18 +271,25 @@ class _Adapter(HTTPAdapter):
             close()
             size, left = answer.raw.tell(), answer.headers.get("x-ratelimit-remaining", "")
             limit = f", {left} requests left" if left.isdigit() else ""
-            _log.debug("%s: %d, %d ms, %d bytes%s", _shown(request), answer.status_code, _since(began), size, limit)
+            _log.debug(
+                "%s: %d, %d ms, %d bytes%s",
+                _describe_request(request),
+                answer.status_code,
+                _elapsed_ms(began),
+                size,
+                limit,
+            )
 
-        answer.close = close_and_log  # type: ignore[method-assign] # only then is it known how long the answer was
+        answer.close = close_and_log  # type: ignore[method-assign] # the size of the answer is known only at the end
         return answer
 
     def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
-        """As inherited."""
+        """Set up the pools with guarded connections."""
         super().init_poolmanager(*arguments, **options)
         self.poolmanager.pool_classes_by_scheme = _POOLS
 
     def proxy_manager_for(self, proxy: Any, **options: Any) -> Any:
-        """As inherited."""
+        """Return the manager of a proxy, with guarded connections unless it is a SOCKS proxy."""
         manager = super().proxy_manager_for(proxy, **options)
         if not str(proxy).lower().startswith("socks"):
             manager.pool_classes_by_scheme = _POOLS

@@ -1,4 +1,4 @@
-"""Files that others may touch, too: locks, writes in one step, and reading nothing but regular files, by no link."""
+"""Access files that other processes may change: locks, atomic writes, and reads of regular files without links."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _POLL_SECONDS = 0.05
 _RENAME_EXCHANGE = 2
 _AT_FDCWD = -100
-# What open(2) says of a link and of a socket.
+# open(2) fails with one of these for a symbolic link (O_NOFOLLOW) and for a socket.
 _NOT_OPENED = (errno.ELOOP, errno.EMLINK, errno.ENXIO)
 
 
 class IrregularError(OSError):
-    """A link, a directory or a special file, such as a FIFO, is where a regular file should be."""
+    """A path that should be a regular file is a link, a directory or a special file such as a FIFO."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(errno.EINVAL, "it is not a regular file", str(path))
 
 
-class TooLargeError(OSError):
-    """A file has more bytes than are read."""
+class FileTooLargeError(OSError):
+    """A file is larger than the caller's limit."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(errno.EFBIG, os.strerror(errno.EFBIG), str(path))
@@ -42,7 +42,7 @@ class TooLargeError(OSError):
 
 @contextlib.contextmanager
 def open_regular(path: Path) -> Iterator[IO[bytes]]:
-    """Open the regular file at `path` for reading, without ever waiting. Raises IrregularError, OSError."""
+    """Open the regular file at `path` for reading, without blocking on a FIFO. Raises IrregularError, OSError."""
     try:
         handle = os.open(path, _READ)
     except OSError as error:
@@ -57,17 +57,20 @@ def open_regular(path: Path) -> Iterator[IO[bytes]]:
 
 
 def read_regular(path: Path, limit: int) -> bytes:
-    """Return the content of a regular file. Raises IrregularError, TooLargeError beyond `limit` bytes, OSError."""
+    """Return the content of a regular file of at most `limit` bytes.
+
+    Raises IrregularError, FileTooLargeError, OSError.
+    """
     with open_regular(path) as file:
         if os.fstat(file.fileno()).st_size > limit or len(data := file.read(limit + 1)) > limit:
-            raise TooLargeError(path)
+            raise FileTooLargeError(path)
         return data
 
 
 def lock_directory(directory: int, seconds: float) -> None:
-    """Take the lock on an open directory: flock(2), released when the descriptor is closed or its process ends.
+    """Lock an open directory with flock(2). Closing the descriptor, or the end of the process, releases the lock.
 
-    Raises TimeoutError if somebody else still has it after `seconds`, OSError where there are no locks.
+    Raises TimeoutError if another process still holds it after `seconds`, OSError where locks are not supported.
     """
     end = time.monotonic() + seconds
     while True:
@@ -90,12 +93,13 @@ def write_staged(
     sync: bool = True,
     is_wanted: Callable[[], bool] = lambda: True,
 ) -> bool:
-    """Put a file with `data` at `path` in one step; a link there is replaced, what it leads to is left alone.
+    """Atomically write `data` to `path` and return True. A link there is replaced, its target is not touched.
 
-    The data is written to a temporary file beside it, whose name begins with `prefix`, by default `staged_prefix`'s.
-    `path` is relative to the open `directory`, if one is given. The file gets `mode` as far as the umask allows, or
-    exactly `chmod`. With `sync` the data is on the disk before the file gets its name. `is_wanted` is asked last; if it
-    says no, nothing happens, and False is returned. Raises OSError; then, too, nothing is left behind.
+    The data goes to a temporary file in the same directory first. Its name begins with `prefix`, by default that of
+    `staged_prefix`. `path` is relative to the open `directory`, if given. The file gets `mode` minus the umask, or
+    exactly `chmod`. With `sync` the data is flushed to the disk before the rename. `is_wanted` is called just before
+    the rename; if it returns False the file is not written, and the result is False. Raises OSError. The temporary file
+    never stays behind.
     """
     prefix = staged_prefix(path.name) if prefix is None else prefix
     staged = path.with_name(f"{prefix}{secrets.token_hex(8)}.tmp")
@@ -121,12 +125,12 @@ def write_staged(
 
 
 def staged_prefix(name: str) -> str:
-    """Return how the names of the temporary files for a file called `name` begin."""
+    """Return the prefix of the names of temporary files for a file called `name`."""
     return f".{name}.chart-releaser-"
 
 
 def remove_staged(directory: int, prefix: str) -> None:
-    """Remove the temporary files that killed writers left; for who holds the lock on `directory`. Raises OSError."""
+    """Remove temporary files that killed writers left. The caller must hold the lock on `directory`. Raises OSError."""
     leftover = re.compile(rf"{re.escape(prefix)}[0-9a-f]{{16}}\.tmp")
     for name in os.listdir(directory):
         if leftover.fullmatch(name):
@@ -134,12 +138,12 @@ def remove_staged(directory: int, prefix: str) -> None:
 
 
 def write_private(path: Path, data: bytes) -> None:
-    """Put a file that only this user can read at `path`, as `write_staged` does, not waiting for the disk."""
+    """Atomically write a file that only this user can read, without flushing it to the disk. Raises OSError."""
     write_staged(path, data, mode=0o600, sync=False)
 
 
 def remove(path: Path) -> None:
-    """Remove what is at `path`, if anything; of a link the link itself. Raises OSError."""
+    """Remove the file or directory at `path`, if it exists. A link is removed, not its target. Raises OSError."""
     try:
         is_directory = stat.S_ISDIR(path.lstat().st_mode)
     except FileNotFoundError:
@@ -151,7 +155,7 @@ def remove(path: Path) -> None:
 
 
 def find_irregular(directory: Path) -> Path | None:
-    """Return a link or special file at or below `directory`, None if there is none. Raises OSError."""
+    """Return a link or special file at or below `directory`, or None. Raises OSError."""
     if directory.is_symlink() or not directory.is_dir():
         return directory
     waiting = [directory]
@@ -165,8 +169,8 @@ def find_irregular(directory: Path) -> Path | None:
     return None
 
 
-def exchange(one: Path, other: Path) -> bool:
-    """Exchange two paths atomically by Linux's renameat2(2); False where that is not to be had."""
+def swap_paths(one: Path, other: Path) -> bool:
+    """Swap two paths atomically with Linux's renameat2(2). Return False where that is not supported. Raises OSError."""
     if not sys.platform.startswith("linux"):
         return False
     try:

@@ -1,4 +1,4 @@
-"""What a source's `repo:` names: a repository on the GitHub server, any git URL, or a local path."""
+"""Parse the `repo:` of a source: a repository on the GitHub server, a git URL, or a local path."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 from chart_releaser.errors import UsageError
 
 _DEFAULT_PORTS = {"http": 80, "https": 443, "ssh": 22}
-# GitHub's rules for names; an underscore occurs in the names of managed users, a final hyphen in old names.
+# GitHub's rules for names. Names of managed users contain an underscore, and some old ones end in a hyphen.
 _OWNER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,38}", re.ASCII)
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,100}", re.ASCII)
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
@@ -30,13 +30,13 @@ class Server:
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Server:
-        """The server that GITHUB_SERVER_URL and GITHUB_API_URL name, github.com if unset. Raises UsageError."""
+        """Return the server of GITHUB_SERVER_URL and GITHUB_API_URL, by default github.com. Raises UsageError."""
         url = _server_url(environ, "GITHUB_SERVER_URL") or cls.url
         return cls(url, _server_url(environ, "GITHUB_API_URL") or _api_of(url))
 
     @property
     def unusual_api(self) -> str:
-        """What to look at, too, where the API is not where GitHub's servers have it; nothing where it is."""
+        """A hint for messages if the API is not at the address that GitHub's conventions give, else ""."""
         return "" if self.api_url == _api_of(self.url) else f"GITHUB_API_URL, which is {self.api_url}"
 
     @property
@@ -45,13 +45,13 @@ class Server:
         return urlsplit(self.url).hostname or ""
 
     def owns(self, url: str) -> bool:
-        """Whether `url` is on this very server or its API: scheme, host and port. A token may go nowhere else."""
+        """Whether `url` has the scheme, host and port of this server or its API. The token goes nowhere else."""
         return same_origin(url, self.url) or same_origin(url, self.api_url)
 
     def takes_uploads(self, url: str) -> bool:
-        """Whether `url` is on this server or, where the API is at api.X, at uploads.X, as GitHub has it.
+        """Whether `url` is on this server or, if the API is at api.X, on uploads.X, as on github.com.
 
-        On loopback, where a server is reached through a forwarded port, the uploads may be at another port.
+        On loopback, where servers are reached through forwarded ports, uploads may use another port.
         """
         scheme, _, rest = self.api_url.partition("://api.")
         if self.owns(url) or (bool(rest) and same_origin(url, f"{scheme}://uploads.{rest}")):
@@ -79,7 +79,7 @@ class GitHubRepository:
 
     @property
     def clone_url(self) -> str:
-        """Where git fetches from."""
+        """The address that git fetches from."""
         return f"{self.web_url}.git"
 
     def __str__(self) -> str:
@@ -112,7 +112,7 @@ _ALLOWED = "write owner/name, an https or ssh URL, or a path that begins with ./
 
 
 def is_loopback(host: str) -> bool:
-    """Whether `host` is this very machine by its name or address; nothing is looked up."""
+    """Whether `host` is a loopback name or address. Names are not resolved."""
     name = host.strip("[]").rstrip(".").lower()
     if name == "localhost" or name.endswith(".localhost"):
         return True
@@ -123,7 +123,7 @@ def is_loopback(host: str) -> bool:
 
 
 def same_origin(url: str, other: str) -> bool:
-    """Whether two addresses have the same scheme, host and port; False where one of them can't be read."""
+    """Whether two URLs have the same scheme, host and port. False if one of them is malformed."""
     try:
         return _origin(urlsplit(url)) == _origin(urlsplit(other))
     except ValueError:
@@ -133,15 +133,16 @@ def same_origin(url: str, other: str) -> bool:
 def check_repository_name(owner: str, name: str) -> None:
     """Raise ValueError if GitHub would not accept `owner` or `name`."""
     if not _OWNER.fullmatch(owner):
-        raise ValueError(f"{owner!r} is no name of a GitHub owner: letters, digits and hyphens, 39 at most")
+        raise ValueError(f"{owner!r} is not a valid GitHub owner: letters, digits and hyphens, at most 39")
     if not _NAME.fullmatch(name) or name in {".", ".."} or name.endswith(".git"):
-        raise ValueError(f"{name!r} is no name of a GitHub repository: letters, digits and . _ -, 100 at most")
+        raise ValueError(f"{name!r} is not a valid GitHub repository name: letters, digits and . _ -, at most 100")
 
 
-def locate(repo: str, *, base: Path, server: Server) -> Location:
-    """What `repo` names; local paths are relative to `base`. ValueError says why it can't be used.
+def parse_location(repo: str, *, base: Path, server: Server) -> Location:
+    """Return the repository that `repo` names. Local paths are relative to `base`.
 
-    `owner/name` is on `server`; https://github.com/owner/name is on github.com whatever `server` is.
+    `owner/name` is on `server`; https://github.com/owner/name is on github.com whatever `server` is. Raises ValueError,
+    with the reason, if `repo` can't be used.
     """
     if not repo:
         raise ValueError(f"it is empty; {_ALLOWED}")
@@ -174,7 +175,7 @@ def _local(path: str, base: Path) -> Path:
 def _from_scp(repo: str, parts: re.Match[str]) -> GitRepository:
     user, host, path = parts.group("user", "host", "path")
     if user == "" or (user or "").startswith("-") or host.startswith("-") or not path or path.startswith("-"):
-        raise ValueError(f"{repo!r} is no ssh address; write user@host:path/to/repository.git")
+        raise ValueError(f"{repo!r} is not an ssh address; write user@host:path/to/repository.git")
     if re.search(r"\s", host + (user or "")):
         raise ValueError(f"{repo!r} has a space in its host; {_ALLOWED}")
     return GitRepository(repo.rstrip("/"))
@@ -184,13 +185,13 @@ def _from_url(repo: str, scheme: str, server: Server) -> Location:
     try:
         url = urlsplit(repo)
         host, port = url.hostname or "", url.port
-    except ValueError:  # its text may hold a part of a password
+    except ValueError:  # not chained: its text may contain part of a password
         raise ValueError("it is a malformed URL: its host or port can't be read") from None
     if scheme == "file":
         return _from_file_url(url)
     if scheme not in {"https", "http", "ssh"}:
-        raise ValueError(f"{scheme}:// is not fetched from: only https, ssh and local paths are; {_ALLOWED}")
-    # The message must not repeat the address: it holds a secret.
+        raise ValueError(f"{scheme}:// is not supported, only https, ssh and local paths are; {_ALLOWED}")
+    # The message must not repeat the address, which contains a secret.
     if url.password is not None or (scheme != "ssh" and url.username is not None):
         raise ValueError(
             "credentials in an address end up in logs; take them out, and set GITHUB_TOKEN or use a credential helper"
@@ -198,12 +199,12 @@ def _from_url(repo: str, scheme: str, server: Server) -> Location:
     if not host or host.startswith("-") or (url.username or "").startswith("-") or re.search(r"[\s\\%]", url.netloc):
         raise ValueError(f"{repo!r} has no usable host; {_ALLOWED}")
     if url.query or url.fragment or "?" in repo or "#" in repo:
-        raise ValueError("an address of a repository has no ? or #; take out what follows them")
+        raise ValueError("the address of a repository can't have a ? or #; remove it and what follows")
     if port == 0:
         raise ValueError(f"{repo!r} has no usable port")
     if scheme == "ssh":
         if not url.path.strip("/") or url.path.startswith("/-"):
-            raise ValueError(f"{repo!r} names no repository; write ssh://user@host/path/to/repository.git")
+            raise ValueError(f"{repo!r} does not name a repository; write ssh://user@host/path/to/repository.git")
         return GitRepository(repo.rstrip("/"))
     for candidate in (server, Server()):
         prefix = urlsplit(candidate.url).path
@@ -212,7 +213,9 @@ def _from_url(repo: str, scheme: str, server: Server) -> Location:
     if scheme == "https" and host == "www.github.com":
         return _from_path(repo, url.path, server if server.host == "github.com" else Server())
     if scheme == "http" and not is_loopback(host):
-        raise ValueError(f"{repo!r}: http is used with this machine and the GitHub server itself only; write https://")
+        raise ValueError(
+            f"{repo!r}: http is only allowed for this machine and for the GitHub server itself; write https://"
+        )
     if not url.path.strip("/"):
         raise ValueError(f"{repo!r} names a server but no repository")
     return GitRepository(repo.rstrip("/"))
@@ -221,7 +224,7 @@ def _from_url(repo: str, scheme: str, server: Server) -> Location:
 def _from_path(repo: str, path: str, server: Server) -> GitHubRepository:
     parts = path.strip("/").split("/")
     if len(parts) != 2:
-        raise ValueError(f"{repo!r} names no repository; write {server.url}/owner/name")
+        raise ValueError(f"{repo!r} does not name a repository; write {server.url}/owner/name")
     owner, name = parts[0], parts[1].removesuffix(".git")
     check_repository_name(owner, name)
     return GitHubRepository(server, owner, name)
@@ -242,7 +245,7 @@ def _origin(url: SplitResult) -> tuple[str, str, int | None]:
 
 
 def _server_url(environ: Mapping[str, str], key: str) -> str | None:
-    """The address in the environment variable `key`, None if it is unset or empty."""
+    """Return the URL in the environment variable `key`, or None if it is unset or empty. Raises UsageError."""
     text = environ.get(key, "").strip().rstrip("/")
     if not text:
         return None
@@ -253,7 +256,7 @@ def _server_url(environ: Mapping[str, str], key: str) -> str | None:
         usable = False
     if not usable or url.query or url.fragment or _CONTROL.search(text) or " " in text:
         raise UsageError(
-            f"{key} is no http or https address", remedy="set it to one such as https://github.com, or unset it"
+            f"{key} is not an http or https address", remedy="set it to one such as https://github.com, or unset it"
         )
     if url.username is not None or url.password is not None:
         raise UsageError(f"{key} holds credentials", remedy="take them out and set GITHUB_TOKEN")
@@ -261,7 +264,7 @@ def _server_url(environ: Mapping[str, str], key: str) -> str | None:
 
 
 def _api_of(url: str) -> str:
-    """Where the API of the server at `url` is, by GitHub's conventions."""
+    """Return the API address of the server at `url` by GitHub's conventions."""
     host = urlsplit(url).hostname or ""
     if host == "github.com":
         return Server.api_url

@@ -1,4 +1,4 @@
-"""Semantic versions: tags read as versions, Helm's order of versions, the window of tracked minors."""
+"""Semantic versions: parse tags, sort versions as Helm does, and select the tracked minor releases."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from semver import Version
 
 from chart_releaser.helm.version_ranges import LONGEST, PRE_AND_BUILD, Range, strict_version
 
-__all__ = ["Range", "Window", "helm_order", "parse_tag", "precedence"]
+__all__ = ["Range", "Window", "helm_sort_key", "parse_tag", "precedence_key"]
 
 _LENIENT = re.compile(rf"v?([0-9]+)(?:\.([0-9]+))?(?:\.([0-9]+))?(?P<rest>{PRE_AND_BUILD})")
 
 
 def parse_tag(tag: str, prefix: str = "") -> Version | None:
-    """The version that a tag names: `prefix`, at most one `v`, then strict semantic versioning 2.0.0; else None.
+    """Return the version in a tag of the form `prefix`, optional `v`, strict semantic version 2.0.0; else None.
 
-    Its text is what stands in the tag, to the letter.
+    `str()` of the version is its text in the tag.
     """
     if not tag.startswith(prefix):
         return None
     return strict_version(tag.removeprefix(prefix).removeprefix("v"))
 
 
-def precedence(version: Version) -> tuple[Any, ...]:
-    """Sort key for the order of semantic versions, much quicker than comparing them: https://semver.org/#spec-item-11."""
+def precedence_key(version: Version) -> tuple[Any, ...]:
+    """Return a sort key for the precedence of versions, faster than comparing them: https://semver.org/#spec-item-11."""
     numbers = version.major, version.minor, version.patch
     if not version.prerelease:
         return (*numbers, 1)
@@ -45,10 +45,10 @@ def _newest_first(left: Version | None, right: Version | None) -> int:
 _order_key = functools.cmp_to_key(_newest_first)
 
 
-def helm_order(version: str) -> Any:
-    """Sort key for versions as Helm sorts an index: newest first, what Helm can't read last.
+def helm_sort_key(version: str) -> Any:
+    """Return a sort key for the order of an index: newest version first, versions that Helm can't parse last.
 
-    Helm reads leniently (Masterminds/semver `NewVersion`): an optional `v`, one to three numbers, zeros before them.
+    Helm parses leniently (Masterminds/semver `NewVersion`): an optional `v`, one to three numbers, leading zeros.
     """
     match = _LENIENT.fullmatch(version) if len(version) <= LONGEST else None
     if match is None:
@@ -59,7 +59,7 @@ def helm_order(version: str) -> Any:
 
 @dataclass(frozen=True)
 class Window:
-    """Which versions of a source are tracked: the newest `minors` minor releases, every patch of each or the newest."""
+    """The tracked versions of a source: the newest `minors` minor releases, with all patches or the latest of each."""
 
     minors: int = 3
     patches: Literal["all", "latest"] = "all"
@@ -67,15 +67,15 @@ class Window:
     prereleases: bool = False
 
     def allows(self, version: Version) -> bool:
-        """Whether `version` may be tracked at all: it is in the range, and no prerelease where those don't count."""
+        """Whether `version` is eligible: in the range and, unless prereleases are tracked, not a prerelease."""
         if version.prerelease and not self.prereleases:
             return False
         return self.range is None or self.range.matches(version, prereleases=self.prereleases)
 
     def select(self, versions: Iterable[Version]) -> list[Version]:
-        """The tracked ones among `versions`, newest first."""
+        """Return the tracked versions among `versions`, newest first."""
         eligible = [version for version in versions if self.allows(version)]
-        eligible.sort(key=lambda version: (precedence(version), version.build or ""), reverse=True)
+        eligible.sort(key=lambda version: (precedence_key(version), version.build or ""), reverse=True)
         tracked = self._tracked(eligible)
         chosen: list[Version] = []
         for version in eligible:
@@ -85,18 +85,18 @@ class Window:
                     tracked.remove(_minor(version))
         return chosen
 
-    def complete(self, seen: Iterable[Version]) -> bool:
-        """Whether no release can belong to the window that was created before all of those in `seen`.
+    def is_complete(self, seen: Iterable[Version]) -> bool:
+        """Whether `seen`, the versions of the most recently created releases, contains the whole window.
 
-        `seen` are all versions of the newest releases by creation. The reasoning rests on this: within a major, the
-        first release of a minor comes before those of higher minors, and the patches of a minor come in order.
+        If so, older releases need not be listed. This assumes that within a major version the first release of a minor
+        was created before those of higher minors, and that the patches of a minor were created in order.
         """
         known = list(seen)
         eligible = [version for version in known if self.allows(version)]
         tracked = self._tracked(eligible)
         if len(tracked) == self.minors:
             lowest = min(tracked)
-            # Where the window reaches into a lower major, every minor of the higher ones belongs to it.
+            # A window that reaches into a lower major contains every minor of the higher ones.
             begun = {(major, 0) for major, _ in tracked if major > lowest[0]}
             return all(self._closed(minor, known) for minor in tracked | begun)
         floor = self.range.floor if self.range is not None else None
@@ -106,8 +106,8 @@ class Window:
         return all(self._closed(minor, known) for minor in ((floor.major, floor.minor), *((m, 0) for m in majors)))
 
     def _closed(self, minor: tuple[int, int], known: list[Version]) -> bool:
-        """Whether all eligible versions of `minor`, and of the minors above it in its major, are among `known`."""
-        # A minor's prereleases come while the minor before it is current, so they ask for one minor more.
+        """Whether `known` has all eligible versions of `minor` and of the higher minors of its major."""
+        # Prereleases of a minor appear while the previous minor is current, so an older minor has to be seen.
         last = (minor[0], minor[1] - 2) if self.prereleases else minor
         begins = (version for version in known if version.patch == 0 and not version.prerelease)
         return any(version.major == minor[0] and _minor(version) <= last for version in begins)

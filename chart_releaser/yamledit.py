@@ -1,17 +1,42 @@
-"""Keys and values into the text of a YAML mapping, everything else as its author wrote it."""
+"""Edit YAML texts in place: set keys and values, and keep every other character."""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import yaml
 
 from chart_releaser import yamlio
 from chart_releaser.errors import YamlError
-from chart_releaser.yamlio import Edit, apply_edits
+
+
+@dataclass(frozen=True)
+class Edit:
+    """Replaces the characters from `start` up to `end` by `text`; with equal offsets it inserts."""
+
+    start: int
+    end: int
+    text: str
+
+
+def apply_edits(text: str, edits: Sequence[Edit]) -> str:
+    """Return `text` with the edits applied. Insertions at the same offset keep their order.
+
+    Raises ValueError if edits overlap.
+    """
+    pieces: list[str] = []
+    at = 0
+    for edit in sorted(edits, key=lambda edit: (edit.start, edit.end)):
+        if edit.start < at:
+            raise ValueError(f"edits overlap at character {edit.start}")
+        pieces += [text[at : edit.start], edit.text]
+        at = edit.end
+    pieces.append(text[at:])
+    return "".join(pieces)
 
 
 def _newline(text: str) -> str:
@@ -19,7 +44,7 @@ def _newline(text: str) -> str:
 
 
 def _fields(mapping: yaml.Node | None) -> dict[str, tuple[yaml.Node, yaml.Node]]:
-    """Return the nodes of each key and its value, by the key's text; readers take the last of a doubled key."""
+    """Return the nodes of each key and value by the key's text. The last of repeated keys counts, as in YAML."""
     items = mapping.value if isinstance(mapping, yaml.MappingNode) else ()
     return {name.value: (name, value) for name, value in items if isinstance(name, yaml.ScalarNode)}
 
@@ -46,17 +71,17 @@ def _after_line(text: str, index: int) -> int:
 
 
 def _root(text: str, where: str) -> yaml.MappingNode | None:
-    """Return the root mapping, None for a text that holds nothing."""
+    """Return the root mapping, or None for an empty document."""
     node = yamlio.compose(text, where=where)
     if node is None or _is_null(node):
         return None
     if not isinstance(node, yaml.MappingNode):
-        raise YamlError(f"{where}:{yamlio.line_of(node)}: a mapping is expected here, of keys and values")
+        raise YamlError(f"{where}:{yamlio.line_of(node)}: expected a mapping of keys and values")
     return node
 
 
 def _append(text: str, root: yaml.MappingNode | None, added: Mapping[str, Any]) -> Edit:
-    """Return the edit that puts new keys at the end of the root mapping."""
+    """Return the edit that adds keys at the end of the root mapping."""
     newline = _newline(text)
     if root is None:
         kept = text
@@ -67,7 +92,7 @@ def _append(text: str, root: yaml.MappingNode | None, added: Mapping[str, Any]) 
     if root.flow_style:
         return _flow_edit(text, root, added)
     indent = root.value[0][0].start_mark.column
-    # Without an end-of-document marker the new keys go behind the last comment, too.
+    # libyaml ends a mapping before trailing comments. New keys go after these unless an end-of-document marker follows.
     at = root.end_mark.index if text[root.end_mark.index :].strip() else len(text)
     gap = "" if text[:at].endswith("\n") else newline
     return Edit(at, at, gap + _blocks(added, indent=indent, newline=newline))
@@ -87,15 +112,15 @@ def _flow_items(added: Mapping[str, Any]) -> str:
 
 
 def set_key(text: str, key: str, value: Any, *, where: str) -> str:
-    """Return `text` with `key` of the root mapping set to `value`, in place or at the end.
+    """Return `text` with `key` of the root mapping set to `value`; a new key is added at the end.
 
-    Raises YamlError, naming `where`, for a text that is no mapping or that can't be edited without changing more.
+    Raises YamlError, with `where` as the name of the text, if its root is not a mapping.
     """
     root = _root(text, where)
-    found = _fields(root).get(key)
-    if root is None or found is None:
+    field = _fields(root).get(key)
+    if root is None or field is None:
         return apply_edits(text, [_append(text, root, {key: value})])
-    name, old = found
+    name, old = field
     if root.flow_style:
         return apply_edits(text, [Edit(old.start_mark.index, old.end_mark.index, json.dumps(value))])
     if isinstance(old, yaml.ScalarNode) and not isinstance(value, dict | list) and old.style not in ("|", ">"):
@@ -116,33 +141,34 @@ def _scalar_edit(text: str, name: yaml.Node, old: yaml.ScalarNode, value: Any) -
 
 
 def set_in_items(text: str, key: str, field: str, new: Mapping[int, Any], *, where: str) -> str:
-    """Return `text` with `field` set in some of the mappings that root key `key` lists, by their number from 0.
+    """Return `text` with `field` changed in items of the list under root key `key`.
 
-    The field must be there, with a scalar. Raises YamlError where that can't be done.
+    `new` maps the index of an item (from 0) to the field's new value. Raises YamlError unless the item is a mapping
+    that has the field with a scalar value.
     """
     root = _root(text, where)
-    found = _fields(root).get(key)
-    items = found[1].value if found is not None and isinstance(found[1], yaml.SequenceNode) else []
+    listing = _fields(root).get(key)
+    items = listing[1].value if listing is not None and isinstance(listing[1], yaml.SequenceNode) else []
     edits = []
     for number, value in new.items():
         item = items[number] if number < len(items) else None
-        there = _fields(item).get(field)
-        if there is None or not isinstance(there[1], yaml.ScalarNode):
+        pair = _fields(item).get(field)
+        if pair is None or not isinstance(pair[1], yaml.ScalarNode):
             raise YamlError(f"{where}: {key}[{number}].{field} can't be set")
-        edits.append(_scalar_edit(text, there[0], there[1], value))
+        edits.append(_scalar_edit(text, pair[0], pair[1], value))
     return apply_edits(text, edits)
 
 
 def append_items(text: str, key: str, items: Sequence[Any], *, where: str) -> str:
-    """Return `text` with `items` at the end of the list that root key `key` holds; the key is added if need be.
+    """Return `text` with `items` appended to the list under root key `key`. Anything else there is replaced.
 
-    Raises YamlError as `set_key`.
+    Raises YamlError like `set_key`.
     """
     root = _root(text, where)
-    found = _fields(root).get(key)
-    if found is None or not isinstance(found[1], yaml.SequenceNode):
+    field = _fields(root).get(key)
+    if field is None or not isinstance(field[1], yaml.SequenceNode):
         return set_key(text, key, list(items), where=where)
-    old = found[1]
+    old = field[1]
     if old.flow_style:
         at = old.end_mark.index - 1
         entries = ", ".join(map(json.dumps, items))
@@ -155,7 +181,7 @@ def append_items(text: str, key: str, items: Sequence[Any], *, where: str) -> st
 
 
 def _end_of_value(text: str, node: yaml.Node) -> int:
-    """Return where the lines of a value end; libyaml's mark of a block lies behind the comments that follow it."""
+    """Return the offset at which the lines of a value end. libyaml's end mark lies after the comments that follow."""
     end = node.end_mark.index
     if end > 0 and text[end - 1 : end] != "\n":
         return _after_line(text, end)
@@ -169,10 +195,10 @@ def _end_of_value(text: str, node: yaml.Node) -> int:
 
 
 def insert_below(text: str, added: Mapping[str, Mapping[str, Any]], *, where: str) -> str:
-    """Return `text` with `parent: {key: value}` for each parent in `added`: in the mapping there, or new at the end.
+    """Return `text` with the keys of `added` set below each parent, a key of the root mapping.
 
-    Everything else below a parent stays. The text is read once, however many keys are added. Raises YamlError if a
-    parent holds something that is no mapping.
+    Missing parents are added at the end; other keys below a parent stay. The text is parsed once, however many keys
+    are added. Raises YamlError if the value of a parent is not a mapping.
     """
     root = _root(text, where)
     fields = _fields(root)
@@ -188,7 +214,7 @@ def insert_below(text: str, added: Mapping[str, Mapping[str, Any]], *, where: st
 
 def _edits_below(text: str, name: yaml.Node, old: yaml.Node, added: Mapping[str, Any], where: str) -> Iterable[Edit]:
     """Yield the edits that put `added` into the mapping `old`, the value of the key `name`."""
-    if old.start_mark.index < name.end_mark.index:
+    if old.start_mark.index < name.end_mark.index:  # written before its key, so `old` is the target of an alias
         yield _extend_alias(text, name, added, where)
         return
     if _is_null(old):
@@ -202,7 +228,7 @@ def _edits_below(text: str, name: yaml.Node, old: yaml.Node, added: Mapping[str,
     if not isinstance(old, yaml.MappingNode):
         key = next(iter(added))
         raise YamlError(
-            f"{where}:{yamlio.line_of(old)}: {name.value} is no mapping, so {name.value}.{key} can't be set"
+            f"{where}:{yamlio.line_of(old)}: {name.value} is not a mapping, so {name.value}.{key} can't be set"
         )
     fields = _fields(old)
     rest: dict[str, Any] = {}
@@ -215,7 +241,7 @@ def _edits_below(text: str, name: yaml.Node, old: yaml.Node, added: Mapping[str,
     if rest and old.flow_style:
         yield _flow_edit(text, old, rest)
     elif rest:
-        # New keys come first: comments that stand above the next key stay with it.
+        # New keys come first, so that a comment after the mapping stays with the key that it describes.
         at = _after_line(text, name.end_mark.index)
         indent = old.value[0][0].start_mark.column
         yield Edit(at, at, _blocks(rest, indent=indent, newline=_newline(text)))
@@ -231,10 +257,11 @@ def _extend_alias(text: str, name: yaml.Node, added: Mapping[str, Any], where: s
 def replace_scalars(
     text: str, new_value: Callable[[str, yaml.ScalarNode], str | None], *, where: str
 ) -> tuple[str, yaml.Node | None]:
-    """Replace scalar values of mappings: `new_value(key, node)` gives the new text of one, or None to leave it.
+    """Replace scalar values of mappings: `new_value(key, node)` returns the new text of a value, or None to keep it.
 
-    Quotes stay as they are. An alias leads to the one scalar that it stands for. Returns the text and, for checking it,
-    what it should hold: the root node with the new texts in it. Raises YamlError for a scalar written in an odd way.
+    Quotes stay as they are. A value that is an alias is changed at its anchor. Returns the new text and the root node
+    with the same replacements, which callers compare with the parsed text. Raises YamlError for a scalar whose text
+    can't be located, such as one with escapes.
     """
     root = yamlio.compose(text, where=where)
     edits = {}
@@ -242,7 +269,8 @@ def replace_scalars(
         new = new_value(key, node)
         if new is None:
             continue
-        start = text.rfind(node.value, node.start_mark.index, node.end_mark.index)  # behind an anchor or a quote
+        # The node may begin with an anchor or a tag, so the value is searched from the end.
+        start = text.rfind(node.value, node.start_mark.index, node.end_mark.index)
         if start < 0:
             raise YamlError(
                 f"{where}:{yamlio.line_of(node)}: {key}: {node.value} is written in a way that can't be edited"

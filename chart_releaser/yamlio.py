@@ -1,4 +1,4 @@
-"""YAML texts, safely: bounded loading, node trees with positions, edits that touch nothing else, strict dumping."""
+"""Load and dump YAML safely: bounds on size and nesting, nodes with positions, output that every reader reads alike."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import contextlib
 import functools
 import gc
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import yaml
@@ -19,13 +18,13 @@ _Dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
 class ImplicitTag(str):
-    """The tag of a plain scalar without a tag of its own: what it stands for is the reader's choice."""
+    """The tag that PyYAML resolved for a plain scalar without an explicit one. Other readers may resolve another."""
 
     __slots__ = ()
 
 
 class _NodeLoader(_Loader):  # type: ignore[misc]
-    """The safe loader, whose nodes tell `1.10` from `!!str 1.10`."""
+    """The safe loader, with nodes that distinguish `1.10` from `!!str 1.10`."""
 
     def resolve(self, kind: Any, value: Any, implicit: Any) -> Any:
         if kind is yaml.ScalarNode and implicit[0]:
@@ -33,7 +32,7 @@ class _NodeLoader(_Loader):  # type: ignore[misc]
         return super().resolve(kind, value, implicit)
 
 
-_LONGEST_CACHED = 64  # characters; values such as true, 1 and "" come again and again
+_LONGEST_CACHED = 64  # characters; short values such as true, 1 and "" repeat most
 _TAGS: dict[str, ImplicitTag] = {}
 
 
@@ -48,9 +47,9 @@ def _plain_tag(value: str) -> ImplicitTag:
     return _TAGS.setdefault(default, ImplicitTag(default))
 
 
-# What PyYAML lets through of a tag that does not fit its value (`!!int x`, `!!timestamp x`), of 0000-00-00, of a key
-# that contains itself, and of halves of surrogate pairs.
-UNCAUGHT = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
+# Exceptions that PyYAML does not convert to YAMLError: for a tag that does not fit its value (`!!int x`,
+# `!!timestamp x`), for the date 0000-00-00, for a key that contains itself, and for lone surrogates.
+CONSTRUCTION_ERRORS = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
 
 MAX_CHARACTERS = 20 * 1024 * 1024
 MAX_NODES = 1_000_000
@@ -58,26 +57,26 @@ MAX_DEPTH = 200
 
 
 def load(text: str, *, where: str, max_characters: int = MAX_CHARACTERS) -> Any:
-    """Return the plain Python value of a one-document YAML text (None if it is empty).
+    """Return the Python value of a YAML text with one document, or None if it is empty.
 
-    `where` names the text in messages. Raises YamlError for malformed YAML, more than one document, tags that are not
-    YAML's own, and for texts beyond the bounds on characters, nodes after alias expansion, and depth.
+    `where` names the text in messages. Raises YamlError for malformed YAML, several documents, application-specific
+    tags, and texts beyond the bounds on characters, nesting, and nodes after alias expansion.
     """
     _check_text(text, where, max_characters)
-    if _ALIAS.search(text):
+    if _ALIAS.search(text):  # `compose` checks the size after alias expansion
         compose(text, where=where, max_characters=max_characters)
     try:
-        return yaml.load(text, Loader=_Loader)  # noqa: S506 - it is the safe loader in C
+        return yaml.load(text, Loader=_Loader)  # noqa: S506 - the safe loader, from libyaml where available
     except yaml.YAMLError as error:
         raise _yaml_error(error, where) from error
-    except UNCAUGHT as error:
+    except CONSTRUCTION_ERRORS as error:
         raise YamlError(f"{where}: unusable YAML: {' '.join(str(error).split())}") from error
 
 
 def compose(text: str, *, where: str, max_characters: int = MAX_CHARACTERS) -> yaml.Node | None:
-    """Return the root node of a one-document YAML text, None for an empty one. Bounds and errors as in `load`.
+    """Return the root node of a YAML text with one document, or None if it is empty. Bounds and errors as in `load`.
 
-    Nodes know where they stand: `start_mark` and `end_mark` have `.index` (characters), `.line` and `.column` from 0.
+    `start_mark` and `end_mark` of a node have `.index` (in characters), `.line` and `.column`, all from 0.
     """
     documents = compose_all(text, where=where, max_characters=max_characters)
     if len(documents) > 1:
@@ -86,16 +85,16 @@ def compose(text: str, *, where: str, max_characters: int = MAX_CHARACTERS) -> y
 
 
 def compose_all(text: str, *, where: str, max_characters: int = MAX_CHARACTERS) -> list[yaml.Node]:
-    """Return the root node of every document that is not empty. Bounds and errors as in `load`."""
+    """Return the root nodes of all documents that are not empty. Bounds and errors as in `load`."""
     _check_text(text, where, max_characters)
     try:
-        with no_collection():
+        with gc_paused():
             documents = [node for node in yaml.compose_all(text, Loader=_NodeLoader) if not _is_empty(node)]
     except yaml.YAMLError as error:
         raise _yaml_error(error, where) from error
     except UnicodeEncodeError as error:
         raise YamlError(f"{where}: unusable YAML: {error}") from error
-    # Without aliases the text has been checked already: looking at every node would cost as much again as making them.
+    # A text without aliases was checked before it was parsed. Visiting every node would double the time.
     if _ALIAS.search(text):
         for node in documents:
             _check_graph(node, where)
@@ -103,20 +102,20 @@ def compose_all(text: str, *, where: str, max_characters: int = MAX_CHARACTERS) 
 
 
 def count_nodes(text: str, *, where: str, enough: int) -> int:
-    """Return how many nodes a text has once its aliases are expanded, or a higher number if that is below `enough`.
+    """Return the number of nodes in a text after alias expansion, or any upper bound below `enough`.
 
-    So the nodes of an ordinary text are not counted, which costs a third of making them. Errors as in `load`.
+    The bound spares parsing most texts: counting costs a third of the time that composing takes. Errors as in `load`.
     """
     if not _ALIAS.search(text):
-        # Each node has one of these before it, or is the null of a key without a value.
+        # Every node follows one of these characters, or is the null of a key without a value.
         most = 2 + sum(map(text.count, "\n:-")) + 2 * sum(map(text.count, ",[{?"))
         return most if most < enough else _check_events(text, where)
     return sum(_check_graph(node, where) for node in compose_all(text, where=where))
 
 
 @contextlib.contextmanager
-def no_collection() -> Iterator[None]:
-    """Keep the garbage collector from looking again and again at a growing heap that holds no garbage."""
+def gc_paused() -> Iterator[None]:
+    """Pause the garbage collector, which would traverse the growing heap of nodes repeatedly and find nothing."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:
@@ -137,12 +136,13 @@ def _is_empty(node: yaml.Node | None) -> bool:
 
 
 _ALIAS = re.compile(r"\*[0-9A-Za-z_-]")
-# Where a collection in brackets can begin; elsewhere a bracket is part of a word.
+# Places where a flow collection can begin; elsewhere a bracket is part of a scalar.
 _OPENINGS = re.compile(r"(?<![^\s\[{,:?\-'\"\ufeff])[\[{]")
-# Directives, such as %TAG. libyaml compares each with all before it, and lets no other thread run meanwhile.
+# Directives, such as %TAG. libyaml compares each with all earlier ones: in quadratic time, and holding the GIL.
 _DIRECTIVE = re.compile("(?:^|[\n\r\x85\u2028\u2029])%")
 MAX_DIRECTIVES = 50
-# Each level of a block needs a further column of these, at a line's beginning; YAML 1.1 has more line ends than "\n".
+# Each level of block nesting needs at least one more of these at the beginning of a line. The pattern is not anchored
+# to line starts, because YAML 1.1 has more line breaks than "\n".
 _INDENTATION = re.compile(rf"[ \t?:-]{{{MAX_DEPTH // 4}}}")
 
 
@@ -150,21 +150,21 @@ def _check_text(text: str, where: str, max_characters: int) -> None:
     if len(text) > max_characters:
         raise YamlError(f"{where}: {len(text):,} characters of YAML", remedy=f"at most {max_characters:,} are read")
     check_directives(text, where)
-    # libyaml's bindings build trees by recursion in C, where too deep a text ends the process and raises nothing. Most
-    # texts are shown to be shallow by their brackets and indentation, and small by their length; the others pay for a
-    # look at their events, which takes no memory.
+    # PyYAML's libyaml bindings compose nodes by recursion in C: a deeply nested text would crash the process. Length,
+    # brackets and indentation show that most texts are small and shallow. The others are checked event by event,
+    # which needs no recursion and no memory.
     if len(text) > MAX_NODES // 4 or _INDENTATION.search(text) or len(_OPENINGS.findall(text)) > MAX_DEPTH // 4:
         _check_events(text, where)
 
 
 def check_directives(text: str, where: str) -> None:
-    """Raise YamlError for a text with so many directives that libyaml would take for ever; it has to be asked first."""
+    """Raise YamlError for more directives than libyaml parses in reasonable time. Call it before parsing."""
     if text.count("%") > MAX_DIRECTIVES and len(_DIRECTIVE.findall(text)) > MAX_DIRECTIVES:
         raise YamlError(f"{where}: more than {MAX_DIRECTIVES} lines that begin with %, as YAML directives do")
 
 
 def _check_events(text: str, where: str) -> int:
-    """Return the number of nodes in a text, aliases not expanded. Raises YamlError for too many, or too deep."""
+    """Return the number of nodes in a text without alias expansion. Raises YamlError for too many or too deep ones."""
     depth = nodes = 0
     try:
         for event in yaml.parse(text, Loader=_Loader):
@@ -174,7 +174,7 @@ def _check_events(text: str, where: str) -> int:
                     raise YamlError(f"{where}:{line_of(event)}: more than {MAX_NODES:,} nodes of YAML")
             if isinstance(event, yaml.CollectionStartEvent):
                 depth += 1
-                if depth > MAX_DEPTH - 1:  # a scalar within counts as a level, too
+                if depth > MAX_DEPTH - 1:  # the scalar inside counts as a level
                     raise YamlError(f"{where}:{line_of(event)}: nested deeper than {MAX_DEPTH} levels")
             elif isinstance(event, yaml.CollectionEndEvent):
                 depth -= 1
@@ -194,8 +194,8 @@ def _yaml_error(error: yaml.YAMLError, where: str) -> YamlError:
     return YamlError(f"{where}{line}: malformed YAML: {' '.join(detail.split())}")
 
 
-def children(node: yaml.Node) -> Iterable[yaml.Node]:
-    """Yield the nodes right below a node, keys before their values."""
+def child_nodes(node: yaml.Node) -> Iterable[yaml.Node]:
+    """Yield the direct children of a node, each key before its value."""
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
             yield key
@@ -205,9 +205,9 @@ def children(node: yaml.Node) -> Iterable[yaml.Node]:
 
 
 def _check_graph(root: yaml.Node, where: str) -> int:
-    """Refuse what would grow beyond the bounds once aliases are expanded, as every consumer of the text does.
+    """Return the number of nodes after alias expansion. Raises YamlError for too many, and for cycles.
 
-    Returns the number of nodes after that.
+    Consumers of a text expand aliases, so a short text can stand for billions of nodes.
     """
     weights: dict[int, tuple[int, int]] = {}  # node -> nodes when expanded, depth
     unfinished: set[int] = set()
@@ -217,7 +217,7 @@ def _check_graph(root: yaml.Node, where: str) -> int:
         key = id(node)
         if leaving:
             unfinished.discard(key)
-            below = [weights[id(child)] for child in children(node)]
+            below = [weights[id(child)] for child in child_nodes(node)]
             size = 1 + sum(weight for weight, _ in below)
             depth = 1 + max((deep for _, deep in below), default=0)
             line = line_of(node)
@@ -227,41 +227,19 @@ def _check_graph(root: yaml.Node, where: str) -> int:
                 raise YamlError(f"{where}:{line}: nested deeper than {MAX_DEPTH} levels")
             weights[key] = (size, depth)
         elif key in unfinished:
-            raise YamlError(f"{where}:{line_of(node)}: an alias refers to the very node that contains it")
+            raise YamlError(f"{where}:{line_of(node)}: an alias refers to a node that contains it")
         elif key not in weights:
             if isinstance(node, yaml.ScalarNode):
                 weights[key] = (1, 1)
                 continue
             unfinished.add(key)
             stack.append((node, True))
-            stack.extend((child, False) for child in children(node))
+            stack.extend((child, False) for child in child_nodes(node))
     return weights[id(root)][0]
 
 
-@dataclass(frozen=True)
-class Edit:
-    """Replace the characters from `start` up to `end` by `text`; an insertion where both are equal."""
-
-    start: int
-    end: int
-    text: str
-
-
-def apply_edits(text: str, edits: Sequence[Edit]) -> str:
-    """Return `text` with the edits applied; insertions at one place keep their order. Edits must not overlap."""
-    pieces: list[str] = []
-    at = 0
-    for edit in sorted(edits, key=lambda edit: (edit.start, edit.end)):
-        if edit.start < at:
-            raise ValueError(f"edits overlap at character {edit.start}")
-        pieces += [text[at : edit.start], edit.text]
-        at = edit.end
-    pieces.append(text[at:])
-    return "".join(pieces)
-
-
-# What some reader of YAML 1.1 or 1.2 (PyYAML, ruamel.yaml, go-yaml v2 and v3, JavaScript's yaml) takes for something
-# other than a string when it stands unquoted. Wider than any one of them: quoting too much does no harm.
+# Plain scalars that some reader of YAML 1.1 or 1.2 (PyYAML, ruamel.yaml, go-yaml v2 and v3, JavaScript's yaml) does not
+# read as a string. Wider than any one of them, because unneeded quotes do no harm.
 _AMBIGUOUS = re.compile(
     r"""
     [-+]?[0-9._][-+0-9._:eExXoObBaAcCdDfFTtZz\s]*   # numbers of every base, dates, times, sexagesimals, versions
@@ -275,7 +253,7 @@ _VERSION = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+(?:[-+][0-9A-Za-z.+-]*)?")
 
 
 class _StrictDumper(_Dumper):  # type: ignore[misc]
-    """The safe dumper, with quotes around every string that any reader could take for something else."""
+    """The safe dumper, with quotes around every string that some reader would not read as a string."""
 
     def ignore_aliases(self, _data: Any) -> bool:
         return True
@@ -292,9 +270,9 @@ _StrictDumper.add_representer(str, _represent_str)
 
 
 def dump(value: Any, *, sort_keys: bool = True) -> str:
-    """Return `value` as block-style YAML that every reader takes for the same: keys sorted as Helm sorts them.
+    """Return `value` as block-style YAML that all readers read alike. Keys are sorted by default, as Helm does.
 
-    Strings that could be read as a number, boolean, null or date are in double quotes; long lines are not folded.
+    Strings that could be read as a number, boolean, null or date are in double quotes. Long lines are not folded.
     """
     return str(
         yaml.dump(

@@ -124,7 +124,7 @@ def _metadata(text: str, where: str) -> dict[str, helmyaml.Value]:
     except YamlError as error:
         raise ChartError.of(error) from error
     if not isinstance(value, dict):
-        raise ChartError(f"{where} is no mapping of keys and values")
+        raise ChartError(f"{where} is not a mapping of keys and values")
     return value
 
 
@@ -141,7 +141,7 @@ def _requirements(chart: Chart, own: helmyaml.Value) -> helmyaml.Value:
     if value is None:
         return own
     if not isinstance(value, dict):
-        raise ChartError(f"{where} is no mapping of keys and values, so Helm would not load this chart")
+        raise ChartError(f"{where} is not a mapping of keys and values, so Helm would not load this chart")
     # Helm reads it over Chart.yaml as a whole, lists item by item.
     found = known_keys(value, where=where)
     others = sorted(key for key in found if key in FIELDS and key != "dependencies")
@@ -280,9 +280,7 @@ def _subchart(content: dict[str, bytes], path: str, allowance: Allowance, depth:
             raise ChartError(f"{path} is a directory with the name of an archive, so Helm would not load it")
         return _from_files(unpack(content[""], path, allowance), path, allowance, depth)
     if "" in content:
-        raise ChartError(
-            f"{path} is a file", remedy="below charts Helm loads chart directories and .tgz archives alone"
-        )
+        raise ChartError(f"{path} is a file", remedy="below charts Helm loads only chart directories and .tgz archives")
     return _from_files(content, path, allowance, depth)
 
 
@@ -308,7 +306,7 @@ def check_subcharts(chart: Chart) -> None:
             raise ChartError(
                 f"{subchart.path}/{lost}: below charts Helm takes a .prov for a file of the parent, so "
                 f"{subchart.name} would lose it",
-                remedy="upstream would have to call it otherwise",
+                remedy="upstream would have to rename it",
             )
 
 

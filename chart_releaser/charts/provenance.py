@@ -56,10 +56,10 @@ class Signer:
                 os.write(gpgs, self.passphrase.encode() + b"\n")
             os.close(gpgs)
             gpgs = -1
-            done = children.run(
+            done = children.run_command(
                 [*command, "--clearsign", "--output", "-"],
                 given=text.encode(),
-                env=environment.for_gpg(os.environ),
+                env=environment.gpg_environment(os.environ),
                 seconds=_SECONDS,
                 pass_fds=(ours,),
             )
@@ -85,22 +85,26 @@ def _end_new_agent_with_run(*, forgets: bool) -> None:
 
     With `forgets` it keeps no passphrase from one signature to the next: each comes with it.
     """
-    env = environment.for_gpg(os.environ)
+    env = environment.gpg_environment(os.environ)
     connect, conf = shutil.which("gpg-connect-agent"), shutil.which("gpgconf")
     if connect is None or conf is None:
         return
     try:
-        found = children.run([connect, "--no-autostart", "getinfo pid", "/bye"], given=b"", env=env, seconds=_SECONDS)
+        found = children.run_command(
+            [connect, "--no-autostart", "getinfo pid", "/bye"], given=b"", env=env, seconds=_SECONDS
+        )
     except (OSError, subprocess.TimeoutExpired):
         return
     if b"OK" not in found.stdout.split():
         kill = [conf, "--kill", "gpg-agent"]
-        children.at_end(lambda: subprocess.run(kill, cwd="/", env=env, capture_output=True, check=False, timeout=5))
+        children.call_at_end(
+            lambda: subprocess.run(kill, cwd="/", env=env, capture_output=True, check=False, timeout=5)
+        )
         if forgets and (agent := shutil.which("gpg-agent")) is not None:
             # This run may be killed before it can end the agent, which then must not know the passphrase.
             start = [agent, "--daemon", "--default-cache-ttl", "0", "--max-cache-ttl", "0"]
             with contextlib.suppress(OSError, subprocess.TimeoutExpired):  # gpg starts one, too
-                children.run(start, given=b"", env=env, seconds=_SECONDS)
+                children.run_command(start, given=b"", env=env, seconds=_SECONDS)
 
 
 def statement(package: Package) -> str:

@@ -61,9 +61,7 @@ def registration_chart(text: str, *, source: str, where: str) -> Chart:
         raise ChartError.of(error) from error
     deployments = [found for document in documents for found in _deployments(document, where)]
     if not deployments:
-        raise ChartError(
-            f"{where} holds no deployment by Helm", remedy="a ControllerDeployment with a chart is expected"
-        )
+        raise ChartError(f"{where} holds no Helm deployment", remedy="a ControllerDeployment with a chart is expected")
     for name, count in Counter(deployment.name for deployment in deployments).items():
         if count > 1:
             raise ChartError(f"{where} holds two deployments called {name}")
@@ -119,7 +117,7 @@ def _text(node: yaml.Node | None) -> str:
 def _deployments(document: yaml.Node, where: str) -> list[_Deployment]:
     """Return the deployment by Helm in one document, in each of the shapes that Gardener's API has had."""
     if not isinstance(document, yaml.MappingNode):
-        raise ChartError(f"{where}:{yamlio.line_of(document)}: a document that is no Kubernetes object")
+        raise ChartError(f"{where}:{yamlio.line_of(document)}: a document that is not a Kubernetes object")
     if not _text(_get(document, "apiVersion")).startswith(_API_GROUP):
         return []
     name = _text(_get(_get(document, "metadata"), "name"))
@@ -171,7 +169,7 @@ def _check_characters(values: yaml.Node, name: str, where: str) -> None:
     for node in _all_nodes([values]):
         if isinstance(node, yaml.ScalarNode) and _UNUSABLE.search(node.value):
             line = yamlio.line_of(node)
-            raise ChartError(f"{where}:{line}: the values of {name} have a control character, which Helm can't hand on")
+            raise ChartError(f"{where}:{line}: the values of {name} have a control character, which Helm can't pass on")
 
 
 def _values(sections: Sequence[tuple[str, yaml.Node]]) -> yaml.Node:
@@ -235,7 +233,7 @@ def _all_nodes(roots: Sequence[yaml.Node]) -> list[yaml.Node]:
         node = stack.pop()
         if id(node) not in found:
             found[id(node)] = node
-            stack.extend(yamlio.children(node))
+            stack.extend(yamlio.child_nodes(node))
     return list(found.values())
 
 

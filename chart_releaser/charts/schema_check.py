@@ -78,14 +78,16 @@ def new_schema_errors(before: Chart, after: Chart, seconds: float = math.inf) ->
 
 def _ask(places: list[str], given: bytes, seconds: float) -> list[list[str]]:
     """Return the new errors of each question, a line of `given`. Raises ChartError if they can't be found out."""
-    why = "no answer came"
+    why = "the check gave no result"
     try:
         told = [_paths(), _MEMORY, math.ceil(seconds) + 1]
         command = [sys.executable, "-I", "-c", _BOOTSTRAP, json.dumps(told)]
-        done = children.run(command, given=given, env=environment.for_python(os.environ), seconds=seconds)
+        done = children.run_command(
+            command, given=given, env=environment.python_environment(os.environ), seconds=seconds
+        )
         written = done.stdout
         if done.returncode:
-            why = "it takes too much memory" if b"MemoryError" in done.stderr else "it broke off"
+            why = "it takes too much memory" if b"MemoryError" in done.stderr else "the check crashed"
     except subprocess.TimeoutExpired as error:
         written, why = error.stdout or b"", f"it takes more than {seconds:g} seconds"
     except OSError as error:
@@ -99,7 +101,7 @@ def _ask(places: list[str], given: bytes, seconds: float) -> list[list[str]]:
         if isinstance(found, str):
             raise ChartError(
                 f"{where} can't be checked against the switches of sub-charts: {found}",
-                remedy="upstream has to put it right, or leave the release out with versions:",
+                remedy="upstream has to correct it, or leave the release out with versions:",
             )
         answers.append(found)
     return answers
@@ -140,9 +142,7 @@ def _schema(chart: Chart) -> Any:
         return json.loads(chart.files[_SCHEMA_FILE])
     except (ValueError, RecursionError) as error:
         where = f"{chart.path}/{_SCHEMA_FILE}"
-        raise ChartError(
-            f"{where} is no JSON that can be read: {error}", remedy="upstream has to correct it"
-        ) from error
+        raise ChartError(f"{where} is not valid JSON: {error}", remedy="upstream has to correct it") from error
 
 
 def _section(values: dict[str, Any], name: str) -> dict[str, Any]:
@@ -183,11 +183,11 @@ def answer(questions: IO[str], answers: IO[str]) -> None:
         try:
             said: list[str] | str = _new(question)
         except RecursionError:
-            said = "it leads back to itself, or goes too deep"
+            said = "it refers to itself, or is nested too deeply"
         except MemoryError:
             raise
         except Exception as error:  # schemas come in every quality
-            said = f"it is no valid schema ({type(error).__name__}: {' '.join(str(error).split())[:_LONGEST]})"
+            said = f"it is not a valid schema ({type(error).__name__}: {' '.join(str(error).split())[:_LONGEST]})"
         answers.write(f"{json.dumps(said)}\n")
         answers.flush()
 

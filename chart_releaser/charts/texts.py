@@ -148,5 +148,5 @@ def _as_mapping(value: Value, where: str) -> dict[str, Value]:
     if value is None:
         return {}
     if not isinstance(value, dict):
-        raise YamlError(f"{where} is no mapping of keys and values")
+        raise YamlError(f"{where} is not a mapping of keys and values")
     return value

@@ -32,7 +32,7 @@ def end_children_on_exit() -> Iterator[None]:
     with ExitStack() as stack:
         for number, handler in before.items():
             stack.callback(signal.signal, number, handler or signal.SIG_DFL)
-        stack.enter_context(children.ended_with_run())
+        stack.enter_context(children.supervise())
         try:
             yield
         finally:

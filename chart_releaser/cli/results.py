@@ -19,7 +19,7 @@ from chart_releaser.commands.report import (
 from chart_releaser.versions import helm_order
 
 if TYPE_CHECKING:
-    from chart_releaser.attempts import Retried
+    from chart_releaser.attempts import Retry
     from chart_releaser.cli.console import Console
     from chart_releaser.commands.verify import VerifyReport
 
@@ -76,7 +76,7 @@ def plan_rows(report: UpdateReport, *, each: bool) -> list[tuple[str, str, str]]
         if there:
             rows.append(("up to date", source, f"{len(there)}: {_first_few(there)}"))
         reasons: dict[str, list[str]] = {}
-        for one in sorted(passed, key=lambda one: helm_order(one.tag)):
+        for one in sorted(passed, key=lambda one: helm_sort_key(one.tag)):
             reasons.setdefault(one.reason.kind, []).append(one.tag)
         rows += [("not tracked", source, f"{len(tags)} {kind}: {_first_few(tags)}") for kind, tags in reasons.items()]
     return rows
@@ -142,7 +142,7 @@ def _show_failures(console: Console, failed: Sequence[ReleaseRow], *, others: in
     width = console.message_width
     for group in failure_groups(failed) if failed else ():
         if width is None:
-            console.headline(f"failed: {group.title}: {group.newest.advised}")
+            console.headline(f"failed: {group.title}: {group.newest.full_message}")
             continue
         for line in wrap_text(group.title, width, "failed: ", "  "):
             console.headline(line)

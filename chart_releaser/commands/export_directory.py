@@ -15,8 +15,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal
 
-from chart_releaser.errors import ChartReleaserError, UsageError, run_again
-from chart_releaser.files import IrregularError, TooLargeError, exchange, lock_directory, read_regular, write_staged
+from chart_releaser.errors import ChartReleaserError, UsageError, retry_advice
+from chart_releaser.files import (
+    FileTooLargeError,
+    IrregularError,
+    lock_directory,
+    read_regular,
+    swap_paths,
+    write_staged,
+)
 
 STATE_FILE = ".chart-releaser.json"
 _LOCK_SECONDS = 120
@@ -173,7 +180,7 @@ class ExportDirectory:
                 f"{error.filename} is not a regular file",
                 remedy="remove it, then export with --force what is to be replaced",
             ) from error
-        except (TooLargeError, ValueError, KeyError, AttributeError, TypeError, RecursionError):
+        except (FileTooLargeError, ValueError, KeyError, AttributeError, TypeError, RecursionError):
             self._digests = {}  # a damaged record makes every chart count as edited: nothing is overwritten
 
     def _take_lock(self) -> None:
@@ -217,7 +224,7 @@ class ExportDirectory:
 
 def _write_error(path: Path, error: OSError) -> ExportError:
     what = f"{path} can't be written: {error.strerror or error}"
-    return ExportError(what, remedy=f"what was there is unchanged, {run_again(error)}")
+    return ExportError(what, remedy=f"what was there is unchanged, {retry_advice(error)}")
 
 
 def _write(directory: Path, files: Sequence[tuple[str, bytes]]) -> None:
@@ -274,7 +281,7 @@ def _swap(new: Path, target: Path, old: Path) -> None:
     if not target.exists() and not target.is_symlink():
         new.rename(target)
         return
-    if exchange(new, target):
+    if swap_paths(new, target):
         return
     parked = old.with_name(f"old-{target.name}")
     target.rename(parked)

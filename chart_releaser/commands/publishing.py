@@ -16,7 +16,7 @@ from chart_releaser.commands.run import Run, record_failure
 from chart_releaser.errors import ConflictError, DestinationError, DestinationUnusableError, RateLimitError
 from chart_releaser.index.room import Room
 from chart_releaser.upstream.plan import Item, SourcePlan
-from chart_releaser.versions import helm_order
+from chart_releaser.versions import helm_sort_key
 
 if TYPE_CHECKING:
     from chart_releaser.destinations import Destination, Listing, Published
@@ -167,5 +167,5 @@ def _latest_item(run: Run, plans: Sequence[SourcePlan]) -> Item | None:
     for plan in plans:
         if plan.source is run.marks_latest:
             newest_items = [*plan.missing[:1], *plan.present[:1]]
-            return min(newest_items, key=lambda item: helm_order(item.version), default=None)
+            return min(newest_items, key=lambda item: helm_sort_key(item.version), default=None)
     return None

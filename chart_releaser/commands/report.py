@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from chart_releaser.errors import ChartReleaserError, RateLimitError
 
 if TYPE_CHECKING:
-    from chart_releaser.attempts import Retried
+    from chart_releaser.attempts import Retry
     from chart_releaser.upstream.passed_over import Reason
     from chart_releaser.upstream.plan import Item
 
@@ -35,7 +35,7 @@ class ReleaseRow:
         return f"{self.source} {self.tag}".rstrip()
 
     @property
-    def advised(self) -> str:
+    def full_message(self) -> str:
         """The error with its remedy, in one line."""
         return f"{self.error}; {self.remedy}" if self.remedy else self.error
 
@@ -93,7 +93,7 @@ class UpdateReport:
     notes: list[Note] = field(default_factory=list)
     sources: list[str] = field(default_factory=list)
     """The sources that were planned, in the order of the configuration."""
-    retried: list[Retried] = field(default_factory=list)
+    retried: list[Retry] = field(default_factory=list)
     """What failed at first and was tried again, the most frequent first."""
     stopped_early: str = ""
     interrupted: bool = False
@@ -139,7 +139,7 @@ class UpdateReport:
             self.bug = self.bug or error
             failed = replace(row, error=f"internal error: {type(error).__name__}: {' '.join(str(error).split())}")
         self.failed.append(failed)
-        return f"{row.title}: {failed.advised}"
+        return f"{row.title}: {failed.full_message}"
 
 
 def make_row(item: Item, *, url: str = "", digest: str = "") -> ReleaseRow:

@@ -24,7 +24,7 @@ from chart_releaser.index.index import Index, entry
 if TYPE_CHECKING:
     import threading
 
-    from chart_releaser.attempts import Retried
+    from chart_releaser.attempts import Retry
     from chart_releaser.destinations import Auditable
 
 K = TypeVar("K", bound=Hashable)
@@ -40,7 +40,7 @@ class VerifyReport:
     entries: int = 0
     packages: int = 0
     findings: list[Finding] = field(default_factory=list)
-    retried: list[Retried] = field(default_factory=list)
+    retried: list[Retry] = field(default_factory=list)
     """What failed at first and was tried again."""
 
     @property

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 
 from chart_releaser import yamlio
 from chart_releaser.errors import ChartReleaserError, YamlError
-from chart_releaser.yamlio import Edit, apply_edits
+from chart_releaser.yamledit import Edit, apply_edits
 
 if TYPE_CHECKING:
     from ruamel.yaml.nodes import MappingNode, Node, ScalarNode
@@ -47,7 +47,7 @@ def set_versions(text: str, new: Mapping[str, str], *, file: str = _WHERE) -> st
             continue
         key, value = found
         if not _is_scalar(value):
-            raise ChartReleaserError(f"{file}:{_line(key)}: version of {name} is no text", remedy="write it in quotes")
+            raise ChartReleaserError(f"{file}:{_line(key)}: version of {name} is not text", remedy="write it in quotes")
         if _is_alias(key, value):
             aliases.append((name, key, value))
             continue

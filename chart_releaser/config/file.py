@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from chart_releaser.errors import ChartReleaserError, ConfigError, close_matches, run_again
+from chart_releaser.errors import ChartReleaserError, ConfigError, close_matches, retry_advice
 from chart_releaser.files import lock_directory, remove_staged, staged_prefix, write_staged
 
 _LOCK_SECONDS = 10
@@ -50,7 +50,7 @@ def change_config(path: Path, change: Callable[[str], str]) -> None:
                 before = after
     except OSError as error:
         raise ChartReleaserError(
-            f"{path} can't be written: {error.strerror}", remedy=f"it is unchanged, {run_again(error)}"
+            f"{path} can't be written: {error.strerror}", remedy=f"it is unchanged, {retry_advice(error)}"
         ) from error
 
 

@@ -23,7 +23,7 @@ from pydantic_core import PydanticKnownError
 
 from chart_releaser.budget import INDEX_BYTES, MEMORY_BYTES, RELEASE_SECONDS, SOURCE_SECONDS
 from chart_releaser.config.problems import resembles
-from chart_releaser.location import Location, check_repository_name, locate
+from chart_releaser.location import Location, check_repository_name, parse_location
 from chart_releaser.versions import Range, Window
 
 REGISTRATION = "controller-registration"
@@ -36,7 +36,7 @@ def check_chart_name(name: str) -> str:
     """`name`, if Helm takes it for a chart and git for the beginning of a tag; else ValueError."""
     if not _CHART_NAME.fullmatch(name) or len(name) > 250:
         raise ValueError(
-            f"{name!r} is no name that Helm accepts: up to 250 letters, digits, dots, hyphens, underscores"
+            f"{name!r} is not a name that Helm accepts: up to 250 letters, digits, dots, hyphens, underscores"
         )
     if _BAD_IN_REF.search(name):
         raise ValueError(f"{name!r} can't begin a release's tag: no .. in it, no - or . first, no . or .lock last")
@@ -61,7 +61,7 @@ def clean_chart_path(path: str) -> str:
 
 def _branch(name: str) -> str:
     if not name or _BAD_IN_REF.search(name):
-        raise ValueError(f"{name!r} is no branch name that git accepts")
+        raise ValueError(f"{name!r} is not a branch name that git accepts")
     return name
 
 
@@ -87,7 +87,7 @@ def _location(repo: object, info: ValidationInfo) -> Location:
     if not isinstance(repo, str):
         raise PydanticKnownError("string_type")
     context: dict[str, Any] = info.context or {}
-    return locate(repo, base=context["base"], server=context["server"])
+    return parse_location(repo, base=context["base"], server=context["server"])
 
 
 def _local(path: str, base: Path) -> Path:
@@ -115,7 +115,7 @@ def _text(text: str) -> str:
 def _version(text: str) -> str:
     _text(text)
     if text.startswith("-") or re.search(r"\s", text):
-        raise ValueError(f"{text!r} is no version; write one such as v1.2.3")
+        raise ValueError(f"{text!r} is not a version; write one such as v1.2.3")
     return text
 
 
@@ -139,7 +139,7 @@ def _url(text: str) -> str:
     except ValueError:
         usable = False
     if not usable or re.search(r"[\s\x00-\x1f\x7f]", text) or url.query or url.fragment:
-        raise ValueError("is no http or https address; write one such as https://charts.example.org")
+        raise ValueError("is not an http or https address; write one such as https://charts.example.org")
     if url.username is not None or url.password is not None:
         raise ValueError("holds credentials, which would be published in the index; take them out")
     return text.rstrip("/")

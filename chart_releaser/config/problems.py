@@ -105,7 +105,7 @@ class Tree:
             return [self._value(child, (*path, index)) for index, child in enumerate(node.value)]
         try:
             return self._constructor.construct_object(node)
-        except (yaml.YAMLError, *yamlio.UNCAUGHT):
+        except (yaml.YAMLError, *yamlio.CONSTRUCTION_ERRORS):
             if not node.tag.startswith("tag:yaml.org,2002:"):
                 self._problems.add(node.start_mark.line + 1, path, f"has the YAML tag {node.tag}, which is not known")
             return node.value
@@ -144,7 +144,7 @@ class Tree:
             if isinstance(key, yaml.ScalarNode):
                 pairs.append((known.get(key.value.lower(), key.value), key, value))
             else:
-                self._problems.add(key.start_mark.line + 1, path, "has a key that is no plain text")
+                self._problems.add(key.start_mark.line + 1, path, "has a key that is not plain text")
         return pairs
 
 

@@ -10,7 +10,7 @@ from chart_releaser.destinations.listed import ListedEntry, is_strict_version
 from chart_releaser.errors import ChartReleaserError
 from chart_releaser.index.entry import is_digest, known_part
 from chart_releaser.index.index import Index
-from chart_releaser.versions import helm_order
+from chart_releaser.versions import helm_sort_key
 
 Digest = str | None | ChartReleaserError
 """What was found at an address: the package's SHA-256, None if it is definitely not there, or why nobody can tell."""

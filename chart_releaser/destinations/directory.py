@@ -20,7 +20,7 @@ from chart_releaser.errors import (
     ConflictError,
     DestinationError,
     DestinationUnusableError,
-    run_again,
+    retry_advice,
 )
 from chart_releaser.files import lock_directory, remove_staged, write_staged
 from chart_releaser.index.index import INDEX, Index, entry
@@ -264,7 +264,7 @@ class Directory:
             yield
         except OSError as error:
             reason = error.strerror or str(error)
-            raise DestinationError(f"{path}: {reason}", remedy=f"{run_again(error)}") from error
+            raise DestinationError(f"{path}: {reason}", remedy=f"{retry_advice(error)}") from error
 
 
 def read_to_end(file: int) -> bytes:

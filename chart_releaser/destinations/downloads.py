@@ -52,7 +52,7 @@ class Downloads:
             try:
                 with exchange.within(end - time.monotonic()):
                     return self._follow(url)
-            except (exchange.LateError, exchange.TooLargeError) as error:
+            except (exchange.DeadlineError, exchange.ResponseTooLargeError) as error:
                 raise DestinationError(str(error)) from error
             except (requests.RequestException, ValueError, _PassingError) as error:
                 pause = _RETRY.pause_after(failures)
@@ -69,7 +69,7 @@ class Downloads:
         for _ in range(_MAX_REDIRECTS):
             self._check(url)
             host = urlsplit(url).netloc
-            if why_not := self._breaker.why_open(host):
+            if why_not := self._breaker.open_reason(host):
                 raise DestinationError(why_not)
             try:
                 with self._session().get(url, timeout=_TIMEOUT_SECONDS, stream=True, allow_redirects=False) as answer:
@@ -97,14 +97,14 @@ class Downloads:
     def _session(self) -> requests.Session:
         session: requests.Session | None = getattr(self._local, "session", None)
         if session is None:
-            session = exchange.session()
+            session = exchange.new_session()
             session.headers.update({"User-Agent": f"chart-releaser/{__version__}", "Accept-Encoding": "identity"})
             self._local.session = session
         return session
 
 
 def _read(answer: requests.Response) -> bytes:
-    data = exchange.read(answer, MAX_BYTES)
+    data = exchange.read_body(answer, MAX_BYTES)
     length = answer.headers.get("content-length", "")
     if length.isdigit() and int(length) != len(data) and "content-encoding" not in answer.headers:
         raise DestinationError(f"only {len(data):,} of {int(length):,} bytes arrived")

@@ -126,7 +126,7 @@ class GitHubPages:
         """See `Destination.publish`."""
         listed = entry(package.metadata, digest=package.digest, url=package.filename, created=self._now())
         host = urlsplit(self._repository.server.url).netloc
-        if why_not := self._breaker.why_open(host):
+        if why_not := self._breaker.open_reason(host):
             raise DestinationError(f"{self.title}: {why_not}")
         with convert_errors(self.title):
             try:

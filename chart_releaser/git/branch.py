@@ -16,7 +16,7 @@ from chart_releaser.errors import (
     MachineError,
     SnapshotError,
     UpstreamError,
-    cache_failed,
+    cache_error,
 )
 from chart_releaser.files import remove
 from chart_releaser.git.cachelock import CacheLock
@@ -282,7 +282,7 @@ class Branch:
                 self._prepare()
                 yield
         except OSError as error:
-            raise DestinationError.of(cache_failed(self._directory.parent, error)) from error
+            raise DestinationError.of(cache_error(self._directory.parent, error)) from error
         except (UpstreamError, MachineError) as error:
             raise DestinationError.of(error) from error
 

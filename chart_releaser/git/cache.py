@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from chart_releaser.attempts import Attempts
-from chart_releaser.budget import SOURCE_SECONDS, source_time_over
-from chart_releaser.errors import SnapshotError, UpstreamError, cache_failed
+from chart_releaser.budget import SOURCE_SECONDS, source_time_error
+from chart_releaser.errors import SnapshotError, UpstreamError, cache_error
 from chart_releaser.files import read_regular, remove
 from chart_releaser.git.cachelock import CacheLock
 from chart_releaser.git.objectformat import Entry, MissingObjectError
@@ -69,7 +69,7 @@ class CachedRepository:
             yield
         except UpstreamError as error:
             if time.monotonic() >= self._remote.end:
-                raise source_time_over(f"fetching {self._remote.title}", self._seconds) from error
+                raise source_time_error(f"fetching {self._remote.title}", self._seconds) from error
             raise
         finally:
             self.seconds_spent += time.monotonic() - start
@@ -85,7 +85,7 @@ class CachedRepository:
                 with self._timed():
                     found |= self._loaded(wanted, paths, stack)
             except OSError as error:
-                raise cache_failed(self._directory, error) from error
+                raise cache_error(self._directory, error) from error
             yield found
 
     def _loaded(self, tags: Sequence[str], paths: Sequence[str], stack: contextlib.ExitStack) -> Snapshots:
@@ -135,7 +135,7 @@ class CachedRepository:
             needed: set[str] = set()
             for snapshot in snapshots:
                 if time.monotonic() > self._remote.end:
-                    raise UpstreamError(f"{self._remote.title}: its links lead on and on")
+                    raise UpstreamError(f"{self._remote.title}: following its symbolic links takes too long")
                 needed.update(oid for path in paths for oid in snapshot.tree.blobs(path))
             needed -= checked
             missing = set(objects.missing(needed))

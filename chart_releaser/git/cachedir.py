@@ -7,7 +7,7 @@ import shlex
 import stat
 from pathlib import Path
 
-from chart_releaser.errors import MachineError, cache_failed
+from chart_releaser.errors import MachineError, cache_error
 
 _OTHERS_MAY_WRITE = stat.S_IWGRP | stat.S_IWOTH
 _FOR_OTHERS = 0o077
@@ -52,7 +52,7 @@ def make_part(part: Path) -> None:
         if found.st_mode & _FOR_OTHERS:  # as made under another umask
             part.chmod(0o700)
     except OSError as error:
-        raise cache_failed(part, error) from error
+        raise cache_error(part, error) from error
 
 
 def _check_owner(place: Path, found: os.stat_result) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import filelock
 
-from chart_releaser.errors import MachineError, UpstreamError, cache_failed
+from chart_releaser.errors import MachineError, UpstreamError, cache_error
 from chart_releaser.git.cachedir import make_part
 
 
@@ -50,7 +50,7 @@ class CacheLock:
                 remedy="end it or choose another place with --cache-dir",
             ) from error
         except OSError as error:
-            raise cache_failed(self._directory.parent, error) from error
+            raise cache_error(self._directory.parent, error) from error
         try:
             yield
         finally:

@@ -81,7 +81,7 @@ def checked_name(name: bytes, folder: str) -> str:
     try:
         text = name.decode()
     except UnicodeDecodeError:
-        raise SnapshotError(f"{where} has a file name that is no UTF-8: {ascii(name)[2:-1]}") from None
+        raise SnapshotError(f"{where} has a file name that is not UTF-8: {ascii(name)[2:-1]}") from None
     if text in {"", ".", ".."} or "/" in text or text.lower() == ".git":
         raise SnapshotError(f"{where} has a forbidden file name: {text!r}")
     odd = not text.isprintable() and any(unicodedata.category(char) in {"Cc", "Zl", "Zp"} for char in text)

@@ -114,7 +114,7 @@ class Objects:
         if self._answers.read(1) != b"\n":
             raise self._damaged()
         if check.hexdigest() != oid:
-            raise DamagedError(f"{self._title}: object {oid} does not have the content that its name stands for")
+            raise DamagedError(f"{self._title}: object {oid} does not match its hash")
         return header[2].decode(), size, b"".join(kept)
 
     def _damaged(self) -> DamagedError:

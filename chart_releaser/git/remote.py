@@ -14,7 +14,7 @@ from typing import NoReturn
 from urllib.parse import urljoin, urlsplit
 
 from chart_releaser.attempts import Attempts, RetryPolicy
-from chart_releaser.errors import UpstreamError, cache_failed
+from chart_releaser.errors import UpstreamError, cache_error
 from chart_releaser.git.objects import DamagedError
 from chart_releaser.git.refs import parse_refs
 from chart_releaser.git.run import Git, Login, Result, reason, temporary_git_dir
@@ -96,7 +96,7 @@ class Remote:
         """Run a git command that talks to the server; what looks like a passing failure is tried again."""
         breaker = self._attempts.breaker
         for failures in itertools.count(1):
-            if why_not := breaker.why_open(self._host):
+            if why_not := breaker.open_reason(self._host):
                 return Result(-1, b"", f"fatal: unable to access '{self.title}': {why_not}\n")
             left = self.end - time.monotonic()
             if left <= 0:
@@ -182,7 +182,7 @@ def check_room(stderr: str, place: Path | None) -> None:
     found = _NO_ROOM.search(stderr)
     if place is not None and found is not None:
         code = _NO_ROOM_WORDS[found[1]]
-        raise cache_failed(place, OSError(code, os.strerror(code)))
+        raise cache_error(place, OSError(code, os.strerror(code)))
 
 
 def _moved(url: str, login: Login) -> str | None:
@@ -194,7 +194,7 @@ def _moved(url: str, login: Login) -> str | None:
     try:
         with (
             exchange.within(_SECONDS),
-            exchange.session() as session,
+            exchange.new_session() as session,
             session.get(
                 url + _FIRST_REQUEST,
                 auth=("x-access-token", login.token),

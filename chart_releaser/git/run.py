@@ -21,7 +21,7 @@ from chart_releaser.environment import NO_TRACES
 from chart_releaser.errors import UpstreamError
 from chart_releaser.files import write_private
 from chart_releaser.git.cachelock import CacheLock
-from chart_releaser.temporary import temporary_directory, temporary_failed, temporary_file
+from chart_releaser.temporary import temporary_directory, temporary_error, temporary_file
 
 OLDEST = (2, 36)
 """`cat-file --batch-command` came with git 2.36, and with it all else that is used here."""
@@ -134,7 +134,7 @@ class Git:
         import git
 
         options = [part for setting in _FIXED for part in ("-c", setting)]
-        with children.starting() as add:
+        with children.starting_process() as add:
             try:
                 process: Any = git.Git("/").execute(
                     [*_limit(), git.Git.GIT_PYTHON_GIT_EXECUTABLE, *options, *command],
@@ -194,7 +194,7 @@ def _limit() -> tuple[str, ...]:
 
 def stop(process: Any) -> None:
     """End a process that was started here, and all its children; does nothing if it has ended."""
-    children.end(process.proc)
+    children.terminate(process.proc)
     for stream in (process.stdin, process.stdout, process.stderr):
         if stream is not None:
             with contextlib.suppress(OSError):
@@ -333,7 +333,7 @@ def temporary_git_dir(oid_size: int) -> Iterator[Path]:
         try:
             write_git_dir(directory, object_config(oid_size))
         except OSError as error:
-            raise temporary_failed(error) from error
+            raise temporary_error(error) from error
         yield directory
 
 

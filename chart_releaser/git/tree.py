@@ -68,7 +68,7 @@ class _Budget:
     def step(self, path: str) -> None:
         self.steps += 1
         if self.steps > self.limits.steps:
-            raise SnapshotError(f"{path} leads to more than {self.limits.steps} entries, too many for a chart")
+            raise SnapshotError(f"{path} has more than {self.limits.steps} entries, too many for a chart")
 
     def file(self, path: str) -> None:
         self.files += 1

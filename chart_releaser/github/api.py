@@ -145,7 +145,7 @@ class GitHubApi:
                 allow_redirects=False,
                 stream=True,
             ) as answer:
-                return json.loads(exchange.read(checked(answer), _MAX_UPLOAD_ANSWER))
+                return json.loads(exchange.read_body(checked(answer), _MAX_UPLOAD_ANSWER))
 
         return self._asked(ask, self.server.api_url, creates=True, seconds=_TRANSFER_SECONDS)
 
@@ -159,7 +159,7 @@ class GitHubApi:
         headers, items = self.get(path, {"per_page": PAGE_SIZE}, fresh=fresh)
         for _ in range(_MAX_PAGES):
             if not isinstance(items, list):
-                raise GitHubError(f"{self.server.api_url}{path} answered with something that is no list")
+                raise GitHubError(f"{self.server.api_url}{path} answered with something other than a list")
             yield items
             following = _NEXT_LINK.search(str(headers.get("link", "")))
             if following is None:
@@ -181,7 +181,7 @@ class GitHubApi:
             with session().get(
                 url, headers=headers, auth=_Bearer(ours), timeout=_TIMEOUT_SECONDS, stream=True
             ) as answer:
-                return exchange.read(checked(answer), limit)
+                return exchange.read_body(checked(answer), limit)
 
         try:
             return self._asked(ask, url, repeats=True, seconds=min(seconds, _TRANSFER_SECONDS))
@@ -213,7 +213,7 @@ class GitHubApi:
             self.pacing.before_request(host)
             if creates:
                 self.pacing.before_creating()
-            if why_not := self.attempts.breaker.why_open(host):
+            if why_not := self.attempts.breaker.open_reason(host):
                 raise LostAnswerError(why_not, remedy="run again later")
             try:
                 with translated(self.server), exchange.within(_ANSWER_SECONDS if seconds is None else seconds):
@@ -221,7 +221,7 @@ class GitHubApi:
             except LostAnswerError as error:
                 self.attempts.breaker.failed(host)
                 # What took all of its time once would most likely do so again.
-                failures += 3 if isinstance(error.__cause__, exchange.LateError) else 1
+                failures += 3 if isinstance(error.__cause__, exchange.DeadlineError) else 1
                 pause = _RETRY.pause_after(failures)
                 if not repeats or pause is None or self.pacing.pause(pause):
                     raise

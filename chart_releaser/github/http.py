@@ -28,7 +28,7 @@ _sessions = threading.local()
 def session() -> requests.Session:
     """Return this thread's session with GitHub's hosts; one a thread, so that connections are used again."""
     if not hasattr(_sessions, "session"):
-        _sessions.session = exchange.session()
+        _sessions.session = exchange.new_session()
     found: requests.Session = _sessions.session
     return found
 
@@ -63,7 +63,7 @@ class _Exchanged:
         """Send the request, and read the whole answer. PyGithub itself follows permanent redirects alone."""
         url = f"{self._site}{self.url}"
         while True:
-            exchange.hop()
+            exchange.count_request()
             with session().request(
                 self.verb,
                 url,
@@ -74,12 +74,12 @@ class _Exchanged:
                 stream=True,
             ) as answer:
                 if answer.status_code == 202:  # which PyGithub would wait for without end
-                    raise requests.HTTPError("the answer was 202, which is none yet")
+                    raise requests.HTTPError("the answer was 202, the result is not ready")
                 target = urljoin(url, answer.headers.get("location", ""))
                 if self.verb == "GET" and answer.status_code in (302, 307, 308) and same_origin(target, url):
                     url = target
                     continue
-                return _Answer(answer, exchange.read(answer, _MAX_ANSWER))
+                return _Answer(answer, exchange.read_body(answer, _MAX_ANSWER))
 
     def close(self) -> None:
         """Leave the session to the next request."""
@@ -137,7 +137,7 @@ def genuine(data: object) -> object:
 
 def reason(error: BaseException) -> str:
     """Return the innermost cause of a network failure in one line, without addresses of objects in memory."""
-    while not isinstance(error, exchange.LateError) and (error.__cause__ or error.__context__) is not None:
+    while not isinstance(error, exchange.DeadlineError) and (error.__cause__ or error.__context__) is not None:
         error = error.__cause__ or error.__context__ or error
     text = " ".join(str(error).split()) or type(error).__name__
     return re.sub(r"<[^<>]* at 0x[0-9a-f]+>:? ?", "", text)
@@ -156,7 +156,7 @@ def translated(server: Server) -> Iterator[None]:
     except GithubException as error:
         kind = LostAnswerError if error.status >= 500 else GitHubError
         raise kind(f"{host} answered {error.status}: {message(error)}", error.status) from error
-    except exchange.TooLargeError as error:
+    except exchange.ResponseTooLargeError as error:
         raise GitHubError(f"{host} gave an answer that is too large: {error}") from error
     except requests.RequestException as error:
         raise LostAnswerError(f"{host} could not be reached: {reason(error)}", remedy="try again later") from error

@@ -18,7 +18,7 @@ _MINUTE = 60.0
 _HOUR = 3600.0
 _MARGIN = 1.0  # a request counts when it arrives: later than it was sent, and not always by the same time
 _DEFAULT_WAIT = 60.0  # what GitHub asks for where an answer says nothing
-_NEXT = "what is done is kept, another run goes on from there"
+_NEXT = "what is done is kept, the next run continues from there"
 
 
 @dataclass

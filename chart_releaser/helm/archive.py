@@ -62,10 +62,10 @@ def unpack(data: bytes, path: str, allowance: Allowance) -> dict[str, bytes]:
                 continue
             name = _name(member.name, path)
             if name in files:
-                raise ChartError(f"{path} has two files called {name!a}, of which each reader takes another one")
+                raise ChartError(f"{path} has two files called {name!a}, and readers disagree on which one counts")
             files[name] = member.data
     except (TarError, zlib.error) as error:
-        raise ChartError(f"{path} is no chart archive: {error}") from error
+        raise ChartError(f"{path} is not a chart archive: {error}") from error
     return files
 
 

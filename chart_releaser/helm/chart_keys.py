@@ -11,14 +11,14 @@ from chart_releaser.errors import ChartError, YamlError
 from chart_releaser.helm import yaml as helmyaml
 from chart_releaser.helm.chart_rules import DEPENDENCY_FIELDS, FIELDS, MAINTAINER_FIELDS
 from chart_releaser.helm.yaml import Value
-from chart_releaser.yamlio import Edit, apply_edits
+from chart_releaser.yamledit import Edit, apply_edits
 
 
 def with_known_keys(text: str, *, where: str) -> str:
     """Return a Chart.yaml's text with `appversion` as `appVersion`, and so on.
 
     Helm reads Chart.yaml through Go's encoding/json, to which the case of letters in a key does not matter. Raises
-    ChartError, naming `where`, for a text that is no YAML, for a key that is there in two spellings (which one counts
+    ChartError, naming `where`, for a text that is no YAML, for a key that occurs in two spellings (which one counts
     is a matter of luck), and for one that can't be put right in the text, such as one that is merged in by `<<`.
     """
     try:
@@ -29,7 +29,7 @@ def with_known_keys(text: str, *, where: str) -> str:
                 written = text[key.start_mark.index : key.end_mark.index]
                 if written not in (key.value, f'"{key.value}"', f"'{key.value}'"):
                     line = yamlio.line_of(key)
-                    raise ChartError(f"{where}:{line}: the key {key.value} is not written as Helm has it")
+                    raise ChartError(f"{where}:{line}: the key {key.value} is not spelled as in Helm's documentation")
                 edits[key.start_mark.index] = Edit(
                     key.start_mark.index, key.end_mark.index, written.replace(key.value, fields[_folded(key.value)])
                 )
@@ -41,8 +41,8 @@ def with_known_keys(text: str, *, where: str) -> str:
     if isinstance(wanted, dict) and (known := known_keys(wanted, where=where)) != found:
         different = sorted(key for key in wanted if key not in known) or ["dependencies or maintainers"]
         raise ChartError(
-            f"{where}: keys come in by an anchor and are not written as Helm has them: {', '.join(different)}",
-            remedy="upstream would have to write them as Helm's documentation does",
+            f"{where}: keys from an anchor are not spelled as in Helm's documentation: {', '.join(different)}",
+            remedy="upstream would have to correct the spelling",
         )
     return changed
 
@@ -50,7 +50,7 @@ def with_known_keys(text: str, *, where: str) -> str:
 def known_keys(metadata: Mapping[str, Value], *, where: str) -> dict[str, Value]:
     """Return the fields of a Chart.yaml or requirements.yaml by the names that Helm takes their keys for.
 
-    Raises ChartError, naming `where`, for a key that is there in two spellings.
+    Raises ChartError, naming `where`, for a key that occurs in two spellings.
     """
     found = _renamed(metadata, FIELDS, where)
     for key, fields in (("maintainers", MAINTAINER_FIELDS), ("dependencies", DEPENDENCY_FIELDS)):
@@ -66,7 +66,7 @@ def _renamed(mapping: Mapping[str, Value], fields: Iterable[str], where: str) ->
     for key, value in mapping.items():
         name = names.get(_folded(key), key)
         if name in found:
-            raise ChartError(f"{where}: the key {name} is there in two spellings", remedy="keep one")
+            raise ChartError(f"{where}: the key {name} occurs in two spellings", remedy="keep one")
         found[name] = value
     return found
 
@@ -100,7 +100,7 @@ def _misspelt(mapping: yaml.MappingNode, fields: dict[str, str], where: str) -> 
         first = seen.setdefault(_folded(key.value), key.value)
         if key.value != first:
             raise ChartError(
-                f"{where}:{yamlio.line_of(key)}: the key {first} is there as {key.value}, too", remedy="keep one"
+                f"{where}:{yamlio.line_of(key)}: the key {first} also occurs as {key.value}", remedy="keep one"
             )
         if key.value != fields[_folded(key.value)]:
             yield key

@@ -79,7 +79,7 @@ def check_metadata(metadata: Mapping[str, Value], *, where: str) -> None:
 def check_name(name: str, *, where: str) -> None:
     """Raise ChartError unless Helm takes `name` for a chart."""
     if not _NAME.fullmatch(name) or set(name) == {"."}:
-        raise ChartError(f"{where}: {name!r} is no name that Helm takes for a chart")
+        raise ChartError(f"{where}: {name!r} is not a chart name that Helm accepts")
 
 
 def check_dependencies(dependencies: list[dict[str, Value]], *, where: str) -> None:

@@ -99,7 +99,7 @@ class Range:
 
 def _alternative(part: str, text: str) -> tuple[_Comparator, ...]:
     def wrong(what: str) -> ValueError:
-        return ValueError(f"{text!r} is no version range: {what}; {_ALLOWED}")
+        return ValueError(f"{text!r} is not a version range: {what}; {_ALLOWED}")
 
     rest = _HYPHEN.sub(r">=\1 <=\2", part).strip()
     if not rest:
@@ -112,7 +112,7 @@ def _alternative(part: str, text: str) -> tuple[_Comparator, ...]:
         try:
             comparators.append(_comparator(match))
         except ValueError as error:
-            raise wrong(f"{match.group()!r} is no version: {error}") from None
+            raise wrong(f"{match.group()!r} is not a version: {error}") from None
         separator = _SEPARATOR.match(rest, match.end())
         end = match.end() if separator is None else separator.end()
         if end == len(rest) and end > match.end():

@@ -104,7 +104,7 @@ def construct(node: yaml.Node | None, *, where: str) -> Value:
         else:
             name = construct(key, where=where)
             if name is None or isinstance(name, list | dict):
-                raise YamlError(f"{where}:{yamlio.line_of(key)}: a key that is no text, number or boolean")
+                raise YamlError(f"{where}:{yamlio.line_of(key)}: a key that is not text, a number or a boolean")
             found[as_string(name)] = construct(value, where=where)
     return found
 

@@ -133,18 +133,19 @@ def entry_problems(name: str, entry: Any) -> list[str]:
         value = entry.get(key)
         if value is not None and type(value) is not str:
             found.append(
-                f"{key} is {_shown(value)}, which is no text to Helm: it rejects the whole index; put it in quotes"
+                f"{key} is {_shown(value)}, which Helm does not read as text, so it rejects the whole index; "
+                "put it in quotes"
             )
     for key in ("deprecated", "removed"):
         if not isinstance(entry.get(key), bool | None):
-            found.append(f"{key} is neither true nor false, so that Helm rejects the whole index")
+            found.append(f"{key} is neither true nor false, so Helm rejects the whole index")
     for key in _LISTS:
         value = entry.get(key)
         if value is not None and not (isinstance(value, list) and all(type(item) is str for item in value)):
-            found.append(f"{key} is no list of texts, so that Helm rejects the whole index; put each in quotes")
+            found.append(f"{key} is not a list of texts, so Helm rejects the whole index; put each in quotes")
     created = entry.get("created")
     if created is not None and not (type(created) is str and _TIME.fullmatch(created)):
-        found.append("created is no time as Helm reads it, so that it rejects the whole index")
+        found.append("created is not a time that Helm can read, so it rejects the whole index")
     urls = entry.get("urls")
     if not isinstance(urls, list) or not urls or not all(type(url) is str and url for url in urls):
         found.append("no urls")
@@ -152,7 +153,7 @@ def entry_problems(name: str, entry: Any) -> list[str]:
     if not digest:
         found.append("no digest")
     elif not is_digest(digest):
-        found.append("the digest is no SHA-256")
+        found.append("the digest is not a SHA-256")
     return found
 
 

@@ -13,7 +13,7 @@ from chart_releaser.errors import BrokenIndexError
 from chart_releaser.index.entry import Entry, entry, entry_problems, timestamp
 from chart_releaser.index.splice import cut, splice
 from chart_releaser.index.text import Bare, Document, read
-from chart_releaser.versions import helm_order
+from chart_releaser.versions import helm_sort_key
 
 __all__ = ["Entry", "Index", "entry", "entry_problems", "timestamp"]
 
@@ -64,7 +64,7 @@ class Index:
     def faults(self) -> tuple[str, ...]:
         """What Helm refuses of the whole, its entries apart: doubled keys, top-level fields that it does not know."""
         unknown = sorted(set(self._document.data) - TOP_FIELDS)
-        return (*self._document.repeated, *(f"the field {name} is no part of an index" for name in unknown))
+        return (*self._document.repeated, *(f"the field {name} does not belong in an index" for name in unknown))
 
     @cached_property
     def _by_version(self) -> dict[str, dict[str, Entry]]:
@@ -179,7 +179,7 @@ class Index:
 
 def _order(entry: Any) -> Any:
     version = entry.get("version") if isinstance(entry, dict) else None
-    return helm_order(str(version) if isinstance(version, str) else "")
+    return helm_sort_key(str(version) if isinstance(version, str) else "")
 
 
 def _placed(listed: list[Any], entries: list[Entry]) -> list[tuple[int, Entry]]:

@@ -15,7 +15,7 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from chart_releaser import yamlio
+from chart_releaser import yamledit, yamlio
 from chart_releaser.index.text import Bare, ChartPlace, Document, read
 
 _SIMPLE_SCALAR = re.compile(r"[^\n|>][^\n]*")
@@ -32,7 +32,7 @@ def splice(
         edits = _Splicer(text, document).edits(added, generated)
     except _NoRoomError:
         return None
-    return yamlio.apply_edits(text, edits)
+    return yamledit.apply_edits(text, edits)
 
 
 def cut(text: str, document: Document, dropped: Mapping[str, Collection[int]], *, generated: str) -> str | None:
@@ -44,7 +44,7 @@ def cut(text: str, document: Document, dropped: Mapping[str, Collection[int]], *
         edits = _Splicer(text, document).cuts(dropped, generated)
     except _NoRoomError:
         return None
-    return yamlio.apply_edits(text, edits)
+    return yamledit.apply_edits(text, edits)
 
 
 class _NoRoomError(Exception):
@@ -57,9 +57,9 @@ class _Splicer:
         self._document = document
         self._newline = "\r\n" if "\r\n" in text else "\n"
 
-    def edits(self, added: Mapping[str, Sequence[tuple[int, dict[str, Any]]]], generated: str) -> list[yamlio.Edit]:
-        items: list[yamlio.Edit] = []
-        charts: list[yamlio.Edit] = []
+    def edits(self, added: Mapping[str, Sequence[tuple[int, dict[str, Any]]]], generated: str) -> list[yamledit.Edit]:
+        items: list[yamledit.Edit] = []
+        charts: list[yamledit.Edit] = []
         for name in sorted(added):
             place = self._document.charts.get(name)
             if place is None:
@@ -69,11 +69,11 @@ class _Splicer:
         # Where an item ends a list and a new chart follows that list both have the same place: the item comes first.
         return [*items, *charts, self._generated(generated)]
 
-    def cuts(self, dropped: Mapping[str, Collection[int]], generated: str) -> list[yamlio.Edit]:
+    def cuts(self, dropped: Mapping[str, Collection[int]], generated: str) -> list[yamledit.Edit]:
         charts = self._document.charts
         if self._document.repeated or self._document.charts_end is None:
             raise _NoRoomError
-        found: list[yamlio.Edit] = []
+        found: list[yamledit.Edit] = []
         ends = [*sorted(place.key for place in charts.values())[1:], self._document.charts_end]
         following = dict(zip(sorted(charts, key=lambda name: charts[name].key), ends, strict=True))
         gone = {name for name in dropped if len(dropped[name]) == len(charts[name].items)}
@@ -84,13 +84,13 @@ class _Splicer:
             if place.end is None:
                 raise _NoRoomError
             if name in gone:
-                found.append(yamlio.Edit(self._line_start(place.key)[0], self._line_start(following[name])[0], ""))
+                found.append(yamledit.Edit(self._line_start(place.key)[0], self._line_start(following[name])[0], ""))
                 continue
             starts = [*(self._dash(item)[0] for item in place.items), self._line_start(place.end)[0]]
-            found += [yamlio.Edit(starts[number], starts[number + 1], "") for number in sorted(dropped[name])]
+            found += [yamledit.Edit(starts[number], starts[number + 1], "") for number in sorted(dropped[name])]
         return [*found, self._generated(generated)]
 
-    def _item(self, place: ChartPlace, before: int, entry: dict[str, Any]) -> yamlio.Edit:
+    def _item(self, place: ChartPlace, before: int, entry: dict[str, Any]) -> yamledit.Edit:
         if not place.items or place.end is None:
             raise _NoRoomError
         # In a list all dashes are in one column.
@@ -99,9 +99,9 @@ class _Splicer:
             start, _ = self._line_start(place.end)
         block = yamlio.dump([entry])
         self._check(block, [entry])
-        return yamlio.Edit(start, start, self._indent(block, column))
+        return yamledit.Edit(start, start, self._indent(block, column))
 
-    def _chart(self, name: str, entries: list[dict[str, Any]]) -> yamlio.Edit:
+    def _chart(self, name: str, entries: list[dict[str, Any]]) -> yamledit.Edit:
         charts = self._document.charts
         end = self._document.charts_end
         if not charts or end is None:
@@ -111,20 +111,20 @@ class _Splicer:
         start, _ = self._line_start(end if following is None else following)
         block = yamlio.dump({name: entries})
         self._check(block, {name: entries})
-        return yamlio.Edit(start, start, self._indent(block, column))
+        return yamledit.Edit(start, start, self._indent(block, column))
 
-    def _generated(self, generated: str) -> yamlio.Edit:
+    def _generated(self, generated: str) -> yamledit.Edit:
         if self._document.generated is not None:
             start, end = self._document.generated
             if not _SIMPLE_SCALAR.fullmatch(self._text, start, end):
                 raise _NoRoomError
-            return yamlio.Edit(start, end, f'"{generated}"')
+            return yamledit.Edit(start, end, f'"{generated}"')
         if self._document.end is None or "generated" in self._document.data:
             raise _NoRoomError
         start, column = self._line_start(self._document.end)
         if column:
             raise _NoRoomError
-        return yamlio.Edit(start, start, f'generated: "{generated}"{self._newline}')
+        return yamledit.Edit(start, start, f'generated: "{generated}"{self._newline}')
 
     def _line_start(self, index: int) -> tuple[int, int]:
         """Where the line of what is at `index` begins, and its column; nothing but spaces may be between them."""

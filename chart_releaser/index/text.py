@@ -77,7 +77,7 @@ def read(text: str, *, where: str) -> Document:
     except YamlError as error:
         raise BrokenIndexError.of(error) from error
     try:
-        with yamlio.no_collection():
+        with yamlio.gc_paused():
             return _Reader(text, where).read()
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
@@ -174,7 +174,7 @@ class _Reader:
                 else:
                     key = keys[-1]
                     if key is None:
-                        raise self._fail(event, "a key that is no text")
+                        raise self._fail(event, "a key that is not text")
                     if len(stack) == 1 and key == "generated" and kind is scalar:
                         document.generated = (
                             event.start_mark.index + self._shift,
@@ -203,5 +203,5 @@ class _Reader:
 
     def _repeat(self, document: Document, event: Any, depth: int) -> None:
         if depth == 1:
-            raise self._fail(event, f"the key {event.value} is there twice", "keep one")
-        document.repeated.append(f"line {event.start_mark.line + 1}: the key {event.value} is there twice")
+            raise self._fail(event, f"the key {event.value} occurs twice", "keep one")
+        document.repeated.append(f"line {event.start_mark.line + 1}: the key {event.value} occurs twice")

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from chart_releaser.charts.chart import REVISION_ANNOTATION
 from chart_releaser.index.index import Index
-from chart_releaser.versions import helm_order
+from chart_releaser.versions import helm_sort_key
 
 _EPOCH = date(1970, 1, 1).toordinal()
 _LONGEST_TEXT = 500

@@ -12,7 +12,7 @@ from semver import Version
 
 from chart_releaser.upstream.passed_over import Cause, Reason, explain_versions
 from chart_releaser.upstream.releases import Release
-from chart_releaser.versions import Window, parse_tag, precedence
+from chart_releaser.versions import Window, parse_tag, precedence_key
 
 if TYPE_CHECKING:
     from chart_releaser.config.parse import Source

@@ -153,7 +153,7 @@ def test_links_that_lead_on_end_with_the_time_of_their_source(tmp_path: Path, hu
     assert ran.code == 1
     assert ran.errors == [
         f"slow v1.0.0: fetching {server.url}/up/slow.git: the work on this source takes longer than 3s; what is done "
-        "stays done, the next run goes on; allow more under limits: sourceTime"
+        "is kept, the next run continues; allow more under limits: sourceTime"
     ]
     assert fault.fired < 12
     hub.faults.clear()

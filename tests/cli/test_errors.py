@@ -107,7 +107,7 @@ def test_all_problems_of_a_configuration_in_one_go(tmp_path: Path) -> None:
         (8, "name"),
         (10, "did you mean charts?"),
         (11, "name"),
-        (12, "http is used with this machine"),
+        (12, "http is only allowed for this machine"),
         (14, "versions"),
         (16, "credentials in an address end up in logs"),
     ):
@@ -365,9 +365,9 @@ def test_an_api_that_is_elsewhere(tmp_path: Path, server: Server) -> None:
         (
             "GITHUB_SERVER_URL",
             "github.example.org",
-            "GITHUB_SERVER_URL is no http or https address; set",
+            "GITHUB_SERVER_URL is not an http or https address; set",
         ),
-        ("GITHUB_API_URL", "ftp://x", "GITHUB_API_URL is no http or https address; set"),
+        ("GITHUB_API_URL", "ftp://x", "GITHUB_API_URL is not an http or https address; set"),
         ("GITHUB_SERVER_URL", "https://me:hunter2@x.org", "GITHUB_SERVER_URL holds credentials; take them out"),
     ],
 )
@@ -388,7 +388,7 @@ def test_a_cache_that_cannot_be_written(tmp_path: Path, server: Server) -> None:
     assert len(ran.errors) == 1
     assert ran.errors[0].startswith(f"a v1.0.0: the cache {tmp_path}/file/cache")
     assert ran.errors[0].endswith(
-        "can't be used: Not a directory; choose another place with --cache-dir, or run again when that is mended"
+        "can't be used: Not a directory; choose another place with --cache-dir, or run again when that is fixed"
     )
 
 

@@ -165,7 +165,7 @@ def test_what_stands_in_the_way(tmp_path: Path, weather: GitRepo) -> None:
     assert ran.code == 1
     assert ran.errors == [
         "weather 1.2.0: charts/below/weather can't be written: Not a directory; what was there is unchanged, "
-        "run again when that is mended"
+        "run again when that is fixed"
     ]
 
 

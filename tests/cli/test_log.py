@@ -126,9 +126,9 @@ def test_a_request_is_shown_without_what_may_be_secret(
     caplog.set_level(logging.DEBUG, "chart_releaser")
     host = urllib.parse.urlsplit(server.url).netloc
     secret = f"http://me:pw@{host}/api/v3/x?sig=abc&page=2&per_page=5&token=per_page=7"
-    with exchange.session() as session, session.get(secret, stream=True) as answer:
-        exchange.read(answer, 10_000)
-    with exchange.session() as session, pytest.raises(requests.ConnectionError):
+    with exchange.new_session() as session, session.get(secret, stream=True) as answer:
+        exchange.read_body(answer, 10_000)
+    with exchange.new_session() as session, pytest.raises(requests.ConnectionError):
         session.get("http://me:pw@127.0.0.1:1/x?sig=abc")
     seen = [record.getMessage() for record in caplog.records if record.name == "chart_releaser.exchange"]
     assert re.fullmatch(rf"GET {host}/api/v3/x\?page=2&per_page=5: 404{TIMED}.*", seen[0])

@@ -367,12 +367,12 @@ def test_a_redirect_to_another_host_gets_no_token(
 
 
 def test_github_com_is_not_given_another_servers_token(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    from chart_releaser.location import GitHubRepository, Server, locate
+    from chart_releaser.location import GitHubRepository, Server, parse_location
     from chart_releaser.upstream.repositories import Repositories
 
     ours = Server("https://ghe.example.org", "https://ghe.example.org/api/v3")
     repositories = Repositories(ours, TOKEN, tmp_path, lambda _text: None)
-    theirs = locate("https://github.com/o/x", base=tmp_path, server=ours)
+    theirs = parse_location("https://github.com/o/x", base=tmp_path, server=ours)
     assert isinstance(theirs, GitHubRepository)
     assert not repositories.api(theirs.server).has_token
     assert repositories.api(ours).has_token

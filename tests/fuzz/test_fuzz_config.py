@@ -92,7 +92,7 @@ CONFIGS = st.fixed_dictionaries(
 SEMANTIC = (
     # What a schema for editors does not say: what a text must be.
     *(
-        "is no name that Helm accepts",
+        "is not a name that Helm accepts",
         "can't begin",
         "is empty",
         "has a control character",
@@ -101,16 +101,15 @@ SEMANTIC = (
     ),
     *(
         "has a .. in it",
-        "is no branch name",
-        "is no version",
-        "is no http",
+        "is not a branch name",
+        "is not a version",
+        "is not an http",
         "holds credentials",
         "the range is too long",
         "home directory",
     ),
     *(
-        "is no repository",
-        "no version range",
+        "is not a version range",
         "is the name of the source in line",
         "is listed in line",
         "repository",

@@ -207,7 +207,7 @@ def ours(chart_yaml: bytes) -> Chart | ChartError:
 
 STRICTER = (
     # The name is a directory and the beginning of a file's and a tag's name.
-    "is no name that Helm takes for a chart",
+    "is not a chart name that Helm accepts",
     # Edits would have to tell them apart; Helm reads the first one and passes over the others.
     "a second YAML document begins here",
     # It stands for no chart, and `helm package` refuses it.
@@ -217,7 +217,7 @@ STRICTER = (
     # Which of two spellings counts in Helm is a matter of luck.
     "; keep one",
     # The text can't be put right, and is in no real chart.
-    "keys come in by an anchor",
+    "keys from an anchor",
     # Helm gives up only if it is made of aliases.
     "nested deeper than",
 )

@@ -11,7 +11,7 @@ import yaml
 from hypothesis import strategies as st
 from semver import Version
 
-from chart_releaser.versions import Range, helm_order
+from chart_releaser.versions import Range, helm_sort_key
 from tests.fuzz.oracle import indexed
 from tests.fuzz.running import batch_of, prop
 from tests.helm import Helm
@@ -67,11 +67,11 @@ def test_helm_reads_and_orders_them_alike(helm: Helm, versions: list[str]) -> No
         (folder / "new").mkdir()
         helm("repo", "index", folder / "new", "--merge", folder / "old.yaml")
         listed = yaml.load((folder / "new/index.yaml").read_text(), Loader=yaml.BaseLoader)["entries"].get("c") or []
-    last = helm_order("no version")
-    assert set(sound) == {text for text in versions if helm_order(text) < last}
+    last = helm_sort_key("no version")
+    assert set(sound) == {text for text in versions if helm_sort_key(text) < last}
     helms = [item["version"] for item in listed]
     assert set(helms) <= set(sound)  # of versions that differ in their build only Helm keeps one when it merges
-    assert all(helm_order(newer) <= helm_order(older) for newer, older in pairwise(helms)), helms
+    assert all(helm_sort_key(newer) <= helm_sort_key(older) for newer, older in pairwise(helms)), helms
 
 
 OPERATOR = st.sampled_from(["", "", "=", "!=", ">", "<", ">=", "=>", "<=", "=<", "~", "~>", "^"])

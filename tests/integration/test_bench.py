@@ -12,7 +12,7 @@ from bench import synthetic
 from bench.process import ROOT, CommandError, environment
 from bench.process import measure as run_measured
 from bench.results import Goal, Part
-from chart_releaser.versions import Window, helm_order, parse_tag
+from chart_releaser.versions import Window, helm_sort_key, parse_tag
 
 
 def test_an_unknown_part_is_a_wrong_usage(tmp_path: Path) -> None:
@@ -58,5 +58,5 @@ def test_synthetic_releases_are_as_upstream_makes_them(count: int) -> None:
     window = Window()
     page = newest_first[:100]
     assert window.select(page) == window.select(newest_first)
-    assert window.complete(page) or count <= 100
-    assert synthetic.newest(listed) == min(listed, key=helm_order)
+    assert window.is_complete(page) or count <= 100
+    assert synthetic.newest(listed) == min(listed, key=helm_sort_key)

@@ -354,7 +354,7 @@ def assert_no_doubled_keys(node: yaml.Node) -> None:
     if isinstance(node, yaml.MappingNode):
         keys = [key.value for key, _ in node.value]
         assert len(keys) == len(set(keys))
-    for child in yamlio.children(node):
+    for child in yamlio.child_nodes(node):
         assert_no_doubled_keys(child)
 
 

@@ -27,7 +27,7 @@ STUBBORN = "trap '' TERM; (trap '' TERM; while :; do sleep 1; done) & echo start
 
 
 def start(command: list[str]) -> subprocess.Popen[bytes]:
-    with children.starting() as add:
+    with children.starting_process() as add:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True)
         add(process)
     return process
@@ -49,7 +49,7 @@ def group(leader: int) -> list[int]:
 @pytest.mark.parametrize("how", ["stubborn", "fifo"])
 def test_none_is_left(tmp_path: Path, how: str) -> None:
     os.mkfifo(tmp_path / "fifo")
-    with contextlib.suppress(ZeroDivisionError), children.ended_with_run():
+    with contextlib.suppress(ZeroDivisionError), children.supervise():
         if how == "stubborn":
             process = start(["/bin/sh", "-c", STUBBORN])
             assert process.stdout is not None
@@ -65,36 +65,38 @@ def test_none_is_left(tmp_path: Path, how: str) -> None:
 
 
 def test_none_is_started_when_the_run_is_over(tmp_path: Path) -> None:
-    with children.ended_with_run():
+    with children.supervise():
         pass
     with pytest.raises(MachineError):
-        children.run(["/bin/sh", "-c", f"touch {tmp_path}/ran"], given=b"", env={}, seconds=5)
+        children.run_command(["/bin/sh", "-c", f"touch {tmp_path}/ran"], given=b"", env={}, seconds=5)
     assert not (tmp_path / "ran").exists()
-    with children.ended_with_run():
-        assert children.run(["/bin/cat"], given=b"x", env={}, seconds=5).stdout == b"x"
+    with children.supervise():
+        assert children.run_command(["/bin/cat"], given=b"x", env={}, seconds=5).stdout == b"x"
 
 
 def test_last_steps_come_after_the_last_process() -> None:
     seen: list[list[int]] = []
-    with children.ended_with_run():
+    with children.supervise():
         process = start(["/bin/sleep", "60"])
-        children.at_end(lambda: 1 // 0)
-        children.at_end(lambda: seen.append(group(process.pid)))
+        children.call_at_end(lambda: 1 // 0)
+        children.call_at_end(lambda: seen.append(group(process.pid)))
     assert seen == [[]]
     assert process.stdout is not None
     process.stdout.close()
 
 
 def test_a_run_has_its_own_directory_time_and_environment() -> None:
-    with children.ended_with_run():
-        done = children.run(["/bin/sh", "-c", "pwd; env; echo e >&2; exit 3"], given=b"", env={"A": "1"}, seconds=5)
+    with children.supervise():
+        done = children.run_command(
+            ["/bin/sh", "-c", "pwd; env; echo e >&2; exit 3"], given=b"", env={"A": "1"}, seconds=5
+        )
         assert (done.returncode, done.stderr) == (3, b"e\n")
         assert done.stdout.startswith(b"/\n")
         assert b"\nA=1\n" in done.stdout
         assert b"HOME=" not in done.stdout
         begun = time.monotonic()
         with pytest.raises(subprocess.TimeoutExpired) as caught:
-            children.run(["/bin/sh", "-c", "echo so far; exec sleep 60"], given=b"", env={}, seconds=0.5)
+            children.run_command(["/bin/sh", "-c", "echo so far; exec sleep 60"], given=b"", env={}, seconds=0.5)
         assert time.monotonic() - begun < 5
         assert caught.value.stdout == b"so far\n"
 
@@ -103,9 +105,9 @@ def test_several_threads_start_at_once() -> None:
     done: list[bytes] = []
 
     def one() -> None:
-        done.append(children.run(["/bin/cat"], given=b"x", env={}, seconds=20).stdout)
+        done.append(children.run_command(["/bin/cat"], given=b"x", env={}, seconds=20).stdout)
 
-    with children.ended_with_run():
+    with children.supervise():
         threads = [threading.Thread(target=one) for _ in range(8)]
         for thread in threads:
             thread.start()

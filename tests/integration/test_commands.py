@@ -247,7 +247,7 @@ def test_what_could_not_be_listed_is_not_called_published(
     report = updated(run, Memory(finish=error))
     assert report.published == []
     assert [row.error for row in report.failed] == [error.what] * 3
-    assert told(run).failures == [f"memory: {error.advised}"]
+    assert told(run).failures == [f"memory: {error.full_message}"]
     assert report.exit_code == 1
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from chart_releaser.attempts import Attempts, Retried
+from chart_releaser.attempts import Attempts, Retry
 from chart_releaser.destinations.downloads import Downloads
 from chart_releaser.errors import DestinationError
 from chart_releaser.location import Server
@@ -32,7 +32,7 @@ def test_a_server_that_can_never_be_reached_is_not_asked_for_ever(refusing: int)
     with pytest.raises(DestinationError, match=r"not tried, since 127\.0\.0\.1:\d+ gave no answer to 32 requests"):
         downloads.get(address)
     what = f"a package from 127.0.0.1:{refusing}: it could not be downloaded (ConnectionError)"
-    assert attempts.list() == [Retried(what, 24)]
+    assert attempts.list() == [Retry(what, 24)]
 
 
 @pytest.mark.parametrize("host", ["localhost", "localhost.", "x.localhost", "127.0.0.1"])

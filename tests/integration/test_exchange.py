@@ -99,12 +99,12 @@ def test_an_exchange_ends_with_its_time(what: str) -> None:
     with listening(SLOW[what]) as url:
         begin = time.monotonic()
         with (
-            pytest.raises(exchange.LateError, match=r"no whole answer within 0\.3 s"),
+            pytest.raises(exchange.DeadlineError, match=r"no whole answer within 0\.3 s"),
             exchange.within(0.3),
-            exchange.session() as session,
+            exchange.new_session() as session,
             session.get(url, timeout=5, stream=True) as answer,
         ):
-            exchange.read(answer, 1 << 20)
+            exchange.read_body(answer, 1 << 20)
         assert time.monotonic() - begin < 2
 
 
@@ -116,8 +116,8 @@ def test_the_next_exchange_has_a_time_of_its_own() -> None:
             connection.sendall(HEAD + b"Content-Length: 2\r\n\r\n{}")
 
     turns = [False, True]
-    with listening(talk) as url, exchange.session() as session:
-        with pytest.raises(exchange.LateError), exchange.within(0.2):
+    with listening(talk) as url, exchange.new_session() as session:
+        with pytest.raises(exchange.DeadlineError), exchange.within(0.2):
             session.get(url, timeout=5)
         with exchange.within(2):
             assert session.get(url, timeout=5).content == b"{}"
@@ -135,12 +135,12 @@ def test_the_next_exchange_has_a_time_of_its_own() -> None:
 def test_an_answer_ends_at_its_bound(head: bytes, block: bytes) -> None:
     with (
         listening(endless(head, block)) as url,
-        exchange.session() as session,
+        exchange.new_session() as session,
         exchange.within(10),
         session.get(url, timeout=5, stream=True) as answer,
-        pytest.raises(exchange.TooLargeError, match=r"more than 1,000,000 bytes"),
+        pytest.raises(exchange.ResponseTooLargeError, match=r"more than 1,000,000 bytes"),
     ):
-        exchange.read(answer, 1_000_000)
+        exchange.read_body(answer, 1_000_000)
 
 
 def api(url: str) -> GitHubApi:
@@ -249,7 +249,7 @@ def test_a_redirect_to_plain_http_elsewhere_is_refused() -> None:
 
     with (
         listening(talk) as url,
-        exchange.session() as session,
+        exchange.new_session() as session,
         pytest.raises(requests.exceptions.InvalidSchema, match=r"redirected to http://192\.0\.2\.1"),
     ):
         session.get(url, timeout=5)

@@ -91,7 +91,7 @@ NAMES = [
     Case("a line end", only_in_git("a\nb"), r"control character or a backslash: 'a\\nb'"),
     Case("a backslash", only_in_git("..\\..\\x"), "a control character or a backslash"),
     Case("a line separator", only_in_git("a\u2028b"), r"'a\\u2028b'"),
-    Case("no UTF-8", {f"{C}/templates/".encode() + b"\xff\xfe": "x"}, r"no UTF-8: \\xff\\xfe"),
+    Case("not UTF-8", {f"{C}/templates/".encode() + b"\xff\xfe": "x"}, r"not UTF-8: \\xff\\xfe"),
     Case("up", only_in_git(".."), r"forbidden file name: '\.\.'"),
     Case("up and away", only_in_git("../../../canary"), r"forbidden file name: '\.\.'"),
     Case("here", only_in_git("."), r"forbidden file name: '\.'"),
@@ -102,14 +102,14 @@ NAMES = [
     Case("a pipe", {f"{C}/x": Raw("10644", "1" * 40)}, "neither file, directory nor link"),
     Case("a file that is not there", {f"{C}/x": Raw("100644", "1" * 40)}, "not in the repository at hand"),
     Case("no mode", {f"{C}/x": Raw("9", "1" * 40)}, "listing of the repository is malformed"),
-    *(Case(f"a sub-chart called {name!a}", subchart(f'"{name}"'), "no name that Helm takes for a chart") for name in (
+    *(Case(f"a sub-chart called {name!a}", subchart(f'"{name}"'), "is not a chart name that Helm accepts") for name in (
         "", ".", "..", "../../evil", "/etc/evil", "a/b", "..\\\\evil", "we\u0430ther", "a b",
         "a\\u202e", "$(x)", "\\e[31m",
     )),
     Case("a sub-chart called as an option", subchart("--upload-pack"),
          check=lambda packed: "charts/--upload-pack/Chart.yaml" in packed),
     Case("a chart with a path as name", {f"{C}/Chart.yaml": "apiVersion: v2\nname: ../../evil\nversion: 1.0.0\n"},
-         "'../../evil' is no name that Helm takes"),
+         "'../../evil' is not a chart name that Helm accepts"),
     Case("a chart with a number as name", {f"{C}/Chart.yaml": "apiVersion: v2\nname: 0x1\nversion: 1.0.0\n"},
          check=lambda packed: b"name: names\n" in packed["Chart.yaml"]),
 ]  # fmt: skip

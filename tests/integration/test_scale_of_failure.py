@@ -50,7 +50,7 @@ CONTENT: dict[str, Files] = {
     "Chart.yaml is malformed": {**chart(), "charts/weather/Chart.yaml": "name: [\n"},
     "Chart.yaml has another type": {**chart(), "charts/weather/Chart.yaml": "- a\n"},
     "values.yaml is malformed": with_values("a: [\n"),
-    "values.yaml is no UTF-8": with_values(b"a: \xff\n"),
+    "values.yaml is not UTF-8": with_values(b"a: \xff\n"),
     "aliases that multiply": with_values(BOMB),
     "a link that leaves the tree": {**chart(), "charts/weather/templates/x.yaml": Link("../../../../../etc/passwd")},
     "a link without an end": {**chart(), "charts/weather/templates/x.yaml": Link("x.yaml")},

@@ -228,7 +228,7 @@ def test_a_name_that_helm_refuses_is_never_listed(public: Path, name: str) -> No
     (public / f"{name}-1.0.0.tgz").write_bytes(packed(name, "1.0.0"))
     (finding,) = repair(public, left=1, adopt=["*"])
     assert finding.kind == "broken"
-    assert "no name that Helm takes" in finding.text
+    assert "is not a chart name that Helm accepts" in finding.text
 
 
 def test_two_entries_that_name_one_package(public: Path) -> None:

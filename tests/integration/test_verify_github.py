@@ -382,7 +382,7 @@ def test_packages_that_are_not_what_their_release_says(site: Site) -> None:
     site.release("c-1.0.0", b"\x1f\x8bnothing", "c-1.0.0.tgz")
     texts = "\n".join(one.text for one in site.repair(left=2))
     assert "by its Chart.yaml it is a 1.0.0" in texts
-    assert "c-1.0.0.tgz is no chart archive" in texts
+    assert "c-1.0.0.tgz is not a chart archive" in texts
 
 
 def test_two_packages_in_one_release(site: Site) -> None:

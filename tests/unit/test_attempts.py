@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from chart_releaser.attempts import CircuitBreaker, Retried, RetryLog, RetryPolicy
+from chart_releaser.attempts import CircuitBreaker, Retry, RetryLog, RetryPolicy
 
 
 @dataclass
@@ -35,7 +35,7 @@ def test_what_is_tried_again_is_counted() -> None:
     log = RetryLog()
     for what in ("b; b", "a", "b; b", "c is away"):
         log.note(what)
-    assert log.list() == [Retried("b; b", 2), Retried("a", 1), Retried("c is away", 1)]
+    assert log.list() == [Retry("b; b", 2), Retry("a", 1), Retry("c is away", 1)]
     assert log.list()[0].as_json() == {"what": "b; b", "count": 2}
 
 
@@ -44,12 +44,12 @@ def test_a_server_that_is_away_is_given_up() -> None:
     breaker = CircuitBreaker(clock=clock)
     for _ in range(30):
         breaker.failed("a.example")
-    assert breaker.why_open("a.example") == "", "many at once may be one short fault"
+    assert breaker.open_reason("a.example") == "", "many at once may be one short fault"
     clock.now += 121
-    assert breaker.why_open("a.example") == ("not tried, since a.example gave no answer to 30 requests in 121 s")
-    assert breaker.why_open("b.example") == ""
+    assert breaker.open_reason("a.example") == ("not tried, since a.example gave no answer to 30 requests in 121 s")
+    assert breaker.open_reason("b.example") == ""
     breaker.answered("a.example")
-    assert breaker.why_open("a.example") == ""
+    assert breaker.open_reason("a.example") == ""
 
 
 def test_one_slow_request_does_not_speak_for_a_server() -> None:
@@ -58,9 +58,9 @@ def test_one_slow_request_does_not_speak_for_a_server() -> None:
     for _ in range(9):
         clock.now += 120
         breaker.failed("a.example")
-    assert breaker.why_open("a.example") == ""
+    assert breaker.open_reason("a.example") == ""
     breaker.failed("a.example")
-    assert breaker.why_open("a.example")
+    assert breaker.open_reason("a.example")
 
 
 @pytest.mark.parametrize("spares_known", [True, False])
@@ -69,7 +69,7 @@ def test_a_server_that_was_there_may_be_spared(spares_known: bool) -> None:
     breaker.answered("known")
     for server in ("known", "unknown"):
         for _ in range(2):
-            assert breaker.why_open(server) == ""
+            assert breaker.open_reason(server) == ""
             breaker.failed(server)
-    assert breaker.why_open("unknown")
-    assert bool(breaker.why_open("known")) is not spares_known
+    assert breaker.open_reason("unknown")
+    assert bool(breaker.open_reason("known")) is not spares_known

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from chart_releaser.budget import FILE_COPIES, LARGE_BYTES, YAML_NODE_BYTES, Budget, duration
+from chart_releaser.budget import FILE_COPIES, LARGE_BYTES, YAML_NODE_BYTES, Budget, format_duration
 from chart_releaser.errors import BudgetError
 
 
@@ -83,4 +83,4 @@ def test_large_releases_are_built_one_at_a_time_and_waiting_costs_them_nothing()
 
 @pytest.mark.parametrize(("seconds", "text"), [(90, "90s"), (120, "2m"), (5400, "90m"), (7200, "2h"), (0.5, "0.5s")])
 def test_durations(seconds: float, text: str) -> None:
-    assert duration(seconds) == text
+    assert format_duration(seconds) == text

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from chart_releaser.environment import NO_TRACES, PASS_ENV, PASSPHRASE, close, for_gpg
+from chart_releaser.environment import NO_TRACES, PASS_ENV, PASSPHRASE, gpg_environment, sanitize
 
 SECRETS = {"GITHUB_TOKEN": "ghs_1", "GH_TOKEN": "gho_2", PASSPHRASE: "open sesame"}
 
 
 def test_secrets_are_taken_out_and_handed_over() -> None:
     environ = {"HOME": "/home/me", **SECRETS}
-    secrets = close(environ)
+    secrets = sanitize(environ)
     assert environ == {"HOME": "/home/me", "PATH": os.defpath, **dict.fromkeys(NO_TRACES, "0")}
     assert (secrets.token, secrets.passphrase) == ("ghs_1", "open sesame")
     assert set(secrets.all) == set(SECRETS.values())
@@ -31,7 +31,7 @@ def test_secrets_are_taken_out_and_handed_over() -> None:
     ],
 )
 def test_which_token_it_is(environ: dict[str, str], token: str | None) -> None:
-    assert close(environ).token == token
+    assert sanitize(environ).token == token
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_which_token_it_is(environ: dict[str, str], token: str | None) -> None:
 )
 def test_what_no_process_needs_goes(name: str) -> None:
     environ = {name: "x"}
-    close(environ)
+    sanitize(environ)
     assert name not in environ
 
 
@@ -79,7 +79,7 @@ def test_what_no_process_needs_goes(name: str) -> None:
 )
 def test_what_is_needed_stays(name: str) -> None:
     environ = {name: "/x"}
-    close(environ)
+    sanitize(environ)
     assert environ[name] == "/x"
 
 
@@ -90,14 +90,16 @@ def test_more_is_passed_on_request_but_no_secret_and_no_trace() -> None:
         "GIT_TRACE_CURL": "/t",
         **SECRETS,
     }
-    close(environ)
+    sanitize(environ)
     assert environ.items() >= {PASS_ENV: environ[PASS_ENV], "AWS_PROFILE": "p", "PATH": os.defpath}.items()
     assert environ.keys() == {PASS_ENV, "AWS_PROFILE", "PATH", *NO_TRACES}
-    assert for_gpg(environ) == {"AWS_PROFILE": "p", "PATH": os.defpath}
+    assert gpg_environment(environ) == {"AWS_PROFILE": "p", "PATH": os.defpath}
 
 
 def test_gpg_gets_less_than_git() -> None:
-    assert for_gpg({"HOME": "/h", "GIT_CONFIG_VALUE_0": "token", "HTTPS_PROXY": "http://me:pw@x"}) == {"HOME": "/h"}
+    assert gpg_environment({"HOME": "/h", "GIT_CONFIG_VALUE_0": "token", "HTTPS_PROXY": "http://me:pw@x"}) == {
+        "HOME": "/h"
+    }
 
 
 @pytest.mark.parametrize(
@@ -113,7 +115,7 @@ def test_gpg_gets_less_than_git() -> None:
 )
 def test_programs_are_looked_for_in_no_relative_directory(path: str, left: str) -> None:
     environ = {"PATH": path, "LD_LIBRARY_PATH": path}
-    close(environ)
+    sanitize(environ)
     assert environ["PATH"] == left
     assert environ.get("LD_LIBRARY_PATH", os.defpath) == left
 
@@ -121,7 +123,7 @@ def test_programs_are_looked_for_in_no_relative_directory(path: str, left: str) 
 def test_files_that_the_user_names_stay_what_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     environ = {"GNUPGHOME": "keys", "SSL_CERT_FILE": "/ca.pem", "HOME": ""}
-    close(environ)
+    sanitize(environ)
     assert {name: value for name, value in environ.items() if name not in NO_TRACES} == {
         "GNUPGHOME": str(tmp_path / "keys"), "SSL_CERT_FILE": "/ca.pem", "HOME": "", "PATH": os.defpath
     }  # fmt: skip

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from chart_releaser.files import (
+    FileTooLargeError,
     IrregularError,
-    TooLargeError,
     find_irregular,
     lock_directory,
     read_regular,
@@ -26,7 +26,7 @@ from chart_releaser.files import (
 def test_a_file_is_read_up_to_a_bound(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"12345")
     assert read_regular(tmp_path / "a", 5) == b"12345"
-    with pytest.raises(TooLargeError):
+    with pytest.raises(FileTooLargeError):
         read_regular(tmp_path / "a", 4)
     with pytest.raises(FileNotFoundError):
         read_regular(tmp_path / "b", 5)

@@ -14,7 +14,7 @@ from chart_releaser.location import (
     Server,
     check_repository_name,
     is_loopback,
-    locate,
+    parse_location,
     same_origin,
 )
 
@@ -60,14 +60,14 @@ LOOPBACK = Server("http://127.0.0.1:8080", "http://127.0.0.1:8080/api")
     ],
 )
 def test_locate(repo: str, server: Server, expected: object) -> None:
-    assert locate(repo, base=BASE, server=server) == expected
+    assert parse_location(repo, base=BASE, server=server) == expected
 
 
 def test_home(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/home/someone")
-    assert locate("~/repo", base=BASE, server=PUBLIC) == LocalRepository(Path("/home/someone/repo"))
+    assert parse_location("~/repo", base=BASE, server=PUBLIC) == LocalRepository(Path("/home/someone/repo"))
     with pytest.raises(ValueError, match="home"):
-        locate("~no-such-user-here/repo", base=BASE, server=PUBLIC)
+        parse_location("~no-such-user-here/repo", base=BASE, server=PUBLIC)
 
 
 @pytest.mark.parametrize(
@@ -81,18 +81,18 @@ def test_home(monkeypatch: pytest.MonkeyPatch) -> None:
         ("-a/b", "option"),
         ("ext::sh -c id", "remote helper"),
         ("fd::17", "remote helper"),
-        ("git://example.com/x", "git:// is not fetched"),
-        ("ftp://example.com/x", "ftp:// is not fetched"),
-        ("git+https://example.com/x", "not fetched"),
+        ("git://example.com/x", "git:// is not supported"),
+        ("ftp://example.com/x", "ftp:// is not supported"),
+        ("git+https://example.com/x", "is not supported"),
         ("http://example.com/x.git", "write https://"),
         ("http://github.com/a/b", "write https://"),
         ("http://ghe.example.com/a/b", "write https://"),
-        ("https://github.com/a", "names no repository"),
-        ("https://github.com/a/b/tree/main", "names no repository"),
-        ("https://github.com/a/b?x=1", "no ? or #"),
+        ("https://github.com/a", "does not name a repository"),
+        ("https://github.com/a/b/tree/main", "does not name a repository"),
+        ("https://github.com/a/b?x=1", "can't have a ? or #"),
         ("https://github.com/-a/b", "GitHub owner"),
         ("https://github.com/a/b%00", "GitHub repository"),
-        ("https://example.com", "no repository"),
+        ("https://example.com", "names a server but no repository"),
         ("https:///x", "host"),
         ("https://-example.com/x", "host"),
         ("https://exa mple.com/x", "host"),
@@ -100,13 +100,13 @@ def test_home(monkeypatch: pytest.MonkeyPatch) -> None:
         ("https://[::1/x", "malformed URL"),
         ("ssh://-oProxyCommand=id/x", "host"),
         ("ssh://-o@example.com/x", "host"),
-        ("ssh://example.com/-x", "no repository"),
-        ("ssh://example.com/", "no repository"),
-        ("git@-host:x", "no ssh address"),
+        ("ssh://example.com/-x", "does not name a repository"),
+        ("ssh://example.com/", "does not name a repository"),
+        ("git@-host:x", "not an ssh address"),
         ("-oProxyCommand=id:x", "option"),
-        ("@host:x", "no ssh address"),
-        ("git@host:", "no ssh address"),
-        ("git@host:-x", "no ssh address"),
+        ("@host:x", "not an ssh address"),
+        ("git@host:", "not an ssh address"),
+        ("git@host:-x", "not an ssh address"),
         ("a b@host:x", "space in its host"),
         ("file://example.com/x", "file URL"),
         ("file://relative", "file URL"),
@@ -115,7 +115,7 @@ def test_home(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_what_is_refused(repo: str, what: str) -> None:
     with pytest.raises(ValueError, match=r".") as caught:
-        locate(repo, base=BASE, server=PRIVATE)
+        parse_location(repo, base=BASE, server=PRIVATE)
     assert what in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -126,7 +126,7 @@ def test_what_is_refused(repo: str, what: str) -> None:
 )
 def test_credentials_are_refused_and_not_repeated(repo: str) -> None:
     with pytest.raises(ValueError, match="GITHUB_TOKEN") as caught:
-        locate(repo, base=BASE, server=PUBLIC)
+        parse_location(repo, base=BASE, server=PUBLIC)
     assert "s3cret" not in str(caught.value)
 
 

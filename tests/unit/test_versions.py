@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from semver import Version
 
-from chart_releaser.versions import Range, Window, helm_order, parse_tag, precedence
+from chart_releaser.versions import Range, Window, helm_sort_key, parse_tag, precedence_key
 
 TABLE = Path(__file__).parents[1] / "data" / "helm_ranges.txt"
 
@@ -192,9 +192,9 @@ def test_helm_order() -> None:
         "1.0.0-01",
         "x",
     ]
-    assert sorted(ordered, key=helm_order) == ordered
+    assert sorted(ordered, key=helm_sort_key) == ordered
     backwards = ordered[::-1]
-    assert sorted(backwards, key=helm_order) == [
+    assert sorted(backwards, key=helm_sort_key) == [
         *["2.0.0", "v1.10", "v1.9.3", "1.9.3", "1.9.3-rc.10", "1.9.3-rc.9", "01.0.0", "1", "0.1.0", "x", "1.0.0-01", ""]
     ]
 
@@ -258,7 +258,7 @@ def test_versions_that_differ_in_build_metadata_only() -> None:
     ],
 )
 def test_complete(window: Window, seen: str, complete: bool) -> None:
-    assert window.complete(versions(*seen.split())) is complete
+    assert window.is_complete(versions(*seen.split())) is complete
 
 
 @given(
@@ -286,7 +286,7 @@ def test_complete_never_stops_too_early(minors: list[tuple[int, int, int]], data
     for count in range(len(newest_first)):
         seen = newest_first[:count]
         # majors begin in order, too: what comes before a major's first release is of lower majors
-        if window.complete(seen) and {v.major for v in newest_first[count:]} <= {v.major for v in seen}:
+        if window.is_complete(seen) and {v.major for v in newest_first[count:]} <= {v.major for v in seen}:
             assert window.select(seen) == window.select(newest_first)
 
 
@@ -296,5 +296,5 @@ def test_the_quick_sort_key_orders_as_semver_does() -> None:
     known = [Version.parse(f"{number}{pre}") for number in ("1.2.3", "1.10.0") for pre in [*pres, "+build", "-rc+b"]]
     for one in known:
         for two in known:
-            left, right = precedence(one), precedence(two)
+            left, right = precedence_key(one), precedence_key(two)
             assert (left > right) - (left < right) == one.compare(two), f"{one} and {two}"

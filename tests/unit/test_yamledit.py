@@ -8,8 +8,15 @@ import pytest
 
 from chart_releaser import yamledit, yamlio
 from chart_releaser.errors import YamlError
+from chart_releaser.yamledit import Edit, apply_edits
 
 TEXT = "# top\na: 1  # one\n\n# about b\nb:\n    x: 'y'   # why\n    z: [1,2]\n\n# the end\n"
+
+
+def test_edits() -> None:
+    assert apply_edits("abcdef", [Edit(3, 3, "x"), Edit(0, 1, ""), Edit(3, 3, "y"), Edit(5, 6, "F")]) == "bcxydeF"
+    with pytest.raises(ValueError, match="overlap"):
+        apply_edits("abc", [Edit(0, 2, ""), Edit(1, 3, "")])
 
 
 @pytest.mark.parametrize(
@@ -64,13 +71,13 @@ def test_insert_below(text: str, expected: str) -> None:
 
 @pytest.mark.parametrize("text", ["s: text\n", "s: [1]\n", "s: 'null'\n"])
 def test_insert_below_what_is_no_mapping(text: str) -> None:
-    with pytest.raises(YamlError, match=r"^w:1: s is no mapping, so s\.up can't be set$"):
+    with pytest.raises(YamlError, match=r"^w:1: s is not a mapping, so s\.up can't be set$"):
         yamledit.insert_below(text, {"s": {"up": False}}, where="w")
 
 
 @pytest.mark.parametrize("text", ["- 1\n", "text\n"])
 def test_a_root_that_is_no_mapping(text: str) -> None:
-    with pytest.raises(YamlError, match=r"^w:1: a mapping is expected here"):
+    with pytest.raises(YamlError, match=r"^w:1: expected a mapping"):
         yamledit.set_key(text, "a", 1, where="w")
 
 

@@ -217,12 +217,12 @@ def test_a_marker_in_the_text_is_no_marker() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "^w holds no deployment by Helm"),
-        ("# nothing\n---\n", "^w holds no deployment by Helm"),
-        (REGISTRATION, "^w holds no deployment by Helm"),
-        ("- a list\n", "^w:1: a document that is no Kubernetes object"),
+        ("", "^w holds no Helm deployment"),
+        ("# nothing\n---\n", "^w holds no Helm deployment"),
+        (REGISTRATION, "^w holds no Helm deployment"),
+        ("- a list\n", "^w:1: a document that is not a Kubernetes object"),
         ("a: [\n", "^w:2:1: malformed YAML"),
-        ("a: &a [*a]\n", "^w:1: an alias refers to the very node"),
+        ("a: &a [*a]\n", "^w:1: an alias refers to a node"),
         (V1.replace("  rawChart: H4sIAAAAAAAA/+3\n", ""), "^w:6: ControllerDeployment NAME has no chart"),
         (V1.replace("H4sIAAAAAAAA/+3", ""), "^w:6: ControllerDeployment NAME has no chart"),
         (V1.replace("rawChart: H4sIAAAAAAAA/+3", "ociRepository: {}"), "has no chart"),
@@ -249,7 +249,7 @@ def test_a_deployment_that_is_not_by_helm_is_left_alone() -> None:
 def test_values_that_helm_would_drop_are_refused(character: str) -> None:
     text = V1.replace("gone: 1", f'gone: "a{character}"')
     with pytest.raises(
-        ChartError, match=r"^w:11: the values of NAME have a control character, which Helm can't hand on$"
+        ChartError, match=r"^w:11: the values of NAME have a control character, which Helm can't pass on$"
     ):
         registration_chart(text, source="s", where="w")
     registration_chart(

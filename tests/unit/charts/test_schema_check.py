@@ -77,7 +77,7 @@ def test_what_can_not_be_followed_hinders_nothing(schema: object) -> None:
 
 def test_a_schema_that_is_no_json_is_an_error() -> None:
     for text in ("{", "[" * 100_000):
-        with pytest.raises(ChartError, match=r"^c/values\.schema\.json is no JSON that can be read: .*; upstream has"):
+        with pytest.raises(ChartError, match=r"^c/values\.schema\.json is not valid JSON: .*; upstream has"):
             errors("", "", text)
 
 
@@ -90,10 +90,10 @@ def test_what_can_be_followed_is_asked_all_the_same() -> None:
 @pytest.mark.parametrize(
     ("schema", "why"),
     [
-        ({"$ref": "#"}, "it leads back to itself, or goes too deep"),
-        ({"type": "nonsense"}, r"it is no valid schema \(UnknownType: .*\)"),
-        ({"properties": []}, r"it is no valid schema \(AttributeError: .*\)"),
-        (["no schema"], r"it is no valid schema \(.*\)"),
+        ({"$ref": "#"}, "it refers to itself, or is nested too deeply"),
+        ({"type": "nonsense"}, r"it is not a valid schema \(UnknownType: .*\)"),
+        ({"properties": []}, r"it is not a valid schema \(AttributeError: .*\)"),
+        (["no schema"], r"it is not a valid schema \(.*\)"),
         ({"properties": {"big": {"pattern": "(a+)+$"}}}, "it takes more than 2 seconds"),
     ],
 )
@@ -103,7 +103,7 @@ def test_a_check_that_does_not_come_to_an_end_is_no_pass(schema: object, why: st
     with pytest.raises(ChartError) as caught:
         list(new_schema_errors(chart, dataclasses.replace(chart, values=f"{big}s: {{enabled: false}}\n"), 2))
     where = "c/values.schema.json can't be checked against the switches of sub-charts"
-    advice = "upstream has to put it right, or leave the release out with versions:"
+    advice = "upstream has to correct it, or leave the release out with versions:"
     assert re.fullmatch(f"{re.escape(where)}: {why}; {re.escape(advice)}", str(caught.value))
 
 

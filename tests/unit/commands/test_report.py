@@ -17,7 +17,7 @@ from chart_releaser.commands.report import (
 from chart_releaser.errors import ChartError, RateLimitError, UsageError, YamlError
 from chart_releaser.upstream.passed_over import Cause, Reason
 
-ADVICE = "leave the release out with versions:, or have it mended upstream"
+ADVICE = "leave the release out with versions:, or have it fixed upstream"
 
 
 def test_a_failure_is_a_row_and_one_line() -> None:
@@ -109,7 +109,7 @@ def test_sources_that_failed_before_any_release_are_grouped_by_reason() -> None:
         ReleaseRow("c", error="o/r was not found; look"),
     ]
     groups = failure_groups(rows)
-    assert [(group.title, group.sources, group.versions, group.newest.advised) for group in groups] == [
+    assert [(group.title, group.sources, group.versions, group.newest.full_message) for group in groups] == [
         ("2 sources: a, c", ["a", "c"], "", "o/r was not found; look"),
         ("b", ["b"], "", "other"),
     ]
@@ -136,7 +136,7 @@ def test_what_is_wrong_is_not_torn_apart_at_a_semicolon() -> None:
 
 def test_another_familys_error_keeps_its_remedy() -> None:
     error = ChartError.of(YamlError("line 3: unusable", remedy="correct it"), "values.yaml")
-    assert (error.what, error.remedy, error.advised) == (
+    assert (error.what, error.remedy, error.full_message) == (
         "values.yaml: line 3: unusable",
         "correct it",
         "values.yaml: line 3: unusable; correct it",

@@ -142,7 +142,7 @@ def test_what_can_not_be_set() -> None:
         set_versions(REAL, {"y": "1", "x": "1", "etcd": "1.3.0"})
     with pytest.raises(ChartReleaserError, match="no source called a"):
         set_versions("", {"a": "1"})
-    with pytest.raises(ChartReleaserError, match="file:1: version of a is no text"):
+    with pytest.raises(ChartReleaserError, match="file:1: version of a is not text"):
         set_versions("sources: [{name: a, version: [1]}]", {"a": "1"})
     with pytest.raises(ChartReleaserError, match="by hand"):
         set_versions("sources:\n- ? name\n  : a\n", {"a": "v1.0.0"})

@@ -313,7 +313,7 @@ class TestHostileContent:
             (b"c/a\x7f", "control character"),
             ("c/a\u0085b".encode(), "control character"),
             ("c/a\u2028b".encode(), "control character"),
-            (b"c/\xff\xfe", "no UTF-8"),
+            (b"c/\xff\xfe", "not UTF-8"),
         ],
     )
     def test_names(self, plant: Plant, name: bytes, text: str) -> None:

@@ -76,7 +76,7 @@ def test_hostile_members(members: Sequence[tuple[str, bytes] | tarfile.TarInfo],
     ids=["empty", "text", "no tar", "cut off", "garbage behind"],
 )
 def test_what_is_no_archive(data: bytes) -> None:
-    with pytest.raises(ChartError, match=r"^x\.tgz is no chart archive: "):
+    with pytest.raises(ChartError, match=r"^x\.tgz is not a chart archive: "):
         unpack(data, "x.tgz", Allowance())
 
 
@@ -139,14 +139,14 @@ NEXT = 1024  # where the second member of an archive begins, if the first one is
     ],
 )
 def test_a_member_with_an_odd_header_is_no_end_of_the_archive(change: dict[int, bytes], message: str) -> None:
-    with pytest.raises(ChartError, match=rf"^x\.tgz is no chart archive: .*{message}"):
+    with pytest.raises(ChartError, match=rf"^x\.tgz is not a chart archive: .*{message}"):
         unpack(headers(("c/a", b"1"), ("c/b", b"2"), change=change), "x.tgz", Allowance())
 
 
 def test_a_damaged_header_is_no_end_of_the_archive() -> None:
     plain = bytearray(gzip.decompress(archive(("c/a", b"1"), ("c/b", b"2"))))
     plain[NEXT] ^= 1
-    with pytest.raises(ChartError, match=r"^x\.tgz is no chart archive: it is damaged at byte 1024 of its tar$"):
+    with pytest.raises(ChartError, match=r"^x\.tgz is not a chart archive: it is damaged at byte 1024 of its tar$"):
         unpack(gzip.compress(bytes(plain)), "x.tgz", Allowance())
 
 
@@ -189,7 +189,7 @@ def test_gnu_names_streams_one_after_another_and_zeros_behind() -> None:
     plain = packed.getvalue()
     data = gzip.compress(plain[:700]) + gzip.compress(plain[700:]) + bytes(100)
     assert unpack(data, "x.tgz", Allowance()) == {"é" * 90: b"1"}
-    with pytest.raises(ChartError, match="no chart archive"):
+    with pytest.raises(ChartError, match="not a chart archive"):
         unpack(gzip.compress(plain[:700]) + bytes(100) + gzip.compress(plain[700:]), "x.tgz", Allowance())
 
 

@@ -32,20 +32,20 @@ def test_other_letter_case_is_put_right_and_nothing_else() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("name: c\nName: d\n", r"^w:2: the key name is there as Name, too; keep one$"),
-        ("maintainers:\n- {Email: a, EMAIL: b}\n", r"^w:2: the key Email is there as EMAIL, too; keep one$"),
-        ("name: c\n<<: {Name: d}\n", r"^w: the key name is there in two spellings; keep one$"),
+        ("name: c\nName: d\n", r"^w:2: the key name also occurs as Name; keep one$"),
+        ("maintainers:\n- {Email: a, EMAIL: b}\n", r"^w:2: the key Email also occurs as EMAIL; keep one$"),
+        ("name: c\n<<: {Name: d}\n", r"^w: the key name occurs in two spellings; keep one$"),
         (
             "name: c\n<<: {Home: d, HEAD: e}\n",
-            r"^w: keys come in by an anchor .* as Helm has them: Home; upstream would",
+            r"^w: keys from an anchor .* in Helm's documentation: Home; upstream would",
         ),
         (
             "dependencies:\n- {name: a, <<: {Alias: b}}\n",
-            r"^w: keys come in by an anchor .*: dependencies or maintainers;",
+            r"^w: keys from an anchor .*: dependencies or maintainers;",
         ),
-        ("maintainers: [&m {Name: n}]\nannotations: *m\n", r"^w: keys come in by an anchor"),
+        ("maintainers: [&m {Name: n}]\nannotations: *m\n", r"^w: keys from an anchor"),
         ("- &a [*b]\n", r"^w:1:7: malformed YAML"),
-        ("\n&a Name: c\n", r"^w:2: the key Name is not written as Helm has it$"),
+        ("\n&a Name: c\n", r"^w:2: the key Name is not spelled as in Helm's documentation$"),
         ("{", r"^w:2:1: malformed YAML"),
     ],
 )

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from chart_releaser.errors import BrokenIndexError, ChartError, DestinationError
 from chart_releaser.index import text as index_text
 from chart_releaser.index.index import Index, entry, timestamp
-from chart_releaser.versions import helm_order
+from chart_releaser.versions import helm_sort_key
 
 NOW = datetime(2025, 11, 22, 1, 2, 3, 456000, tzinfo=UTC)
 
@@ -107,8 +107,8 @@ def test_no_index_is_an_empty_one(text: str | None) -> None:
         ("apiVersion: v1\nentries: {a: [&x {}, *x]}\n", "an anchor"),
         ("apiVersion: v1\nentries:\n  a: !!set {b}\n", "index.yaml:3: a value with the tag"),
         ("apiVersion: v1\nentries: {}\n---\na: b\n", "index.yaml:3: a second YAML document"),
-        ("apiVersion: v1\n? [a]\n: b\n", "a key that is no text"),
-        ("apiVersion: v1\nentries: {}\nentries: {}\n", "index.yaml:3: the key entries is there twice"),
+        ("apiVersion: v1\n? [a]\n: b\n", "a key that is not text"),
+        ("apiVersion: v1\nentries: {}\nentries: {}\n", "index.yaml:3: the key entries occurs twice"),
         ("apiVersion: v1\x00\n", "malformed YAML"),
         ("apiVersion: v1\ud800\n", "not UTF-8"),
         ("apiVersion: v1\nentries: {a: " + "[" * 200_000, "nested deeper than 100 levels"),
@@ -158,10 +158,10 @@ entries:
     first = index.entry("a", "1.0.0")
     assert first is not None
     assert first["unknown"] == {"kept": True}
-    rejected = "which is no text to Helm: it rejects the whole index; put it in quotes"
+    rejected = "which Helm does not read as text, so it rejects the whole index; put it in quotes"
     assert index.problems == (
-        "line 19: the key version is there twice",
-        "line 23: the key b is there twice",
+        "line 19: the key version occurs twice",
+        "line 23: the key b occurs twice",
         "a, entry 2: not a mapping",
         "a, entry 3: no version",
         "a, entry 3: no digest",
@@ -170,8 +170,8 @@ entries:
         f"a 1.10: version is 1.10, {rejected}",
         f"a 1.10: digest is 12, {rejected}",
         "a 1.10: no urls",
-        "a 1.10: the digest is no SHA-256",
-        "a 1.0.0: the digest is no SHA-256",
+        "a 1.10: the digest is not a SHA-256",
+        "a 1.0.0: the digest is not a SHA-256",
         "a 1.0.0: listed twice",
     )
 
@@ -579,7 +579,7 @@ def test_any_merge_gives_what_a_mapping_would(
         assert kept == listed
     if not dumped:
         for listed_versions in found.values():
-            assert listed_versions == sorted(listed_versions, key=helm_order)
+            assert listed_versions == sorted(listed_versions, key=helm_sort_key)
 
 
 @pytest.mark.parametrize(
