@@ -12,7 +12,7 @@ from chart_releaser.budget import Budget
 from chart_releaser.errors import ChartError, SnapshotError, YamlError, close_matches
 from chart_releaser.helm import yaml as helmyaml
 from chart_releaser.helm.archive import Allowance, unpack
-from chart_releaser.helm.chart_keys import known_keys, with_known_keys
+from chart_releaser.helm.chart_keys import canonical_keys, correct_key_case
 from chart_releaser.helm.chart_rules import FIELDS, check_metadata, check_name
 from chart_releaser.helm.ignore import HelmIgnore
 
@@ -143,7 +143,7 @@ def _requirements(chart: Chart, own: helmyaml.Value) -> helmyaml.Value:
     if not isinstance(value, dict):
         raise ChartError(f"{where} is not a mapping of keys and values, so Helm would not load this chart")
     # Helm reads it over Chart.yaml as a whole, lists item by item.
-    found = known_keys(value, where=where)
+    found = canonical_keys(value, where=where)
     others = sorted(key for key in found if key in FIELDS and key != "dependencies")
     if others:
         raise ChartError(
@@ -251,7 +251,7 @@ def _from_files(files: Mapping[str, bytes], path: str, allowance: Allowance, dep
         )
     chart = Chart(
         path=path,
-        chart_yaml=with_known_keys(_text(own.pop("Chart.yaml"), where), where=where),
+        chart_yaml=correct_key_case(_text(own.pop("Chart.yaml"), where), where=where),
         values=_text(own.pop("values.yaml"), f"{path}/values.yaml") if "values.yaml" in own else None,
         files=own,
         subcharts=tuple(sorted(subcharts, key=lambda subchart: subchart.name)),

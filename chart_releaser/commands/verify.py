@@ -16,7 +16,7 @@ from chart_releaser.destinations.findings import Finding, Repair, StoredPackage,
 from chart_releaser.destinations.listed import find_unknown_digests, is_strict_version, match_packages
 from chart_releaser.errors import BrokenIndexError, ChartError, ChartReleaserError, DestinationError
 from chart_releaser.helm.archive import Allowance, unpack
-from chart_releaser.helm.chart_keys import with_known_keys
+from chart_releaser.helm.chart_keys import correct_key_case
 from chart_releaser.helm.chart_rules import check_metadata
 from chart_releaser.helm.yaml import as_string
 from chart_releaser.index.index import Index, entry
@@ -159,7 +159,7 @@ def _read_package(destination: Auditable, stored: StoredPackage) -> Content:
         chart_yaml = unpack(data, stored.filename, Allowance()).get("Chart.yaml")
         if chart_yaml is None:
             return "it has no Chart.yaml"
-        text = with_known_keys(chart_yaml.decode("utf-8-sig"), where="its Chart.yaml")
+        text = correct_key_case(chart_yaml.decode("utf-8-sig"), where="its Chart.yaml")
         metadata = Chart(path=stored.filename, chart_yaml=text).metadata
         check_metadata(metadata, where="its Chart.yaml")
         made = entry(metadata, digest=digest, url=stored.url, created=stored.created or datetime.now(UTC))

@@ -1,1 +1,1 @@
-"""What Helm takes things for: YAML, archives, ignore rules, version ranges, Chart.yaml."""
+"""Helm's own rules, reimplemented: YAML, archives, ignore rules, version ranges, Chart.yaml."""

@@ -1,4 +1,4 @@
-"""The files of a chart archive, after the checks of Helm's archive loader."""
+"""Unpack a chart archive in memory, with the checks of Helm's archive loader."""
 
 from __future__ import annotations
 
@@ -9,35 +9,35 @@ from dataclasses import dataclass, field
 
 from chart_releaser.budget import Budget
 from chart_releaser.errors import ChartError
-from chart_releaser.helm.tarball import TarError, members
+from chart_releaser.helm.tarball import TarError, read_members
 
-# Helm's loader refuses more than this: its pkg/chart/loader/archive.go.
+# Limits of Helm's loader: pkg/chart/loader/archive.go.
 MAX_FILE_BYTES = 5 * 1024 * 1024
 MAX_CHART_BYTES = 100 * 1024 * 1024
 _MAX_FILES = 20_000
-# A tar of the largest chart, its headers and padding included.
+# The largest uncompressed tar of a chart, with headers and padding.
 _MAX_PLAIN_BYTES = MAX_CHART_BYTES + _MAX_FILES * 1024
-_PIECE = 4096  # there can be many streams, and what is left of a piece is copied for each
-# As in upstream's own tree: git.tree.Limits.
+_PIECE = 4096  # small, because the rest of a piece is copied for each gzip stream, and there can be many
+# The same bounds as for upstream's git tree: git.limits.TreeLimits.
 _DEEPEST_PATH = 64
 _LONGEST_PATH = 4096  # characters
 _DRIVE = re.compile(r"[a-zA-Z]:/")
-_MAX_GZIP_PIECES = 1000  # several in one file are legal, but each takes its time
+_MAX_GZIP_PIECES = 1000  # concatenated streams are legal, but each one costs time
 
 
 @dataclass
 class Allowance:
-    """What the archives of one chart, and those within them, may unpack to: files and bytes that are left."""
+    """The files and bytes that the archives of one chart, including nested ones, may still unpack to."""
 
     files: int = _MAX_FILES
-    # Of an archive in an archive both the packed and the unpacked bytes count.
+    # Twice the limit, because the packed and the unpacked bytes of a nested archive both count.
     bytes: int = 2 * MAX_CHART_BYTES
     plain: int = 2 * _MAX_PLAIN_BYTES
-    """Bytes of uncompressed archives, headers and padding included."""
+    """Bytes of uncompressed archives, with headers and padding."""
     budget: Budget = field(default_factory=Budget)
 
     def take(self, size: int, what: str) -> None:
-        """Take one file of `size` bytes off. Raises ChartError, naming `what`, if it is too much."""
+        """Deduct one file of `size` bytes. Raises ChartError, with `what` as its name, and BudgetError."""
         self.files -= 1
         self.bytes -= size
         if self.files < 0 or self.bytes < 0 or size > MAX_FILE_BYTES:
@@ -46,14 +46,14 @@ class Allowance:
 
 
 def unpack(data: bytes, path: str, allowance: Allowance) -> dict[str, bytes]:
-    """Return the files in the bytes of a tgz, called `path` in messages, by their path below its top directory.
+    """Return the files of a tgz by their path below its top directory. `path` names the archive in messages.
 
-    Raises ChartError for what Helm's loader refuses (absolute paths, `..`, drives, too large) and for links and
-    devices, from which it would silently make empty files.
+    Raises ChartError for everything that Helm's loader refuses (absolute paths, `..`, drives, too large), and for links
+    and devices, which Helm silently loads as empty files. Raises BudgetError beyond the budget of `allowance`.
     """
     files: dict[str, bytes] = {}
     try:
-        for member in members(_gunzip(data, path, allowance)):
+        for member in read_members(_gunzip(data, path, allowance)):
             shown = ascii(member.name)[1:-1]
             if member.kind == "other":
                 raise ChartError(f"{path}: {shown} is a link or a device", remedy="only files can be in a chart")
@@ -73,7 +73,7 @@ def _gunzip(data: bytes, path: str, allowance: Allowance) -> bytes:
     limit = min(allowance.plain, _MAX_PLAIN_BYTES)
     plain = bytearray()
     at = pieces = 0
-    # As in Go, one stream may follow another; some tools fill up the last block with zeros.
+    # As in Go, several streams may follow each other. Some tools pad the last block with zeros.
     while at == 0 or data[at : at + 1].strip(b"\0") or data[at:].strip(b"\0"):
         pieces += 1
         if pieces > _MAX_GZIP_PIECES:
@@ -85,14 +85,14 @@ def _gunzip(data: bytes, path: str, allowance: Allowance) -> bytes:
                 raise TarError("it is cut off")
             plain += stream.decompress(piece, limit + 1 - len(plain))
             at += len(piece) - len(stream.unused_data)
-            if len(plain) > limit:  # a bomb stops here
+            if len(plain) > limit:  # a decompression bomb
                 raise ChartError(f"{path} unpacks to more than the {MAX_CHART_BYTES >> 20} MiB that Helm loads")
     allowance.plain -= len(plain)
     return bytes(plain)
 
 
 def _name(name: str, path: str) -> str:
-    """Return a member's name below the archive's top directory, as Helm's archive loader does."""
+    """Return a member's path below the archive's top directory, as Helm's archive loader computes it."""
     shown = ascii(name)
     delimiter = "\\" if "\\" in name else "/"  # archives made on Windows have backslashes
     top, _, below = name.partition(delimiter)

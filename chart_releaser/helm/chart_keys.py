@@ -1,4 +1,4 @@
-"""The keys of Chart.yaml and requirements.yaml as Go reads them: in any letter case, put right as Helm has them."""
+"""Correct the letter case of keys in Chart.yaml and requirements.yaml, which Go reads case-insensitively."""
 
 from __future__ import annotations
 
@@ -14,32 +14,32 @@ from chart_releaser.helm.yaml import Value
 from chart_releaser.yamledit import Edit, apply_edits
 
 
-def with_known_keys(text: str, *, where: str) -> str:
-    """Return a Chart.yaml's text with `appversion` as `appVersion`, and so on.
+def correct_key_case(text: str, *, where: str) -> str:
+    """Return the text of a Chart.yaml with its keys spelled as in Helm's documentation: `appversion` as `appVersion`.
 
-    Helm reads Chart.yaml through Go's encoding/json, to which the case of letters in a key does not matter. Raises
-    ChartError, naming `where`, for a text that is no YAML, for a key that occurs in two spellings (which one counts
-    is a matter of luck), and for one that can't be put right in the text, such as one that is merged in by `<<`.
+    Helm reads Chart.yaml through Go's encoding/json, which ignores the letter case of keys. `where` names the text in
+    messages. Raises ChartError for invalid YAML, for a key in two spellings (which one Go takes is undefined), and for
+    a key that can't be corrected in the text, such as one merged in by `<<`.
     """
     try:
         root = yamlio.compose(text, where=where)
         edits: dict[int, Edit] = {}
         for mapping, fields in _mappings(root):
             for key in _misspelt(mapping, fields, where):
-                written = text[key.start_mark.index : key.end_mark.index]
-                if written not in (key.value, f'"{key.value}"', f"'{key.value}'"):
+                spelling = text[key.start_mark.index : key.end_mark.index]
+                if spelling not in (key.value, f'"{key.value}"', f"'{key.value}'"):
                     line = yamlio.line_of(key)
                     raise ChartError(f"{where}:{line}: the key {key.value} is not spelled as in Helm's documentation")
                 edits[key.start_mark.index] = Edit(
-                    key.start_mark.index, key.end_mark.index, written.replace(key.value, fields[_folded(key.value)])
+                    key.start_mark.index, key.end_mark.index, spelling.replace(key.value, fields[_folded(key.value)])
                 )
         changed = apply_edits(text, list(edits.values()))
-        wanted = helmyaml.construct(root, where=where)
-        found = helmyaml.construct(yamlio.compose(changed, where=where), where=where) if edits else wanted
+        before = helmyaml.construct(root, where=where)
+        after = helmyaml.construct(yamlio.compose(changed, where=where), where=where) if edits else before
     except YamlError as error:
         raise ChartError.of(error) from error
-    if isinstance(wanted, dict) and (known := known_keys(wanted, where=where)) != found:
-        different = sorted(key for key in wanted if key not in known) or ["dependencies or maintainers"]
+    if isinstance(before, dict) and (known := canonical_keys(before, where=where)) != after:
+        different = sorted(key for key in before if key not in known) or ["dependencies or maintainers"]
         raise ChartError(
             f"{where}: keys from an anchor are not spelled as in Helm's documentation: {', '.join(different)}",
             remedy="upstream would have to correct the spelling",
@@ -47,33 +47,33 @@ def with_known_keys(text: str, *, where: str) -> str:
     return changed
 
 
-def known_keys(metadata: Mapping[str, Value], *, where: str) -> dict[str, Value]:
-    """Return the fields of a Chart.yaml or requirements.yaml by the names that Helm takes their keys for.
+def canonical_keys(metadata: Mapping[str, Value], *, where: str) -> dict[str, Value]:
+    """Return the fields of a Chart.yaml or requirements.yaml under the names that Helm reads their keys as.
 
-    Raises ChartError, naming `where`, for a key that occurs in two spellings.
+    Raises ChartError, with `where` as the name of the file, for a key in two spellings.
     """
-    found = _renamed(metadata, FIELDS, where)
+    result = _rename_keys(metadata, FIELDS, where)
     for key, fields in (("maintainers", MAINTAINER_FIELDS), ("dependencies", DEPENDENCY_FIELDS)):
-        items = found.get(key)
+        items = result.get(key)
         if isinstance(items, list):
-            found[key] = [_renamed(item, fields, where) if isinstance(item, dict) else item for item in items]
-    return found
+            result[key] = [_rename_keys(item, fields, where) if isinstance(item, dict) else item for item in items]
+    return result
 
 
-def _renamed(mapping: Mapping[str, Value], fields: Iterable[str], where: str) -> dict[str, Value]:
+def _rename_keys(mapping: Mapping[str, Value], fields: Iterable[str], where: str) -> dict[str, Value]:
     names = _by_folded(fields)
-    found: dict[str, Value] = {}
+    result: dict[str, Value] = {}
     for key, value in mapping.items():
         name = names.get(_folded(key), key)
-        if name in found:
+        if name in result:
             raise ChartError(f"{where}: the key {name} occurs in two spellings", remedy="keep one")
-        found[name] = value
-    return found
+        result[name] = value
+    return result
 
 
 def _folded(key: str) -> str:
-    """Return `key` so that two that Go's encoding/json takes for the same are equal; \u017f is an s to it."""
-    return key.replace("\u017f", "s").lower()  # which makes a k of \u212a, as Go does
+    """Return `key` folded so that keys which Go's encoding/json treats as the same are equal; it reads \u017f as s."""
+    return key.replace("\u017f", "s").lower()  # lower() turns the Kelvin sign \u212a into k, as Go does
 
 
 def _mappings(root: yaml.Node | None) -> Iterator[tuple[yaml.MappingNode, dict[str, str]]]:

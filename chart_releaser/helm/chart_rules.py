@@ -1,4 +1,4 @@
-"""What Helm demands of a Chart.yaml before it loads the chart: pkg/chart's types and its Metadata.Validate."""
+"""Helm's checks of a Chart.yaml: the types of its fields (pkg/chart) and Metadata.Validate."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _ALIAS = re.compile(r"[a-zA-Z0-9_-]+")
 
 
 def _is_text(value: Value) -> bool:
-    return not isinstance(value, list | dict)  # numbers and booleans become texts
+    return not isinstance(value, list | dict)  # Helm converts numbers and booleans to text
 
 
 def _is_flag(value: Value) -> bool:
@@ -65,7 +65,7 @@ DEPENDENCY_FIELDS: Mapping[str, _Check] = {
 
 
 def check_metadata(metadata: Mapping[str, Value], *, where: str) -> None:
-    """Raise ChartError, naming `where`, unless Helm takes the fields of this Chart.yaml, the version left aside."""
+    """Raise ChartError unless Helm accepts the fields of a Chart.yaml, called `where`. The version is not checked."""
     _check_fields(metadata, FIELDS, where, "")
     for maintainer in _tables(metadata, "maintainers"):
         _check_fields(maintainer, MAINTAINER_FIELDS, where, "maintainers: ")
@@ -77,13 +77,13 @@ def check_metadata(metadata: Mapping[str, Value], *, where: str) -> None:
 
 
 def check_name(name: str, *, where: str) -> None:
-    """Raise ChartError unless Helm takes `name` for a chart."""
+    """Raise ChartError unless Helm accepts `name` as a chart's name."""
     if not _NAME.fullmatch(name) or set(name) == {"."}:
         raise ChartError(f"{where}: {name!r} is not a chart name that Helm accepts")
 
 
 def check_dependencies(dependencies: list[dict[str, Value]], *, where: str) -> None:
-    """Raise ChartError unless Helm takes these dependencies: types, a name each, and no name or alias twice."""
+    """Raise ChartError unless Helm accepts these dependencies: valid types, a name each, no name or alias twice."""
     seen: set[str] = set()
     for dependency in dependencies:
         _check_fields(dependency, DEPENDENCY_FIELDS, where, "dependencies: ")
@@ -91,7 +91,7 @@ def check_dependencies(dependencies: list[dict[str, Value]], *, where: str) -> N
         if not name:
             raise ChartError(f"{where}: a dependency has no name")
         if alias and not _ALIAS.fullmatch(alias):
-            raise ChartError(f"{where}: dependency {name} has an alias that Helm does not take: {alias!r}")
+            raise ChartError(f"{where}: dependency {name} has an alias that Helm does not accept: {alias!r}")
         if (alias or name) in seen:
             raise ChartError(
                 f"{where}: two dependencies are called {alias or name}", remedy="give one of them an alias"

@@ -1,6 +1,6 @@
 """`.helmignore` as Helm reads it: rules in order, Go's filepath.Match, no `**`; it is not gitignore.
 
-The rules are those of Helm's package `ignore` and of its directory loader, negation's oddity included: a path that a
+The rules are those of Helm's package `ignore` and of its directory loader, with their odd negation: a path that a
 negated rule does not match is ignored.
 """
 
@@ -16,9 +16,9 @@ _DEFAULT_RULE = "templates/.?*"
 _MAX_BYTES = 128 * 1024
 _MAX_RULES = 500
 _NOTHING = "(?!)"
-# Go's unicode.IsSpace; Python's own idea has the separators U+001C to U+001F, too.
+# Go's unicode.IsSpace. Python's str.isspace also includes the separators U+001C to U+001F.
 _SPACE = "".join(char for char in map(chr, range(0x3001)) if char.isspace() and not "\x1c" <= char <= "\x1f")
-_LONGEST_LINE = 64 * 1024 - 1  # in bytes: what Go's bufio.Scanner takes
+_LONGEST_LINE = 64 * 1024 - 1  # in bytes: the limit of Go's bufio.Scanner
 
 
 @dataclass(frozen=True)
@@ -35,20 +35,20 @@ class _Rule:
 
 @dataclass(frozen=True)
 class HelmIgnore:
-    """The rules of one `.helmignore`, Helm's default rule included."""
+    """The rules of a `.helmignore`, followed by Helm's default rule."""
 
     rules: tuple[_Rule, ...]
 
     @classmethod
     def parse(cls, data: bytes, *, where: str) -> HelmIgnore:
-        """Return the rules of a `.helmignore` (b"" for a chart without one).
+        """Parse a `.helmignore`; pass b"" for a chart without one.
 
-        Raises ChartError, naming `where` and the line, for what Helm refuses to load: `**`, malformed patterns, and
+        Raises ChartError, with `where` and the line, for everything that Helm refuses: `**`, malformed patterns, and
         lines of 64 KiB or more.
         """
         if len(data) > _MAX_BYTES:
             raise ChartError(f"{where} has {len(data):,} bytes", remedy=f"{_MAX_BYTES:,} are enough for any chart")
-        # Bytes that are no UTF-8 are halves of surrogate pairs here, which are in no file name.
+        # Invalid UTF-8 becomes lone surrogates here, which match no file name.
         text = data.decode(errors="surrogateescape")
         rules: list[_Rule] = []
         # Go's bufio.Scanner ends lines at "\n" alone and drops one "\r" before it; trimming takes the rest.
@@ -68,7 +68,7 @@ class HelmIgnore:
         return cls(tuple(rules))
 
     def ignores(self, path: str, is_directory: bool) -> bool:
-        """Tell whether Helm leaves out `path`, relative to the chart, with slashes."""
+        """Whether Helm leaves out `path`, relative to the chart and with slashes."""
         for rule in self.rules:
             if rule.negated:
                 if (rule.directories_only and not is_directory) or not rule.matches(path):
@@ -94,7 +94,7 @@ def _parse_rule(rule: str) -> _Rule:
     body = body.removeprefix("/")
     try:
         pattern = _translate(body)
-    except _MalformedError:  # not noticed by Helm's check of the whole line; such a rule matches nothing
+    except _MalformedError:  # passed Helm's check of the whole line; such a rule matches nothing
         pattern = _NOTHING
     return _Rule(
         pattern=re.compile(pattern, re.DOTALL),
@@ -105,15 +105,15 @@ def _parse_rule(rule: str) -> _Rule:
 
 
 class _MalformedError(ValueError):
-    """A pattern for which Go says ErrBadPattern, as soon as it comes to the malformed part."""
+    """A pattern for which Go returns ErrBadPattern once matching reaches the malformed part."""
 
     is_noticed = True
-    """Whether Helm comes to it when it tries the pattern on "abc", which is how it checks a rule."""
+    """Whether Helm reaches that part when it checks a rule, by matching the pattern against "abc"."""
 
 
 def _translate(pattern: str) -> str:
     """Return Go's filepath.Match pattern as a regular expression. Raises _MalformedError."""
-    chunks = [""]  # what stands between the stars
+    chunks = [""]  # the parts between the stars
     at = 0
     try:
         while at < len(pattern):
@@ -132,7 +132,7 @@ def _translate(pattern: str) -> str:
 def _before_last(chunks: list[str]) -> str:
     if len(chunks) == 1:
         return ""
-    # As in Go, a chunk between two stars is settled where it first matches, so that no pattern takes long.
+    # As in Go, a chunk between two stars does not backtrack from its first match, so matching takes linear time.
     return chunks[0] + "".join(f"(?>[^/]*?{chunk})" for chunk in chunks[1:-1])
 
 
@@ -158,12 +158,12 @@ def _translate_class(pattern: str, at: int) -> tuple[str, int]:
         high = low
         if pattern[at : at + 1] == "-":
             high, at = _class_character(pattern, at + 1)
-        # Go takes an upside-down range for one that matches nothing.
+        # In Go a reversed range matches nothing.
         ranges.append(f"{re.escape(low)}-{re.escape(high)}" if low <= high else "")
     inner = "".join(ranges)
     if not inner:
         return ("." if negated else _NOTHING), at + 1
-    # In Go a class may match "/" where it is listed; a negated one matches every other character, "/" included.
+    # In Go a class may match "/" if it is listed. A negated class matches every other character, including "/".
     return f"[{'^' if negated else ''}{inner}]", at + 1
 
 

@@ -1,8 +1,8 @@
-"""The members of a tar as Go's archive/tar sees them, which is what Helm reads charts with.
+"""Read the members of a tar as Go's archive/tar does, which Helm uses.
 
-Python's tarfile is of no use for that: it takes a damaged header for the end of the archive and says nothing, applies
-global headers, passes over malformed records, and reads numbers and modes in another way, so that files would get lost
-or have other names. What is unusual enough that readers differ over it is refused here.
+Python's tarfile differs: it treats a damaged header as the end of the archive, applies global headers, ignores
+malformed records, and reads some numbers and modes differently, so files could get lost or have other names. Anything
+so unusual that readers disagree on it is refused here.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ _DIRECTORY_MODE = 0o040000
 _MAX_EXTENSION = 1 << 20  # Go's maxSpecialFileSize
 
 
-Kind = Literal["file", "directory", "other"]
+MemberKind = Literal["file", "directory", "other"]
 
 
 class TarError(ValueError):
-    """The bytes are no tar archive that can be read with certainty."""
+    """The bytes are not a tar archive that all readers would read alike."""
 
 
 @dataclass(frozen=True)
@@ -49,14 +49,14 @@ class Member:
     """A member of the archive."""
 
     name: str
-    """As it is written; bytes that are no UTF-8 are halves of surrogate pairs."""
-    kind: Kind
+    """The name in the archive; invalid UTF-8 is decoded to lone surrogates."""
+    kind: MemberKind
     data: bytes = b""
     """The content of a file."""
 
 
 def members(data: bytes) -> Iterator[Member]:
-    """Yield the members of a tar, in order. Raises TarError for one that is damaged or that Go does not read."""
+    """Yield the members of a tar in order. Raises TarError for a damaged tar, or one that Go does not read."""
     if not data:
         raise TarError("it is empty")
     at = 0
@@ -81,15 +81,15 @@ def members(data: bytes) -> Iterator[Member]:
                 long_name = content.partition(b"\0")[0]
             elif kind == b"x":
                 records = _records(content, at)
-            elif kind == b"g":  # a member like others to Go, and nothing follows from it
+            elif kind == b"g":  # Go returns global headers as members and does not apply them
                 _records(content, at)
                 records, long_name = {}, b""
         else:
             name = long_name or records.get(b"path") or _name(header)
             mode = _number(header[_MODE], at)
-            what = _kind(kind, mode, name)
-            content = data[start : start + size] if what == "file" else b""
-            yield Member(name.decode(errors="surrogateescape"), what, content)
+            member_kind = _kind(kind, mode, name)
+            content = data[start : start + size] if member_kind == "file" else b""
+            yield Member(name.decode(errors="surrogateescape"), member_kind, content)
             records, long_name = {}, b""
         at = start + -(-size // BLOCK) * BLOCK
     if records or long_name:
@@ -97,7 +97,7 @@ def members(data: bytes) -> Iterator[Member]:
 
 
 def _header(data: bytes, at: int) -> bytes | None:
-    """Return the header block at `at`, after a check of all its fields; None at the end of the archive."""
+    """Return the header block at `at` after checking its fields, or None at the end of the archive."""
     header, rest = data[at : at + BLOCK], data[at : at + 2 * BLOCK]
     if not rest.strip(b"\0") and len(rest) % BLOCK == 0:
         return None
@@ -116,7 +116,7 @@ def _header(data: bytes, at: int) -> bytes | None:
 
 def _number(field: bytes, at: int) -> int:
     if field[0] & 0x80:
-        # GNU's binary numbers; negative ones, and those beyond what a file can have, are of no use here.
+        # GNU's binary numbers. Negative ones, and sizes that no file can have, are refused.
         value = int.from_bytes(bytes([field[0] & 0x7F]) + field[1:], "big")
         if value < 1 << 62:
             return value
@@ -133,7 +133,7 @@ def _name(header: bytes) -> bytes:
     return prefix + b"/" + name if prefix else name
 
 
-def _kind(kind: bytes, mode: int, name: bytes) -> Kind:
+def _kind(kind: bytes, mode: int, name: bytes) -> MemberKind:
     is_old_directory = kind == b"\0" and name.endswith(b"/")
     if kind == b"5" or is_old_directory or (kind in _FILES and mode & ~0o7777 == _DIRECTORY_MODE):
         return "directory"
@@ -141,8 +141,8 @@ def _kind(kind: bytes, mode: int, name: bytes) -> Kind:
 
 
 def _records(content: bytes, at: int) -> dict[bytes, bytes]:
-    """Return the records of a pax header: `<length> <key>=<value>`, a line each."""
-    found: dict[bytes, bytes] = {}
+    """Parse the records of a pax header, one `<length> <key>=<value>` a line. Raises TarError."""
+    records: dict[bytes, bytes] = {}
     place = 0
     while place < len(content):
         length = _LENGTH.match(content, place)
@@ -152,6 +152,6 @@ def _records(content: bytes, at: int) -> dict[bytes, bytes]:
         is_sound = equals and key and content[end - 1 : end] == b"\n" and b"\0" not in line
         if not is_sound or key.startswith(b"GNU.sparse.") or not re.fullmatch(_VALUES.get(key, rb"(?s:.*)"), value):
             raise TarError(f"the header at byte {at} of its tar has a record that can't be read")
-        found[key] = value
+        records[key] = value
         place = end
-    return found
+    return records

@@ -1,4 +1,4 @@
-"""Ranges of versions as Helm writes them (Masterminds/semver v3 constraints)."""
+"""Version ranges as in Helm (constraints of Masterminds/semver v3)."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from semver import Version
 
 LONGEST = 256  # characters of a version
-LARGEST = 2**64 - 1  # Helm holds each number in 64 bits and does not read a version beyond them
+LARGEST = 2**64 - 1  # Helm keeps each number in 64 bits and rejects larger ones
 PRE_AND_BUILD = r"(?:-(?P<pre>[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*))?(?:\+(?P<build>[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*))?"
 
 
-@functools.lru_cache(maxsize=1 << 14)  # each tag is asked for several times, by each source of its repository
+@functools.lru_cache(maxsize=1 << 14)  # each source of a repository parses all its tags, several times
 def strict_version(text: str) -> Version | None:
-    """The version that `text` is by semantic versioning 2.0.0 and within Helm's bounds, else None."""
+    """Parse `text` as a semantic version 2.0.0 within Helm's bounds. Return None if it is not one."""
     if len(text) > LONGEST:
         return None
     try:
@@ -32,7 +32,7 @@ _Test = Callable[[Version, Version], bool]
 
 @dataclass(frozen=True)
 class _Comparator:
-    """One comparison of a range as the bounds it stands for: `~1.2` is at least 1.2.0 and below 1.3.0."""
+    """One comparison of a range, as bounds: `~1.2` means at least 1.2.0 and below 1.3.0."""
 
     bounds: tuple[tuple[_Test, Version], ...]
     stable_only: bool
@@ -45,7 +45,7 @@ class _Comparator:
 
     @property
     def floor(self) -> Version | None:
-        """The version below which nothing matches, if there is one."""
+        """The version below which nothing matches, or None without a lower bound."""
         if self.negated:
             return None
         return next((bound for test, bound in self.bounds if test in {operator.ge, operator.gt, operator.eq}), None)
@@ -62,11 +62,10 @@ _ALLOWED = "write for example >=1.20.0 <2, ~1.2, ^1.2, 1.x, 1.2 - 1.4; a comma o
 
 @dataclass(frozen=True)
 class Range:
-    """A range of versions with the meaning that Helm gives it (Masterminds/semver v3 constraints).
+    """A version range with the semantics of Helm (constraints of Masterminds/semver v3).
 
-    As there, a comparison without a prerelease of its own matches no prerelease. Three things follow the library's
-    documentation and later releases, not its release in Helm 3.10: `^0.0.3` is 0.0.3 alone, `^*` is any version, and
-    `*-0` takes prereleases in.
+    A comparison that does not name a prerelease matches none. Three cases follow the library's documentation and later
+    releases, not its version in Helm 3.10: `^0.0.3` matches only 0.0.3, `^*` any version, and `*-0` also prereleases.
     """
 
     text: str
@@ -74,21 +73,21 @@ class Range:
 
     @classmethod
     def parse(cls, text: str) -> Range:
-        """Read a range; ValueError says what is wrong with it and what may be written."""
+        """Parse a range. Raises ValueError with what is wrong and what may be written."""
         if len(text) > 10 * LONGEST:
             raise ValueError("the range is too long")
         return cls(text, tuple(_alternative(part, text) for part in text.split("||")))
 
     def matches(self, version: Version, *, prereleases: bool = False) -> bool:
-        """Whether `version` is in the range; `prereleases` lets them take part as ordinary versions.
+        """Whether `version` is in the range. With `prereleases` they count as ordinary versions.
 
-        A bound that is no full version then has its prereleases on its own side: 2.0.0-rc.1 is in `2.x`, not in `<2`.
+        A partial version in a bound then includes its prereleases: 2.0.0-rc.1 is in `2.x` and not in `<2`.
         """
         return any(all(c.matches(version, prereleases=prereleases) for c in part) for part in self.alternatives)
 
     @property
     def floor(self) -> Version | None:
-        """The version below which nothing matches, None if there is no such bound."""
+        """The version below which nothing matches, or None without a lower bound."""
         floors = [max((c.floor for c in part if c.floor is not None), default=None) for part in self.alternatives]
         known = [floor for floor in floors if floor is not None]
         return min(known) if len(known) == len(floors) else None
@@ -122,11 +121,11 @@ def _alternative(part: str, text: str) -> tuple[_Comparator, ...]:
 
 
 def _comparator(match: re.Match[str]) -> _Comparator:  # noqa: C901 - one case for each operator
-    """The bounds that one operator and one whole or partial version stand for."""
+    """Return the bounds for an operator and a full or partial version. Raises ValueError for an invalid version."""
     numbers: list[int] = []
     for part in match.group("major", "minor", "patch"):
         if part is None or part in "xX*":
-            break  # as in Helm, what follows a wildcard does not count
+            break  # as in Helm, numbers after a wildcard are ignored
         if len(part) > LONGEST or int(part) > LARGEST:
             raise ValueError("a number is too large")
         numbers.append(int(part))
@@ -135,12 +134,12 @@ def _comparator(match: re.Match[str]) -> _Comparator:  # noqa: C901 - one case f
     base = Version(*_three(numbers), prerelease=prerelease)
     if strict_version(str(base)) is None:
         raise ValueError("a number in a prerelease must not begin with 0")
-    # A partial version stands for all of its prereleases, too; they count only where prereleases take part.
+    # A partial version includes its prereleases, which matter only if prereleases are allowed.
     low = base if prerelease or given == 3 else base.replace(prerelease="0")
 
     ge, lt = operator.ge, operator.lt
 
-    # Helm lets prereleases pass where one version is excluded, whatever that version is.
+    # In Helm, excluding a full version (`!=1.2.3`) does not exclude prereleases.
     stable_only = not prerelease and not (match["op"] == "!=" and given == 3)
 
     def bounded(*bounds: tuple[_Test, Version], negated: bool = False) -> _Comparator:
@@ -155,12 +154,12 @@ def _comparator(match: re.Match[str]) -> _Comparator:  # noqa: C901 - one case f
         case "<":
             return bounded((lt, low))
         case "<=" | "=<":
-            # `<=*` is `<=0.0` for Helm
+            # Helm reads `<=*` as `<=0.0`
             return bounded((operator.le, base)) if given == 3 else bounded((lt, _above(base, given or 2)))
         case "!=":
             if given in {1, 2}:
                 if prerelease and given == 2:
-                    # Helm: `!=1.2-rc.1` takes away that prerelease of every patch of 1.2.
+                    # In Helm `!=1.2-rc.1` excludes that prerelease of every patch of 1.2.
                     same = (_same_prerelease, base)
                     return bounded(same, (ge, base.replace(prerelease="0")), (lt, _above(base, 2)), negated=True)
                 return bounded((ge, base.replace(prerelease="0")), (lt, _above(base, given)), negated=True)
@@ -168,14 +167,14 @@ def _comparator(match: re.Match[str]) -> _Comparator:  # noqa: C901 - one case f
         case "^":
             if given == 0:
                 return anything
-            # the leftmost number that is not zero stays; of 0, 0.0 and 0.0.0 the last that was written
+            # The leftmost non-zero number is fixed; of 0, 0.0 and 0.0.0 it is the last number.
             kept = next((place for place, number in enumerate(numbers, 1) if number), given)
             return bounded((ge, low), (lt, _above(base, kept)))
         case "" | "=" if given == 3:
             return bounded((operator.eq, base))
         case _:  # ~ and, for a partial version, = and no operator
             if given == 0 or numbers == [0, 0, 0]:
-                return anything  # Helm: `~0.0.0` is any version
+                return anything  # in Helm `~0.0.0` matches any version
             return bounded((ge, low), (lt, _above(base, min(given, 2))))
 
 
@@ -184,7 +183,7 @@ def _same_prerelease(version: Version, other: Version) -> bool:
 
 
 def _above(version: Version, kept: int) -> Version:
-    """The lowest version above all those that share the first `kept` numbers of `version`."""
+    """Return the lowest version above all those that share the first `kept` numbers of `version`."""
     numbers = [version.major, version.minor, version.patch][:kept]
     numbers[-1] += 1
     return Version(*_three(numbers), prerelease="0")

@@ -1,7 +1,7 @@
-"""YAML as Helm reads it: the types that go-yaml v2 sees in plain scalars, and its texts for fields that are strings.
+"""Interpret YAML as Helm does: go-yaml v2's types of plain scalars, and its conversion of values to strings.
 
-Helm unmarshals through sigs.k8s.io/yaml, which parses with go-yaml v2, turns the outcome into JSON and, where the
-target is a string, prints numbers and booleans back: an unquoted `appVersion: 1.10` is "1.1", `010` is "8".
+Helm unmarshals through sigs.k8s.io/yaml, which parses with go-yaml v2, converts the result to JSON and, if the target
+is a string, prints numbers and booleans back: an unquoted `appVersion: 1.10` becomes "1.1", and `010` becomes "8".
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ _FLOAT_WORDS = {
     **{f"{sign}{word}": math.inf for sign in ("", "+") for word in (".inf", ".Inf", ".INF")},
     **{f"-{word}": -math.inf for word in (".inf", ".Inf", ".INF")},
 }
-# go-yaml v2's resolve.go: integers as Go's strconv.ParseInt with base 0 takes them, binary apart, then floats.
+# As in go-yaml v2's resolve.go: integers as for Go's strconv.ParseInt with base 0, except binary ones, then floats.
 _INTEGER = re.compile(r"[-+]?(?:0[xX][0-9a-fA-F]+|0[oO][0-7]+|0[bB][01]+|0[0-7]*|[1-9][0-9]*)")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 
 Value = None | bool | int | float | str | list["Value"] | dict[str, "Value"]
-_LONGEST_INTEGER = 100  # in characters; with 64 bits none of those that count is longer, but for leading zeros
+_LONGEST_INTEGER = 100  # in characters; 64 bits need fewer, unless there are leading zeros
 _TYPE_TAGS = frozenset(f"tag:yaml.org,2002:{name}" for name in ("null", "bool", "int", "float"))
 _BINARY_TAG = "tag:yaml.org,2002:binary"
 _MERGE_TAG = "tag:yaml.org,2002:merge"
@@ -63,7 +63,7 @@ def _resolve(text: str) -> Value:
         number = _integer(plain)
         if -(2**63) <= number < (2**63 if plain[0] == "+" else 2**64):
             return number
-    # Integers beyond 64 bits: decimal digits are a float to go-yaml, other bases a string.
+    # go-yaml reads integers beyond 64 bits as floats if they are decimal, else as strings.
     if _FLOAT.fullmatch(plain):
         value = float(plain)
         return text if math.isinf(value) else value
@@ -79,38 +79,38 @@ def _integer(plain: str) -> int:
 
 
 def construct(node: yaml.Node | None, *, where: str) -> Value:
-    """Return what Helm sees in a node from yamlio: merge keys applied, keys as strings, the last of a doubled key.
+    """Return the value that Helm reads from a node of yamlio: merge keys applied, keys as strings, last duplicate wins.
 
-    Raises YamlError, naming `where` and the line, for keys and merges that Helm does not load.
+    Raises YamlError, with `where` and the line, for keys and merges that Helm does not load.
     """
     if isinstance(node, yaml.ScalarNode):
         try:
             return _scalar(node)
         except ValueError as error:
-            raise YamlError(f"{where}:{yamlio.line_of(node)}: !!binary with something else than base64") from error
+            raise YamlError(f"{where}:{yamlio.line_of(node)}: !!binary with something other than base64") from error
     if isinstance(node, yaml.SequenceNode):
         return [construct(item, where=where) for item in node.value]
     if not isinstance(node, yaml.MappingNode):
         return None
-    found: dict[str, Value] = {}
+    result: dict[str, Value] = {}
     for key, value in node.value:
         if key.tag == _MERGE_TAG:
-            # In go-yaml v2 a merge goes over the keys that stand above it; of a list, the first mapping wins.
+            # In go-yaml v2 a merge overrides the keys above it. In a list of mappings, the first one wins.
             for part in reversed(value.value) if isinstance(value, yaml.SequenceNode) else [value]:
-                below = construct(part, where=where)
-                if not isinstance(below, dict):
-                    raise YamlError(f"{where}:{yamlio.line_of(value)}: << merges mappings, and here is something else")
-                found.update(below)
+                merged = construct(part, where=where)
+                if not isinstance(merged, dict):
+                    raise YamlError(f"{where}:{yamlio.line_of(value)}: << can merge only mappings")
+                result.update(merged)
         else:
             name = construct(key, where=where)
             if name is None or isinstance(name, list | dict):
                 raise YamlError(f"{where}:{yamlio.line_of(key)}: a key that is not text, a number or a boolean")
-            found[as_string(name)] = construct(value, where=where)
-    return found
+            result[as_string(name)] = construct(value, where=where)
+    return result
 
 
 def as_string(value: Value) -> str:
-    """Return the text that a field of type string gets from `value`; a list or mapping gives the empty string."""
+    """Return the text that Helm puts into a string field for `value`. Lists and mappings give the empty string."""
     if value is None or isinstance(value, list | dict):
         return ""
     if isinstance(value, bool):
@@ -121,7 +121,7 @@ def as_string(value: Value) -> str:
 
 
 def _format_float(value: float) -> str:
-    """Print as Go's strconv.FormatFloat(value, 'g', -1, 32), which is what sigs.k8s.io/yaml calls."""
+    """Format like Go's strconv.FormatFloat(value, 'g', -1, 32), which sigs.k8s.io/yaml calls."""
     try:
         single: float = struct.unpack("f", struct.pack("f", value))[0]
     except OverflowError:

@@ -153,7 +153,7 @@ YAML = [
          check=lambda packed: packed["values.yaml"] == b"a: 1\na: 2\n"),
     Case("values.yaml: merge keys", {VALUES: "a: &a {b: 1}\nc: {<<: *a}\n"},
          check=lambda packed: packed["values.yaml"] == b"a: &a {b: 1}\nc: {<<: *a}\n"),
-    Case("values.yaml: a merge of a text", {VALUES: "c: {<<: x}\n"}, "<< merges mappings"),
+    Case("values.yaml: a merge of a text", {VALUES: "c: {<<: x}\n"}, "<< can merge only mappings"),
     Case("values.yaml: a huge scalar", {VALUES: f"a: {'x' * (6 << 20)}\n"}, "loads at most 5 MiB"),
     Case("values.yaml: aliases in many sub-charts",
          {f"{C}/{'charts/s/' * n}{path}": text for n in range(10) for path, text in

@@ -7,24 +7,24 @@ import pytest
 from chart_releaser.budget import Budget
 from chart_releaser.charts.chart import read_chart
 from chart_releaser.errors import ChartError
-from chart_releaser.helm.chart_keys import with_known_keys
+from chart_releaser.helm.chart_keys import correct_key_case
 from tests.memorytree import MemoryTree, below, chart, published
 
 
 def test_other_letter_case_is_put_right_and_nothing_else() -> None:
     text = "# Name: x\nName: c\n'appversion': 1.10  # as it is\nother: {NAME: y}\nmaintainers:\n- NAME: n\n"
-    assert with_known_keys(text, where="w") == (
+    assert correct_key_case(text, where="w") == (
         "# Name: x\nname: c\n'appVersion': 1.10  # as it is\nother: {NAME: y}\nmaintainers:\n- name: n\n"
     )
-    assert with_known_keys("dependencie\u017f: [{\u212aind: a, ver\u017fion: b}]", where="w") == (
+    assert correct_key_case("dependencie\u017f: [{\u212aind: a, ver\u017fion: b}]", where="w") == (
         "dependencies: [{\u212aind: a, version: b}]"
     )
     right = (
         "m: &m {home: h}\n<<: *m\nname: c\nversion: 1.0.0\nDependenciess: []\ndependencies:\n- name: a\n  Other: b\n"
     )
-    assert with_known_keys(right, where="w") == right
-    assert with_known_keys("", where="w") == ""
-    assert with_known_keys("Dependencies: [{Alias: &a b, IMPORT-VALUES: [{Child: *a}]}]", where="w") == (
+    assert correct_key_case(right, where="w") == right
+    assert correct_key_case("", where="w") == ""
+    assert correct_key_case("Dependencies: [{Alias: &a b, IMPORT-VALUES: [{Child: *a}]}]", where="w") == (
         "dependencies: [{alias: &a b, import-values: [{Child: *a}]}]"
     )
 
@@ -51,7 +51,7 @@ def test_other_letter_case_is_put_right_and_nothing_else() -> None:
 )
 def test_what_can_not_be_put_right(text: str, message: str) -> None:
     with pytest.raises(ChartError, match=message):
-        with_known_keys(text, where="w")
+        correct_key_case(text, where="w")
 
 
 def test_a_published_chart_has_one_app_version() -> None:

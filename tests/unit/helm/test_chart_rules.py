@@ -47,7 +47,7 @@ def test_taken(text: str) -> None:
         ("dependencies: [{version: 1.0.0}]\n", "a dependency has no name"),
         ("dependencies: [{name: a, tags: x}]\n", "dependencies: tags must be a list of texts"),
         ("dependencies: [{name: a, import-values: {}}]\n", "dependencies: import-values must be a list"),
-        ("dependencies: [{name: a, alias: a.b}]\n", "dependency a has an alias that Helm does not take: 'a.b'"),
+        ("dependencies: [{name: a, alias: a.b}]\n", "dependency a has an alias that Helm does not accept: 'a.b'"),
         ("dependencies: [{name: a}, {name: a}]\n", "two dependencies are called a; give one of them an alias"),
         ("dependencies: [{name: a}, {name: b, alias: a}]\n", "two dependencies are called a"),
     ],

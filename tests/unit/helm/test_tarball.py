@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from chart_releaser.helm.tarball import Member, TarError, members
+from chart_releaser.helm.tarball import Member, TarError, read_members
 from tests.tars import header, pax
 
 FORMATS = {"ustar": tarfile.USTAR_FORMAT, "gnu": tarfile.GNU_FORMAT, "pax": tarfile.PAX_FORMAT}
@@ -31,7 +31,7 @@ def test_what_tarfile_writes_is_read(form: str, name: str) -> None:
         link = tarfile.TarInfo("c/link")
         link.type, link.linkname = tarfile.SYMTYPE, "x" * (150 if form != "ustar" else 50)
         archive.addfile(link)
-    read = [Member(member.name.rstrip("/"), member.kind, member.data) for member in members(packed.getvalue())]
+    read = [Member(member.name.rstrip("/"), member.kind, member.data) for member in read_members(packed.getvalue())]
     assert read == [
         Member("c", "directory"),
         Member(name, "file", b"x" * 513),
@@ -42,12 +42,12 @@ def test_what_tarfile_writes_is_read(form: str, name: str) -> None:
 
 def test_a_global_header_says_nothing_of_a_file() -> None:
     archive = pax({"path": "evil", "comment": "a" * 40}, kind=b"g") + header("c/x", 1) + b"1".ljust(512, b"\0")
-    assert list(members(archive)) == [Member("c/x", "file", b"1")]
+    assert list(read_members(archive)) == [Member("c/x", "file", b"1")]
 
 
 def test_an_extended_header_is_for_the_next_member_only() -> None:
     archive = pax({"path": "c/long", "size": "2"}) + header("c/x", 1) + b"12".ljust(512, b"\0") + header("c/y", 0)
-    assert list(members(archive)) == [Member("c/long", "file", b"12"), Member("c/y", "file")]
+    assert list(read_members(archive)) == [Member("c/long", "file", b"12"), Member("c/y", "file")]
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_an_extended_header_is_for_the_next_member_only() -> None:
 )  # fmt: skip
 def test_what_can_not_be_read_with_certainty(archive: bytes, message: str) -> None:
     with pytest.raises(TarError, match=message):
-        list(members(archive))
+        list(read_members(archive))
 
 
 def test_hostile_headers_take_no_time() -> None:
@@ -88,7 +88,7 @@ def test_hostile_headers_take_no_time() -> None:
         chain + header("c/x", 0),
     ):
         try:
-            list(members(archive))
+            list(read_members(archive))
         except TarError:
             continue
     assert time.monotonic() - started < 10

@@ -95,5 +95,5 @@ def test_texts_of_other_values() -> None:
 
 def test_binary_values_are_decoded() -> None:
     assert construct(yamlio.compose("a: !!binary aGk=", where="w"), where="w") == {"a": "hi"}
-    with pytest.raises(YamlError, match=r"^w:1: !!binary with something else than base64$"):
+    with pytest.raises(YamlError, match=r"^w:1: !!binary with something other than base64$"):
         construct(yamlio.compose("a: !!binary 'é~'", where="w"), where="w")
