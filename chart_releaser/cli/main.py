@@ -31,7 +31,7 @@ def run_program() -> int:
 
     From here on `os.environ` holds no secret, and nothing else that no process needs to know.
     """
-    secrets = environment.close(os.environ)
+    secrets = environment.sanitize(os.environ)
     try:
         with end_children_on_exit():
             return _run_command(secrets)
@@ -47,7 +47,7 @@ def _run_command(secrets: Secrets) -> int:
         console.error("interrupted")
         return INTERRUPTED
     except ChartReleaserError as error:
-        console.error(str(error) if isinstance(error, ConfigError) else error.advised)
+        console.error(str(error) if isinstance(error, ConfigError) else error.full_message)
         return error.exit_code
     except TyperException as error:
         context = getattr(error, "ctx", None)
@@ -58,7 +58,7 @@ def _run_command(secrets: Secrets) -> int:
         return 1
     except Exception as error:
         if (broken := flush_stdout()) is not None:  # such as by the text of --help
-            console.error(output_error(broken).advised)
+            console.error(output_error(broken).full_message)
             return 1
         from chart_releaser.cli.bugreport import bug_report
 
@@ -82,7 +82,7 @@ def run_console_script() -> NoReturn:
         code = code or 1
     except OSError as error:
         if not code:
-            Console().error(output_error(error).advised)
+            Console().error(output_error(error).full_message)
         code = code or 1
     finally:
         # Threads that wait for the network would keep the process from ending after an interrupt.

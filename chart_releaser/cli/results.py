@@ -16,7 +16,7 @@ from chart_releaser.commands.report import (
     UpdateReport,
     failure_groups,
 )
-from chart_releaser.versions import helm_order
+from chart_releaser.versions import helm_sort_key
 
 if TYPE_CHECKING:
     from chart_releaser.attempts import Retry
@@ -205,7 +205,7 @@ def show_verify(console: Console, report: VerifyReport, title: str, *, as_json: 
     console.summary(title, ("", "finding"), [(RawMarkdown(kind), text) for kind, text in rows])
 
 
-def _show_retried(console: Console, retried: Sequence[Retried]) -> None:
+def _show_retried(console: Console, retried: Sequence[Retry]) -> None:
     """Tell what failed at first: a run that ends well may still tell of a server or a network that is not."""
     for one in retried:
         console.step(f"tried again: {one.what} ({_times(one.count)})")
@@ -227,4 +227,6 @@ def _warn_stopped_early(console: Console, report: UpdateReport) -> None:
 
 def _failure_cells(rows: Sequence[ReleaseRow]) -> list[tuple[str, str, str, str]]:
     groups = failure_groups(rows)
-    return [(RawMarkdown("failed"), ", ".join(group.sources), group.versions, group.newest.advised) for group in groups]
+    return [
+        (RawMarkdown("failed"), ", ".join(group.sources), group.versions, group.newest.full_message) for group in groups
+    ]

@@ -252,12 +252,12 @@ def _digest_on_disk(target: Path) -> str | None:
         if stat.S_ISREG(mode):
             return _digest([("", read_regular(target, _MAX_PRESENT))])
         return _digest(_read_tree(target)) if stat.S_ISDIR(mode) else "neither a file nor a directory"
-    except TooLargeError:
+    except FileTooLargeError:
         return "more than was exported"
 
 
 def _read_tree(target: Path) -> dict[str, bytes]:
-    """Return what is below `target`, path to content. Raises OSError, TooLargeError."""
+    """Return what is below `target`, path to content. Raises OSError, FileTooLargeError."""
     found: dict[str, bytes] = {}
     left = _MAX_PRESENT
     for directory, directories, names in os.walk(target, onerror=_raise):

@@ -13,7 +13,7 @@ from chart_releaser.config.edit import set_versions
 from chart_releaser.config.file import change_config, read_config
 from chart_releaser.errors import UpstreamError
 from chart_releaser.upstream.plan import configured_version, format_like, has_newest, newest_candidate
-from chart_releaser.versions import precedence
+from chart_releaser.versions import precedence_key
 
 if TYPE_CHECKING:
     from semver import Version
@@ -64,7 +64,7 @@ def find_bumps(run: Run, failures: UpdateReport) -> list[Bump]:
         new = format_like(found.release.tag, old, source.tag_prefix)
         bumps.append(Bump(source.name, old, new))
         now = configured_version(source)
-        if now is not None and precedence(found.version) < precedence(now):
+        if now is not None and precedence_key(found.version) < precedence_key(now):
             failures.notes.append(_downgrade_note(source, now, new))
     return bumps
 

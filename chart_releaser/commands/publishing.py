@@ -114,7 +114,7 @@ class Publisher:
         except (DestinationError, RateLimitError) as error:
             for item, _ in self._not_indexed:
                 self._report.fail(make_row(item), error)
-            self._run.reporter.failure(f"{self._destination.title}: {error.advised}")
+            self._run.reporter.failure(f"{self._destination.title}: {error.full_message}")
 
     def _update_index(self) -> None:
         try:

@@ -42,7 +42,7 @@ class ReleaseRow:
     @property
     def reason(self) -> str:
         """The error without the row's own versions: the same for releases that failed for the same reason."""
-        reason = self.advised
+        reason = self.full_message
         for version in filter(None, (self.tag, self.version)):
             reason = re.sub(rf"(?<![\w.]){re.escape(version)}(?![\w+-])", "…", reason)
         return reason
@@ -52,7 +52,7 @@ class ReleaseRow:
         fields = {"source": self.source, "version": self.version or self.tag, "chart": self.source}
         if self.tag:
             fields["tag"] = self.tag
-        more = {"url": self.url, "digest": self.digest, "error": self.advised}
+        more = {"url": self.url, "digest": self.digest, "error": self.full_message}
         return fields | {key: value for key, value in more.items() if value}
 
 
@@ -101,7 +101,7 @@ class UpdateReport:
 
     def as_json(self) -> dict[str, Any]:
         """The JSON document of `update --json`."""
-        lists: dict[str, Sequence[ReleaseRow | PassedOver | Note | Retried]] = {
+        lists: dict[str, Sequence[ReleaseRow | PassedOver | Note | Retry]] = {
             "planned": self.planned,
             "published": self.published,
             "skipped": self.skipped,

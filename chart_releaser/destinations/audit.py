@@ -252,7 +252,7 @@ def _namesake_finding(item: ListedEntry, owner: ListedEntry) -> Finding:
 
 
 def _version_finding(item: ListedEntry) -> Finding:
-    if helm_order(item.version) < helm_order(""):
+    if helm_sort_key(item.version) < helm_sort_key(""):
         means = f"which Helm reads as {item.version.removeprefix('v')}, but finds only as it is written"
     else:
         means = "which Helm can't read: it passes the entry over"

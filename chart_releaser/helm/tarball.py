@@ -55,7 +55,7 @@ class Member:
     """The content of a file."""
 
 
-def members(data: bytes) -> Iterator[Member]:
+def read_members(data: bytes) -> Iterator[Member]:
     """Yield the members of a tar in order. Raises TarError for a damaged tar, or one that Go does not read."""
     if not data:
         raise TarError("it is empty")

@@ -147,7 +147,7 @@ def _chart(name: str, listed: Sequence[Any], repository: str, tables: _Tables) -
             entries.setdefault(str(version), entry)
     if not entries:
         return None
-    versions = sorted(entries, key=helm_order)
+    versions = sorted(entries, key=helm_sort_key)
     # Without `-` before the build metadata it is stable.
     newest = next((at for at, version in enumerate(versions) if "-" not in version.partition("+")[0]), 0)
     details = [_details(version, entries[version], repository, tables) for version in versions]

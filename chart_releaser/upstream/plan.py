@@ -57,12 +57,12 @@ class SourcePlan:
 
 def has_all_tracked(sources: Sequence[Source], releases: Sequence[Release]) -> bool:
     """Tell whether `releases`, the most recently created ones, certainly hold all releases that `sources` track."""
-    return all(source.window.complete(_versions(source, releases)) for source in sources)
+    return all(source.window.is_complete(_versions(source, releases)) for source in sources)
 
 
 def has_newest(sources: Sequence[Source], releases: Sequence[Release]) -> bool:
     """Tell whether `releases` certainly hold the highest stable version of each of `sources`."""
-    return all(_newest_window(source).complete(_versions(source, releases)) for source in sources)
+    return all(_newest_window(source).is_complete(_versions(source, releases)) for source in sources)
 
 
 def plan_source(source: Source, releases: Sequence[Release], present: Iterable[str]) -> SourcePlan:
@@ -81,7 +81,7 @@ def plan_source(source: Source, releases: Sequence[Release], present: Iterable[s
         else:
             missing.append(item)
     reason = explain_versions(source.window, selected)
-    for other in sorted(candidates.values(), key=lambda one: precedence(one.version), reverse=True):
+    for other in sorted(candidates.values(), key=lambda one: precedence_key(one.version), reverse=True):
         passed_over.append((other.release.tag, reason(other.version)))
     return SourcePlan(source, tuple(missing), tuple(up_to_date), tuple(passed_over))
 

@@ -261,7 +261,7 @@ class TestLeftovers:
         git.set_ref(f"refs/tags/{TAGS[0]}", git.resolve("refs/heads/main") or "")
         report = update(server.url, tmp_path / "cache")
         assert (report.exit_code, len(report.published)) == (1, 3)
-        assert "never changes" in report.failed[0].advised
+        assert "never changes" in report.failed[0].full_message
         assert [asset.data for asset in release.assets] == [b"theirs"]
         assert release.body == "Theirs"
         assert Index.parse(index_of(hub)).entry("alpha", "1.1.0") is None
@@ -476,7 +476,7 @@ class TestRefusals:
         hub.add_fault(Fault(UPLOADS, "callback", action=lambda: hub.at(SLUG).protected_branches.add("gh-pages")))
         report = update(server.url, tmp_path / "cache")
         assert (report.exit_code, report.published, len(report.failed)) == (1, [], 4)
-        assert "is protected against this token; allow pushes" in report.failed[0].advised
+        assert "is protected against this token; allow pushes" in report.failed[0].full_message
         assert index_of(hub).encode() == FIRST_INDEX
         hub.at(SLUG).protected_branches.clear()
         hub.journal.clear()

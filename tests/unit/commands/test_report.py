@@ -94,7 +94,7 @@ def test_failures_are_grouped_by_source_and_reason_whatever_version_it_names() -
         ReleaseRow("a", "v1.0.0", "1.0.0", error="other"),
     ]
     rows.append(ReleaseRow("c", error="gone"))
-    assert [(group.title, group.newest.advised) for group in failure_groups(rows)] == [
+    assert [(group.title, group.newest.full_message) for group in failure_groups(rows)] == [
         ("a: 3 releases, v1.12.0 to v1.1.0", "no tag v1.12.0; look"),
         ("b v1.1.0", "no tag v1.1.0; look"),
         ("a v1.0.0", "other"),
