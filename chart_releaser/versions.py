@@ -14,6 +14,7 @@ from chart_releaser.helm.version_ranges import LONGEST, PRE_AND_BUILD, Range, st
 
 __all__ = ["Range", "Window", "helm_sort_key", "parse_tag", "precedence_key"]
 
+_IMAGE_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}", re.ASCII)
 _LENIENT = re.compile(rf"v?([0-9]+)(?:\.([0-9]+))?(?:\.([0-9]+))?(?P<rest>{PRE_AND_BUILD})")
 
 
@@ -118,3 +119,13 @@ class Window:
 
 def _minor(version: Version) -> tuple[int, int]:
     return version.major, version.minor
+
+
+def image_tag(text: str) -> str | None:
+    """Return a tag of a release, without its prefix, as a tag of images; None where it can't be one.
+
+    A `+`, which neither images nor labels may have, becomes `_`, as Helm writes it for charts in registries. The rule
+    for tags is https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pulling-manifests
+    """
+    tag = text.replace("+", "_")
+    return tag if _IMAGE_TAG.fullmatch(tag) else None

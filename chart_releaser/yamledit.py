@@ -255,18 +255,23 @@ def _extend_alias(text: str, name: yaml.Node, added: Mapping[str, Any], where: s
 
 
 def replace_scalars(
-    text: str, new_value: Callable[[str, yaml.ScalarNode], str | None], *, where: str
+    text: str,
+    new_value: Callable[[str, yaml.ScalarNode, yaml.MappingNode], str | None],
+    *,
+    where: str,
+    leave: Iterable[Sequence[str]] = (),
 ) -> tuple[str, yaml.Node | None]:
-    """Replace scalar values of mappings: `new_value(key, node)` returns the new text of a value, or None to keep it.
+    """Replace scalar values of mappings: `new_value(key, node, mapping)` gives the new text, or None to leave it.
 
-    Quotes stay as they are. A value that is an alias is changed at its anchor. Returns the new text and the root node
-    with the same replacements, which callers compare with the parsed text. Raises YamlError for a scalar whose text
-    can't be located, such as one with escapes.
+    What lies below the paths `leave` is not changed. Quotes stay as they are. An alias stands for the one scalar that
+    has its anchor. Returns the text and, for checking it, what it should hold: the root node with the new texts in it.
+    Raises YamlError for a scalar written in an odd way.
     """
     root = yamlio.compose(text, where=where)
     edits = {}
-    for key, node in _scalar_items(root):
-        new = new_value(key, node)
+    left = [node for path in leave if (node := _node_at(root, path)) is not None]
+    for key, node, mapping in _scalar_items(root, left):
+        new = new_value(key, node, mapping)
         if new is None:
             continue
         # The node may begin with an anchor or a tag, so the value is searched from the end.
@@ -282,9 +287,22 @@ def replace_scalars(
     return apply_edits(text, [edit for _, _, edit in edits.values()]), root
 
 
-def _scalar_items(root: yaml.Node | None) -> Iterable[tuple[str, yaml.ScalarNode]]:
+def _node_at(root: yaml.Node | None, path: Sequence[str]) -> yaml.Node | None:
+    node = root
+    for part in path:
+        if not isinstance(node, yaml.MappingNode):
+            return None
+        node = next(
+            (value for key, value in node.value if isinstance(key, yaml.ScalarNode) and key.value == part), None
+        )
+    return node
+
+
+def _scalar_items(
+    root: yaml.Node | None, left: Iterable[yaml.Node]
+) -> Iterable[tuple[str, yaml.ScalarNode, yaml.MappingNode]]:
     stack = [root] if root is not None else []
-    seen: set[int] = set()
+    seen = {id(node) for node in left}
     while stack:
         node = stack.pop()
         if id(node) in seen:
@@ -296,4 +314,4 @@ def _scalar_items(root: yaml.Node | None) -> Iterable[tuple[str, yaml.ScalarNode
             for key, value in node.value:
                 stack.append(value)
                 if isinstance(key, yaml.ScalarNode) and isinstance(value, yaml.ScalarNode):
-                    yield key.value, value
+                    yield key.value, value, node

@@ -8,12 +8,17 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from chart_releaser.budget import Budget
-from chart_releaser.charts.assemble import Origin, Registration, assemble
+from chart_releaser.charts.assemble import Assembled, Origin, Registration, assemble
 from chart_releaser.charts.chart import Chart
 from chart_releaser.charts.package import chart_files
 
 ORIGIN = Origin(
-    tag="v1.2.3", version="1.2.3", commit="c" * 40, notes="What is new\n", repository="https://github.com/o/up"
+    tag="v1.2.3",
+    version="1.2.3",
+    commit="c" * 40,
+    notes="What is new\n",
+    repository="https://github.com/o/up",
+    label="v1.2.3",
 )
 
 
@@ -94,6 +99,17 @@ def published(
     origin: Origin = ORIGIN,
 ) -> Chart:
     """Return the finished chart `name` from `paths` (default: c) of a tree with `files`."""
+    return assembled(files, *paths, name=name, registration=registration, origin=origin).chart
+
+
+def assembled(
+    files: Mapping[str, str | bytes],
+    *paths: str,
+    name: str = "product",
+    registration: str = "",
+    origin: Origin = ORIGIN,
+) -> Assembled:
+    """Return what `assemble` makes of `paths` (default: c) of a tree with `files`."""
     found = Registration(registration, "example/controller-registration.yaml")
     return assemble(name, paths or ("c",), MemoryTree(files), origin, lambda: found, Budget())
 

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from chart_releaser import yamlio
 from chart_releaser.budget import Budget
 from chart_releaser.charts.chart import REVISION_ANNOTATION, Chart, Tree, check_subcharts, read_chart
-from chart_releaser.charts.dependencies import check_switches, check_versions, has_version, undeclared
+from chart_releaser.charts.dependencies import check_switches, check_versions, foreign_values, has_version, undeclared
+from chart_releaser.charts.notes import notes_on
 from chart_releaser.charts.package import chart_files
 from chart_releaser.charts.registration import registration_chart
 from chart_releaser.charts.schema_check import new_schema_errors
 from chart_releaser.charts.texts import MetadataEdit, edit_values
 from chart_releaser.config.model import REGISTRATION
-from chart_releaser.errors import ChartError
+from chart_releaser.errors import ChartError, YamlError
 from chart_releaser.helm import yaml as helmyaml
 from chart_releaser.helm.chart_rules import check_metadata
 from chart_releaser.helm.ignore import HelmIgnore
@@ -22,8 +24,11 @@ from chart_releaser.helm.yaml import Value
 
 NOTES_FILE = "RELEASE.md"
 IGNORE_FILE = ".helmignore"
-# v1's requirements, which move into Chart.yaml, and locks: of other versions, or of nothing.
-_STALE_FILES = frozenset(("requirements.yaml", "requirements.lock", "Chart.lock"))
+# v1's requirements, which move into Chart.yaml.
+_REQUIREMENTS_FILES = frozenset(("requirements.yaml", "requirements.lock"))
+_LOCK_FILE = "Chart.lock"
+# What Go reads as a time: https://pkg.go.dev/time#Time.UnmarshalJSON
+_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]+)?(?:Z|[+-][0-9]{2}:[0-9]{2})")
 
 
 @dataclass(frozen=True)
@@ -35,6 +40,20 @@ class Origin:
     commit: str
     notes: str
     repository: str | None
+    label: str | None
+    """The tag as a tag of images and an `appVersion`; None where it can't be one."""
+    sets_app_version: bool = False
+    """Whether `label` replaces upstream's own `appVersion`; a missing one it always becomes."""
+    sets_image_tags: bool = True
+    """Whether `label` replaces `tag: latest` in values."""
+
+
+@dataclass(frozen=True)
+class Assembled:
+    """A finished chart, and what looks wrong in it."""
+
+    chart: Chart
+    notes: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -52,7 +71,7 @@ def assemble(
     origin: Origin,
     registration: Callable[[], Registration],
     budget: Budget,
-) -> Chart:
+) -> Assembled:
     """Return the finished chart `name` from the chart `paths` of `tree`; `registration` is called if they name one.
 
     One path gives upstream's chart under the new name; a controller-registration, or several paths, an umbrella chart
@@ -66,7 +85,8 @@ def assemble(
     finished = _with_provenance(_finish(chart, origin, budget, is_top=True), name, origin)
     finished = _without_harmful_rules(finished, budget)
     check_subcharts(finished)
-    return finished
+    is_umbrella = chart.path == name
+    return Assembled(finished, tuple(notes_on(chart.subcharts if is_umbrella else [chart], finished, origin)))
 
 
 def _umbrella(
@@ -102,7 +122,9 @@ def _with_provenance(chart: Chart, name: str, origin: Origin) -> Chart:
     edit = MetadataEdit(chart)
     edit.set("name", name)
     # In quotes where it is a number: Helm reads the same, but `helm lint` calls it an error.
-    edit.set("appVersion", helmyaml.as_string(chart.metadata.get("appVersion")) or origin.tag)
+    version = helmyaml.as_string(chart.metadata.get("appVersion")) or origin.label
+    if version is not None:
+        edit.set("appVersion", version)
     own = chart.metadata.get("sources")
     sources = own if isinstance(own, list) else []
     if origin.repository is not None and origin.repository not in sources:
@@ -115,9 +137,15 @@ def _with_provenance(chart: Chart, name: str, origin: Origin) -> Chart:
 
 
 def _finish(chart: Chart, origin: Origin, budget: Budget, *, is_top: bool = False) -> Chart:
-    """Give a chart and all below it the version, the image tag, and a switch for each sub-chart."""
+    """Give a chart and all below it the version, the image tag, and a switch for each sub-chart.
+
+    What is somebody else's stays as it is: sub-charts, the values for them, and the ranges that they are declared by.
+    """
     budget.check_time(chart.path)
-    subcharts = tuple(_finish(subchart, origin, budget) for subchart in chart.subcharts)
+    subcharts = tuple(
+        _finish(subchart, origin, budget) if subchart.kept is None else subchart for subchart in chart.subcharts
+    )
+    own = {subchart.name for subchart in subcharts if subchart.kept is None}
     known = {subchart.name for subchart in subcharts}
     declared = chart.dependencies
     for dependency in declared:
@@ -126,18 +154,28 @@ def _finish(chart: Chart, origin: Origin, budget: Budget, *, is_top: bool = Fals
     edit = MetadataEdit(chart)
     edit.set("apiVersion", "v2")
     edit.set("version", origin.version)
+    if origin.sets_app_version and origin.label is not None:
+        edit.set("appVersion", origin.label)
     if declared:
         edit.set("dependencies", list(declared))
     # A version is a constraint on the sub-chart's own, which is that of the release from now on.
-    versioned = [number for number, dependency in enumerate(declared) if has_version(dependency)]
+    versioned = [
+        number
+        for number, dependency in enumerate(declared)
+        if has_version(dependency) and helmyaml.as_string(dependency.get("name")) in own
+    ]
     edit.set_in_items("dependencies", "version", dict.fromkeys(versioned, origin.version))
     switches = {subchart.name: subchart.is_helper for subchart in undeclared(chart)}
     edit.append("dependencies", [{"name": name, "condition": f"{name}.enabled", "repository": ""} for name in switches])
+    stale = _REQUIREMENTS_FILES
+    if versioned or switches or not _is_lock(chart.files.get(_LOCK_FILE)):
+        stale |= {_LOCK_FILE}  # it is that of other dependencies, or of none
+    image_tag = origin.label if origin.sets_image_tags else None
     finished = replace(
         chart,
         chart_yaml=edit.text,
-        values=edit_values(chart, origin.tag, switches),
-        files={name: data for name, data in chart.files.items() if name not in _STALE_FILES},
+        values=edit_values(chart, image_tag, switches, foreign_values(chart)),
+        files={name: data for name, data in chart.files.items() if name not in stale},
         subcharts=subcharts,
     )
     check_metadata(finished.metadata, where=f"{chart.path}/Chart.yaml")
@@ -146,6 +184,19 @@ def _finish(chart: Chart, origin: Origin, budget: Budget, *, is_top: bool = Fals
         for where, problem in new_schema_errors(chart, finished, budget.left):
             raise ChartError(f"{where} does not allow what the switches of sub-charts need: {problem}")
     return finished
+
+
+def _is_lock(data: bytes | None) -> bool:
+    """Tell whether `data` is a Chart.lock of some dependencies; Helm loads no chart with a malformed one."""
+    try:
+        lock = helmyaml.construct(yamlio.compose((data or b"").decode(), where=_LOCK_FILE), where=_LOCK_FILE)
+    except (YamlError, UnicodeDecodeError):
+        return False
+    if not isinstance(lock, dict) or not lock.keys() <= {"dependencies", "digest", "generated"}:
+        return False
+    items = lock.get("dependencies")
+    is_listed = isinstance(items, list) and all(isinstance(item, dict) for item in items)
+    return is_listed and _TIME.fullmatch(helmyaml.as_string(lock.get("generated"))) is not None
 
 
 def _without_harmful_rules(chart: Chart, budget: Budget) -> Chart:

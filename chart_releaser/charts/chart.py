@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Protocol
 
 from chart_releaser import yamlio
 from chart_releaser.budget import Budget
+from chart_releaser.charts.pointers import check_content
 from chart_releaser.errors import ChartError, SnapshotError, YamlError, close_matches
 from chart_releaser.helm import yaml as helmyaml
 from chart_releaser.helm.archive import Allowance, unpack
 from chart_releaser.helm.chart_keys import canonical_keys, correct_key_case
 from chart_releaser.helm.chart_rules import FIELDS, check_metadata, check_name
 from chart_releaser.helm.ignore import HelmIgnore
+from chart_releaser.helm.yaml import as_string
 
 REVISION_ANNOTATION = "org.opencontainers.image.revision"
 """Names the upstream commit in Chart.yaml: https://specs.opencontainers.org/image-spec/annotations/"""
@@ -56,6 +59,9 @@ class Chart:
     values: str | None = None
     files: Mapping[str, bytes] = field(default_factory=dict)
     subcharts: tuple[Chart, ...] = ()
+    kept: Mapping[str, bytes] | None = None
+    """The files of a sub-chart that is somebody else's and is passed on as it is, by their path below the parent's
+    `charts/`: its archive, or those of its directory. None for a chart that is the repository's own."""
 
     @cached_property
     def metadata(self) -> dict[str, helmyaml.Value]:
@@ -234,15 +240,18 @@ def _from_files(files: Mapping[str, bytes], path: str, allowance: Allowance, dep
     own: dict[str, bytes] = {}
     below: dict[str, dict[str, bytes]] = {}
     for name, data in sorted(files.items()):
+        check_content(f"{path}/{name}", data)
         if not name.startswith("charts/") or name.endswith(".prov"):
-            # Archives are unpacked and get another version, so that their signatures would be wrong.
+            # The signature of an archive goes with it, see _kept_files.
             if not (name.endswith(".tgz.prov") and name.removesuffix(".prov") in files):
                 own[name] = data.removeprefix(_UTF8_BOM)
             continue
         entry, _, rest = name.removeprefix("charts/").partition("/")
         if not entry.startswith(("_", ".")):
             below.setdefault(entry, {})[rest] = data
-    subcharts = [_subchart(content, f"{path}/charts/{entry}", allowance, depth + 1) for entry, content in below.items()]
+    subcharts = {
+        entry: _subchart(content, f"{path}/charts/{entry}", allowance, depth + 1) for entry, content in below.items()
+    }
     where = f"{path}/Chart.yaml"
     if len(own["Chart.yaml"]) > _MAX_METADATA:  # before it is read
         size = len(own["Chart.yaml"]) / 1024
@@ -254,12 +263,40 @@ def _from_files(files: Mapping[str, bytes], path: str, allowance: Allowance, dep
         chart_yaml=correct_key_case(_text(own.pop("Chart.yaml"), where), where=where),
         values=_text(own.pop("values.yaml"), f"{path}/values.yaml") if "values.yaml" in own else None,
         files=own,
-        subcharts=tuple(sorted(subcharts, key=lambda subchart: subchart.name)),
     )
+    foreign = _foreign(chart, subcharts.values())
+    kept = {entry: _kept_files(entry, files) if one.name in foreign else None for entry, one in subcharts.items()}
+    finished = [replace(one, kept=kept[entry]) for entry, one in subcharts.items()]
+    chart = replace(chart, subcharts=tuple(sorted(finished, key=lambda one: one.name)))
     _check_yaml(chart, allowance.budget)
     check_metadata(chart.metadata, where=where)
     check_subcharts(chart)
     return chart
+
+
+def _foreign(chart: Chart, subcharts: Collection[Chart]) -> set[str]:
+    """Return the names of the sub-charts that are not the repository's own, and so are passed on as they are.
+
+    They are declared with a repository elsewhere. Several versions of one chart, each declared under an alias, are
+    passed on as well: with the release's version Helm could not tell them apart.
+    """
+    counts = Counter(subchart.name for subchart in subcharts)
+    found = set()
+    for name, count in counts.items():
+        places = [as_string(one.get("repository")) for one in chart.dependencies if as_string(one.get("name")) == name]
+        if places and (count > 1 or all(place and not place.startswith("file://") for place in places)):
+            found.add(name)
+    return found
+
+
+def _kept_files(entry: str, files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Return what `files` of the parent have at `charts/<entry>`, by its path below `charts/`."""
+    own = {f"charts/{entry}", f"charts/{entry}.prov"} if entry.endswith(".tgz") else set()
+    return {
+        name.removeprefix("charts/"): data
+        for name, data in files.items()
+        if name in own or (name.startswith(f"charts/{entry}/") and not name.endswith(".prov"))
+    }
 
 
 def _check_yaml(chart: Chart, budget: Budget) -> None:
@@ -293,6 +330,8 @@ def check_subcharts(chart: Chart) -> None:
     check_name(chart.name, where=f"{chart.path}/Chart.yaml")
     seen: dict[str, str] = {}
     for subchart in chart.subcharts:
+        if subchart.kept is not None:
+            continue
         if subchart.name.startswith(("_", ".")) or subchart.name.endswith(".tgz"):
             raise ChartError(
                 f"{subchart.path}/Chart.yaml: a sub-chart called {subchart.name} can't be packaged: "
@@ -308,6 +347,10 @@ def check_subcharts(chart: Chart) -> None:
                 f"{subchart.name} would lose it",
                 remedy="upstream would have to rename it",
             )
+    for subchart in chart.subcharts:
+        place = next(iter(subchart.kept or ())).partition("/")[0] if subchart.kept else ""
+        if place in seen:
+            raise ChartError(f"{seen[place]} and {subchart.path} would both be at charts/{place} of the package")
 
 
 def _text(data: bytes, where: str) -> str:

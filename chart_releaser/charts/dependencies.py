@@ -47,6 +47,8 @@ def undeclared(chart: Chart) -> list[Chart]:
 def check_versions(chart: Chart) -> None:
     """Raise ChartError for a dependency that Helm leaves out for its version: with the release's it no longer would."""
     for subchart, dependencies in _declared(chart):
+        if subchart.kept is not None:
+            continue
         left_out = [one for one in dependencies if has_version(one) and not _matches(one, subchart)]
         before = {_name(one) for one in dependencies if _matches(one, subchart)} or {subchart.name}
         after = {_name(one) for one in dependencies if has_version(one)} or {subchart.name}
@@ -58,6 +60,15 @@ def check_versions(chart: Chart) -> None:
                 f"directory has version {own}, so Helm leaves that out",
                 remedy="upstream would have to make the two agree",
             )
+
+
+def foreign_values(chart: Chart) -> set[tuple[str, ...]]:
+    """Return where the values of `chart` are those of sub-charts that are passed on as they are, as paths of keys."""
+    paths: set[tuple[str, ...]] = set()
+    for name, subchart in instances(chart).items():
+        below = {()} if subchart.kept is not None else foreign_values(subchart)
+        paths.update((name, *path) for path in below)
+    return paths
 
 
 def has_version(dependency: dict[str, Value]) -> bool:

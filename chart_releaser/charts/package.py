@@ -100,8 +100,12 @@ def _files(chart: Chart, below: str) -> Iterator[tuple[str, bytes]]:
         own["values.yaml"] = chart.values.encode()
     for name in sorted(own, key=_order):
         yield f"{below}{name}", own[name]
+    kept = {path: data for subchart in chart.subcharts for path, data in (subchart.kept or {}).items()}
     for subchart in sorted(chart.subcharts, key=lambda subchart: subchart.name):
-        yield from _files(subchart, f"{below}charts/{subchart.name}/")
+        if subchart.kept is None:
+            yield from _files(subchart, f"{below}charts/{subchart.name}/")
+    for path in sorted(kept):
+        yield f"{below}charts/{path}", kept[path]
 
 
 def _order(path: str) -> tuple[int, str]:

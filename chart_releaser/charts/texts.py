@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
+
+import yaml
 
 from chart_releaser import yamledit, yamlio
 from chart_releaser.charts.chart import Chart
 from chart_releaser.errors import ChartError, YamlError
 from chart_releaser.helm import yaml as helmyaml
 from chart_releaser.helm.yaml import Value
+
+# Images that Docker and its community publish: https://docs.docker.com/docker-hub/image-library/trusted-content/
+_OFFICIAL = re.compile(r"(?:(?:index\.)?docker\.io/)?library/[^/]+")
 
 
 class MetadataEdit:
@@ -74,10 +80,14 @@ class MetadataEdit:
                 self._text = None
 
 
-def edit_values(chart: Chart, tag: str, switches: Mapping[str, bool]) -> str | None:
+def edit_values(
+    chart: Chart, image_tag: str | None, switches: Mapping[str, bool], foreign: Collection[tuple[str, ...]] = ()
+) -> str | None:
     """Return values.yaml with the image tag and the switches in it, or None where there is and needs to be none.
 
-    A parent's own `enabled` for a sub-chart stays. Raises ChartError where the text can't be edited with certainty.
+    `image_tag` replaces each `tag: latest`, but not in the values at the paths `foreign`, nor for Docker's own images;
+    None leaves them all. A parent's own `enabled` for a sub-chart stays. Raises ChartError where the text can't be
+    edited with certainty.
     """
     if chart.values is None and not switches:
         return None
@@ -85,7 +95,12 @@ def edit_values(chart: Chart, tag: str, switches: Mapping[str, bool]) -> str | N
     before = chart.values or ""
     try:
         text, root = yamledit.replace_scalars(
-            before, lambda key, node: tag if key == "tag" and node.value == "latest" else None, where=where
+            before,
+            lambda key, node, image: (
+                image_tag if key == "tag" and node.value == "latest" and _may_be_own(image) else None
+            ),
+            where=where,
+            leave=foreign,
         )
         wanted = _as_mapping(helmyaml.construct(root, where=where), where)
         del root  # a long text has a large tree, and there will be others
@@ -100,9 +115,15 @@ def edit_values(chart: Chart, tag: str, switches: Mapping[str, bool]) -> str | N
         after = _mapping(text, where)
     except YamlError as error:
         raise ChartError.of(error) from error
-    if after != wanted:
+    own = _mapping(before, where) if foreign else {}
+    if after != wanted or any(look_up(after, path) != look_up(own, path) for path in foreign):
         raise ChartError(f"{where} is written in a way in which the image tag and the switches can't be set safely")
     return text
+
+
+def _may_be_own(image: yaml.MappingNode) -> bool:
+    """Tell whether the mapping that has `tag: latest` can be about an image of the project itself."""
+    return not any(isinstance(value, yaml.ScalarNode) and _OFFICIAL.fullmatch(value.value) for _, value in image.value)
 
 
 def _missing_switches(values: dict[str, Value], switches: Mapping[str, bool]) -> dict[str, dict[str, Value]]:

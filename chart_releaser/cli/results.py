@@ -15,6 +15,7 @@ from chart_releaser.commands.report import (
     ReleaseRow,
     UpdateReport,
     failure_groups,
+    note_lines,
 )
 from chart_releaser.versions import helm_sort_key
 
@@ -35,8 +36,8 @@ def show_update(console: Console, report: UpdateReport, title: str, *, as_json: 
     elif console.result_width is None or console.message_width is None or console.verbosity:
         _write_lines(console, [("published", row.source, row.version, row.url) for row in report.published])
     # Else the same terminal has just shown each of them, when it was published.
-    for note in report.notes:
-        console.note(f"{note.source}: {note.text}")
+    for line in note_lines(report.notes):
+        console.note(line)
     if not dry_run:
         _show_sources(console, report)
     _show_failures(console, report.failed, others=len(report.published))
@@ -155,6 +156,8 @@ def show_export(console: Console, report: ExportReport) -> None:
     """Show what `export` wrote."""
     _write_lines(console, [(row.url,) for row in report.written])
     failed = len(report.failures.failed)
+    for line in note_lines(report.failures.notes):
+        console.note(line)
     _show_failures(console, report.failures.failed, others=len(report.written))
     _show_retried(console, report.failures.retried)
     counts = f"{len(report.written)} written, {len(report.unchanged)} unchanged, {failed} failed"
@@ -170,8 +173,8 @@ def show_latest(console: Console, report: UpdateReport, bumps: Sequence[Bump], *
     changed = [bump for bump in bumps if bump.changed]
     _write_lines(console, [(bump.source, bump.old, "->", bump.new) for bump in changed])
     _show_retried(console, report.retried)
-    for note in report.notes:
-        console.note(f"{note.source}: {note.text}")
+    for line in note_lines(report.notes):
+        console.note(line)
     _show_failures(console, report.failed, others=len(changed))
     if not (changed or report.failed or report.stopped_early or report.notes):
         console.step(f"every version is the newest, in {console.elapsed}")

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from chart_releaser.budget import Budget
-from chart_releaser.charts.assemble import Origin, Registration, assemble
-from chart_releaser.charts.chart import Chart
+from chart_releaser.charts.assemble import Assembled, Origin, Registration, assemble
+from chart_releaser.charts.pointers import check_content
 from chart_releaser.charts.registration import ASSET, PATHS
 from chart_releaser.config.model import REGISTRATION
 from chart_releaser.errors import ChartError
+from chart_releaser.versions import image_tag
 
 if TYPE_CHECKING:
     from chart_releaser.git.snapshot import Snapshot
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 def assemble_release(
     item: Item, snapshot: Snapshot, upstream: Upstream, repository: str | None, budget: Budget
-) -> Chart:
+) -> Assembled:
     """Return the chart of `item`, from `snapshot` and the release's assets, within `budget`.
 
     `repository` is the address that the chart names as its source. Raises ChartReleaserError.
@@ -33,6 +34,9 @@ def assemble_release(
         commit=snapshot.commit,
         notes=notes,
         repository=repository,
+        label=image_tag(item.release.tag.removeprefix(item.source.tag_prefix)),
+        sets_app_version=item.source.app_version == "tag",
+        sets_image_tags=item.source.sets_image_tags,
     )
     return assemble(
         item.source.name,
@@ -77,6 +81,7 @@ def find_registration(item: Item, snapshot: Snapshot, upstream: Upstream, budget
 
 
 def _decode(data: bytes, where: str) -> str:
+    check_content(where, data)
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:

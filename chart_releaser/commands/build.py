@@ -39,6 +39,8 @@ class BuildSuccess(Generic[T]):
 
     item: Item
     result: T
+    notes: tuple[str, ...] = ()
+    """What looks wrong in the chart, though it can be published."""
 
 
 @dataclass(frozen=True)
@@ -217,7 +219,7 @@ class _Lane(Generic[T]):
         try:
             if isinstance(snapshot, SnapshotError):
                 raise snapshot
-            chart = assemble_release(item, snapshot, upstream, web_url(self._location), budget)
-            return BuildSuccess(item, self._process(item, chart, snapshot))
+            assembled = assemble_release(item, snapshot, upstream, web_url(self._location), budget)
+            return BuildSuccess(item, self._process(item, assembled.chart, snapshot), assembled.notes)
         except Exception as error:  # whatever it is, it must not keep the others back
             return BuildFailure(item, error)

@@ -83,6 +83,7 @@ def _write(
     except Exception as error:
         record_failure(run, report.failures, make_row(item), error)
         return
+    report.failures.add_notes(item, outcome.notes)
     row = make_row(item, url=str(directory.path / name))
     (report.written if done == "written" else report.unchanged).append(row)
     run.reporter.step(f"{done} {row.url}")

@@ -78,19 +78,23 @@ class Publisher:
         ready = outcome.result
         try:
             self._room.take(ready.package, item.source.limits.index_size)
-            published = self._destination.publish(ready.package, ready.notes, latest=item is self._latest_item)
+            self._publish(item, ready)
         except (RateLimitError, DestinationUnusableError):
             raise
         except Exception as error:
             record_failure(self._run, self._report, make_row(item), error)
             return
         self.count += 1
-        self._not_indexed.append((item, published))
-        self._run.reporter.success(f"published {item.source.name} {item.version}")
+        self._report.add_notes(item, outcome.notes)
         if self.limit_reached and self._remaining:
             self._report.stopped_early = (
                 f"--limit {self._limit} is reached; {self._remaining} more wait for the next run"
             )
+
+    def _publish(self, item: Item, ready: PackedRelease) -> None:
+        published = self._destination.publish(ready.package, ready.notes, latest=item is self._latest_item)
+        self._not_indexed.append((item, published))
+        self._run.reporter.success(f"published {item.source.name} {item.version}")
 
     @property
     def limit_reached(self) -> bool:
@@ -125,6 +129,38 @@ class Publisher:
             make_row(item, url=published.url, digest=published.digest) for item, published in self._not_indexed
         ]
         self._not_indexed.clear()
+
+
+class Rehearsal(Publisher):
+    """Takes what was built and publishes nothing: what could not be published is in the report as it would be."""
+
+    def pack(self, item: Item, chart: Chart, snapshot: Snapshot) -> PackedRelease:  # noqa: ARG002
+        """Return the package as it would be, without a signature."""
+        return PackedRelease(package(chart, snapshot.time), "")
+
+    def index_when_idle(self, seconds: float) -> None:
+        """Do nothing: there is nothing to list."""
+
+    def _publish(self, item: Item, ready: PackedRelease) -> None:
+        self._run.reporter.detail(f"built {item.source.name} {item.version}, {len(ready.package.data):,} bytes")
+
+
+@contextlib.contextmanager
+def open_rehearsal(
+    run: Run,
+    destination: Destination,
+    index: Listing,
+    plans: Sequence[SourcePlan],
+    limit: int | None,
+    report: UpdateReport,
+) -> Iterator[Rehearsal]:
+    """Give what stands in for `open_publisher` in a dry run. A rate limit ends the body and is in the report."""
+    try:
+        yield Rehearsal(run, destination, index, plans, limit, report)
+    except RateLimitError as error:
+        report.stopped_early = report.stopped_early or str(error)
+    finally:
+        report.sort([item for plan in plans for item in plan.missing])
 
 
 @contextlib.contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from chart_releaser.attempts import Retry
     from chart_releaser.upstream.passed_over import Reason
     from chart_releaser.upstream.plan import Item
+
+
+_VERSION = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+[\w.+-]*")
 
 
 @dataclass(frozen=True)
@@ -71,14 +74,17 @@ class PassedOver:
 
 @dataclass(frozen=True)
 class Note:
-    """Something about a source that is no error, but most likely not what its configuration is meant to say."""
+    """Something about a source, or one version of its chart, that is no error but most likely not what is meant."""
 
     source: str
     text: str
+    version: str = ""
+    """The chart's version; empty if the note is about the source as a whole."""
 
     def as_json(self) -> dict[str, str]:
         """The row of `update --json`."""
-        return {"source": self.source, "note": self.text}
+        version = {"version": self.version} if self.version else {}
+        return {"source": self.source, **version, "note": self.text}
 
 
 @dataclass
@@ -120,16 +126,22 @@ class UpdateReport:
 
     @property
     def exit_code(self) -> int:
-        """0 all done; 130 interrupted; 3 stopped early, another run goes on; 1 some failed."""
+        """0 all done; 130 interrupted; 1 some failed; 3 stopped early and nothing failed, another run goes on."""
         if self.interrupted:
             return 130
-        if self.stopped_early:
-            return RateLimitError.exit_code
-        return ChartReleaserError.exit_code if self.failed else 0
+        if self.failed:
+            return ChartReleaserError.exit_code
+        return RateLimitError.exit_code if self.stopped_early else 0
 
     def sort(self, items: Sequence[Item]) -> None:
-        """Put what was published and what failed into the order of `items`, whatever was done first."""
+        """Put what was published, what failed and the notes into the order of `items`, whatever was done first."""
         _sort(items, self.published, self.failed)
+        order = {(item.source.name, item.version): at for at, item in enumerate(items)}
+        self.notes.sort(key=lambda note: order.get((note.source, note.version), -1))
+
+    def add_notes(self, item: Item, texts: Iterable[str]) -> None:
+        """Record what looks wrong in the chart of `item`."""
+        self.notes += [Note(item.source.name, text, item.version) for text in texts]
 
     def fail(self, row: ReleaseRow, error: Exception) -> str:
         """Record that `row` failed and return the message: source and version in front, one line."""
@@ -191,6 +203,21 @@ def failure_groups(rows: Sequence[ReleaseRow]) -> list[FailureGroup]:
     for row in rows:
         groups.setdefault((row.source if row.version else "", row.reason), []).append(row)
     return [FailureGroup(tuple(group)) for group in groups.values()]
+
+
+def note_lines(notes: Sequence[Note]) -> list[str]:
+    """Return a line for each note, in order of first appearance; those that differ in versions only are one line."""
+    groups: dict[tuple[str, str], list[Note]] = {}
+    for note in notes:
+        groups.setdefault((note.source, _VERSION.sub("…", note.text)), []).append(note)
+    return [_note_line(group) for group in groups.values()]
+
+
+def _note_line(group: Sequence[Note]) -> str:
+    first, last = group[0], group[-1]
+    if len(group) == 1:
+        return f"{f'{first.source} {first.version}'.rstrip()}: {first.text}"
+    return f"{first.source}: {len(group)} releases, {first.version} to {last.version}: {first.text}"
 
 
 @dataclass

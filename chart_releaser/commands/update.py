@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from chart_releaser.commands.build import build_all
 from chart_releaser.commands.planning import confirm_releases, list_releases, plan_all
-from chart_releaser.commands.publishing import open_publisher
+from chart_releaser.commands.publishing import open_publisher, open_rehearsal
 from chart_releaser.commands.report import UpdateReport
 from chart_releaser.commands.run import Run, ask_in_background
 from chart_releaser.commands.threads import call_unless_stopped
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 def update(run: Run, destination: Destination, *, limit: int | None = None, dry_run: bool = False) -> UpdateReport:
     """Publish the tracked releases that the destination lacks, and return what was done.
 
-    `limit` ends the run after so many releases. `dry_run` plans only. Raises DestinationError if the destination can't
-    be used, before anything was done; whatever fails later is in the report.
+    `limit` ends the run after so many releases. `dry_run` builds what it plans and publishes nothing. Raises
+    DestinationError if the destination can't be used, before anything was done; whatever fails later is in the report.
     """
     report = UpdateReport()
     try:
@@ -32,10 +32,11 @@ def update(run: Run, destination: Destination, *, limit: int | None = None, dry_
             listed = confirm_releases(run, answers(), index)
         plans = plan_all(run, listed, index, report)
         missing = [item for plan in plans for item in plan.missing]
-        if missing and not dry_run:
+        if missing:
+            stage, doing = (open_rehearsal, "building") if dry_run else (open_publisher, "publishing")
             with (
-                open_publisher(run, destination, index, plans, limit, report) as publisher,
-                closing(build_all(run, missing, publisher.pack, "publishing", publisher.index_when_idle)) as outcomes,
+                stage(run, destination, index, plans, limit, report) as publisher,
+                closing(build_all(run, missing, publisher.pack, doing, publisher.index_when_idle)) as outcomes,
             ):
                 for outcome in outcomes:
                     publisher.take(outcome)

@@ -290,6 +290,24 @@ class Defaults(_Model):
     patches: Literal["all", "latest"] = Field(
         default="all", description="Every patch of each tracked minor, or only the newest.", examples=["all", "latest"]
     )
+    follow: Literal["releases", "tags"] = Field(
+        default="releases",
+        description="What counts as a release of a GitHub repository: its releases, or its tags if it makes no releases.",
+        examples=["tags"],
+    )
+    app_version: Literal["chart", "tag"] = Field(
+        default="chart",
+        alias="appVersion",
+        description="chart keeps upstream's appVersion and uses the tag only where there is none; tag always uses the tag without tagPrefix.",
+        examples=["tag"],
+    )
+    image_tags: Literal["release", "keep"] | None = Field(
+        default=None,
+        alias="imageTags",
+        description="Whether tag: latest in values becomes the release's tag, which is the default without tagPrefix, "
+        "or stays, which is the default with it.",
+        examples=["keep"],
+    )
     prereleases: bool = Field(default=False, description="Also track prereleases.", examples=[False])
     limits: Limits = Field(
         default_factory=Limits, description="Time, memory and index size limits.", examples=[{"sourceTime": "1h"}]
@@ -332,6 +350,11 @@ class Source(Defaults):
         description="The prefix before the version in this source's tags, for repositories that tag several things.",
         examples=["etcd-"],
     )
+
+    @property
+    def sets_image_tags(self) -> bool:
+        """Whether `tag: latest` in values becomes the tag of the release."""
+        return (self.image_tags or ("keep" if self.tag_prefix else "release")) == "release"
 
     @property
     def window(self) -> Window:

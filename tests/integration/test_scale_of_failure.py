@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 
 from chart_releaser.charts import assemble
-from chart_releaser.charts.chart import Chart
 from chart_releaser.commands import assembly
 from chart_releaser.index.index import Index
 from tests.cli.runner import TOKEN, Files, Ran, chart, config, server_env, snapshot, source, upstream
@@ -119,7 +118,7 @@ def scene(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
         if way in SERVERS:
             hub.add_fault(SERVERS[way](slug))
 
-    def assembled(*arguments: Any) -> Chart:
+    def assembled(*arguments: Any) -> assemble.Assembled:
         if str(WAYS.index("a bug")) == arguments[3].repository.rpartition("-")[2]:
             raise ZeroDivisionError("a bug of the test's own")
         return assemble.assemble(*arguments)

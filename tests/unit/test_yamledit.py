@@ -109,7 +109,7 @@ def test_set_in_items() -> None:
 
 def replaced(text: str, new: str = "v1.2.3") -> str:
     return yamledit.replace_scalars(
-        text, lambda key, node: new if key == "tag" and node.value == "latest" else None, where="w"
+        text, lambda key, node, _: new if key == "tag" and node.value == "latest" else None, where="w"
     )[0]
 
 

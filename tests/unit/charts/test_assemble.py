@@ -10,8 +10,9 @@ import pytest
 import yaml
 
 from chart_releaser.charts.chart import Chart
+from chart_releaser.charts.package import chart_files
 from chart_releaser.errors import ChartError
-from tests.memorytree import ORIGIN, below, chart, published
+from tests.memorytree import ORIGIN, assembled, below, chart, published, tgz
 from tests.unit.charts.test_registration import SHAPES
 
 REVISION = f"annotations:\n  org.opencontainers.image.revision: {'c' * 40}\n"
@@ -104,7 +105,7 @@ def test_every_sub_chart_gets_the_version_and_undeclared_ones_a_switch() -> None
         assert "RELEASE.md" not in each.files
 
 
-def test_declared_dependencies_keep_all_but_the_version() -> None:
+def test_declared_dependencies_keep_all_but_the_version_of_own_ones() -> None:
     declared = (
         "# needed\ndependencies:\n# the one\n- name: one # 1\n  version: '~0.1' # any\n  repository: https://example.org\n"
         "  condition: one.install\n  tags:\n  - x\n- {name: two, alias: second, import-values: [x], enabled: false}\n"
@@ -114,12 +115,8 @@ def test_declared_dependencies_keep_all_but_the_version() -> None:
     for name in ("one", "two", "three"):
         files |= {path: str(text) for path, text in below(f"charts/{name}", chart(name)).items()}
     finished = published(below("c", files))
-    assert (
-        declared.replace("'~0.1'", "1.2.3").replace(
-            "enabled: false}\n", 'enabled: false}\n- name: three\n  condition: three.enabled\n  repository: ""\n'
-        )
-        in finished.chart_yaml
-    )
+    switch = 'enabled: false}\n- name: three\n  condition: three.enabled\n  repository: ""\n'
+    assert declared.replace("enabled: false}\n", switch) in finished.chart_yaml
     assert finished.values == "one: {}\nthree:\n  enabled: false\n"
     assert "Chart.lock" not in finished.files
 
@@ -154,8 +151,89 @@ def test_requirements_may_say_what_chart_yaml_says() -> None:
         assert dependencies(published(below("c", files))) == [{"name": "one"}]
 
 
-def test_a_lock_goes_whatever_it_holds() -> None:
-    assert "Chart.lock" not in published(below("c", {**chart("c"), "Chart.lock": "generated: notatime\n"})).files
+LOCK = "dependencies:\n- name: one\n  repository: https://e.org\n  version: 0.1.0\ngenerated: '2020-01-01T00:00:00Z'\n"
+
+
+@pytest.mark.parametrize(
+    ("lock", "repository", "stays"),
+    [
+        (LOCK, "https://e.org", True),
+        (LOCK, "file://../one", False),  # it gets the version of the release
+        (LOCK.replace("2020-01-01T", "notatime"), "https://e.org", False),
+        ("- x\n", "https://e.org", False),
+        ("\xff", "https://e.org", False),
+    ],
+)
+def test_a_lock_stays_while_it_is_that_of_the_dependencies(lock: str, repository: str, stays: bool) -> None:
+    more = f"dependencies: [{{name: one, version: 0.x, repository: '{repository}'}}]\n"
+    files = {**chart("c", more=more), "Chart.lock": lock.encode("latin-1"), **below("charts/one", chart("one"))}
+    finished = published(below("c", files))
+    assert ("Chart.lock" in finished.files) == stays
+    assert dependencies(finished)[0]["version"] == ("0.x" if stays or "https" in repository else "1.2.3")
+
+
+def test_somebody_elses_sub_chart_stays_as_it_is() -> None:
+    """To the byte, whether it is a directory or an archive, and so do its values in the parent."""
+    theirs = {
+        **{path: text.replace("apiVersion: v2", "apiVersion: v1") for path, text in chart("one").items()},
+        "values.yaml": "image: {tag: latest}\n",
+        "Chart.lock": "whatever\n",
+        "charts/deep/Chart.yaml": "name: deep\nversion: 7.0.0\n",
+    }
+    archive = tgz("two", {**chart("two", values="tag: latest\n")})
+    more = (
+        "dependencies:\n- {name: one, version: 0.x, repository: 'https://e.org', condition: one.on}\n"
+        "- {name: two, alias: second, version: '>=0.1', repository: 'oci://e.org/charts'}\n"
+        "- {name: mine, version: '*', repository: 'file://../mine'}\n"
+    )
+    values = "image: {tag: latest}\none: {image: {tag: latest}}\nsecond: {tag: latest}\nmine: {tag: latest}\n"
+    files: dict[str, str | bytes] = {
+        **chart("c", more=more, values=values),
+        **below("charts/theirs", theirs),
+        "charts/two-0.1.0.tgz": archive,
+        "charts/two-0.1.0.tgz.prov": b"signed",
+        **below("charts/mine", chart("mine", values="tag: latest\n")),
+    }
+    finished = published(below("c", files))
+    packed = dict(chart_files(finished))
+    for path, text in below("charts/theirs", theirs).items():
+        assert packed[path] == str(text).encode()
+    assert (packed["charts/two-0.1.0.tgz"], packed["charts/two-0.1.0.tgz.prov"]) == (archive, b"signed")
+    assert packed["charts/mine/values.yaml"] == b"tag: v1.2.3\n"
+    assert [one["version"] for one in dependencies(finished)] == ["0.x", ">=0.1", "1.2.3"]
+    assert finished.values == (
+        "image: {tag: v1.2.3}\none: {image: {tag: latest}}\nsecond: {tag: latest}\nmine: {tag: v1.2.3}\n"
+    )
+
+
+def test_a_value_that_an_own_and_a_foreign_part_share_is_not_changed_behind_ones_back() -> None:
+    more = "dependencies: [{name: one, version: 0.x, repository: 'https://e.org'}]\n"
+    for values in ("own: &a {tag: latest}\none: *a\n", "one: &a {tag: latest}\nown: *a\n"):
+        files = {**chart("c", more=more, values=values), **below("charts/one", chart("one"))}
+        assert published(below("c", files)).values == values
+    files["values.yaml"] = "one: {tag: &t latest}\nown: {tag: *t}\n"
+    with pytest.raises(ChartError, match="can't be set safely"):
+        published(below("c", files))
+
+
+def test_two_versions_of_a_sub_chart_under_aliases_stay() -> None:
+    more = (
+        "dependencies: [{name: s, version: 1.x, alias: a, repository: ''}, {name: s, version: 2.x, alias: b, "
+        "repository: 'https://e.org'}]\n"
+    )
+    archives = {
+        f"charts/s-{n}.tgz": tgz("s", {"Chart.yaml": f"apiVersion: v2\nname: s\nversion: {n}\n"})
+        for n in ("1.0.0", "2.0.0")
+    }
+    packed = dict(chart_files(published(below("c", {**chart("c", more=more), **archives}))))
+    assert {path: packed[path] for path in archives} == archives
+
+
+def test_a_directory_of_somebody_elses_can_have_the_name_of_an_own_chart() -> None:
+    more = "dependencies: [{name: s, version: 0.x, repository: 'https://e.org'}]\n"
+    files = {**chart("c", more=more), **below("charts/own", chart("s")), **below("charts/x", chart("own"))}
+    with pytest.raises(ChartError, match=r"^c/charts/x and c/charts/own would both be at charts/own of the package$"):
+        published(below("c", files))
 
 
 @pytest.mark.parametrize(
@@ -219,7 +297,7 @@ def test_the_image_tag(values: str, expected: str | None) -> None:
 
 @pytest.mark.parametrize("tag", ["v1.2.3", "1.2.3", "1.2.3-1e5", "etcd-v3.5.0"])
 def test_the_tag_is_upstreams_tag_as_it_is_and_stays_a_text(tag: str) -> None:
-    origin = dataclasses.replace(ORIGIN, tag=tag)
+    origin = dataclasses.replace(ORIGIN, label=tag)
     finished = published(below("c", chart("c", values="image:\n  tag: latest\n")), origin=origin)
     assert yaml.safe_load(finished.values or "") == {"image": {"tag": tag}}
     assert finished.metadata["version"] == "1.2.3"
@@ -340,3 +418,41 @@ def test_helmignore_that_takes_a_template_out_still_does() -> None:
     files = {**chart("c"), ".helmignore": "foo\nsecret.yaml\n", "templates/secret.yaml": "x", "docs/foo/x": "y"}
     finished = published(below("c", {**files, **below("charts/old", chart("foo"))}))
     assert sorted(finished.files) == ["RELEASE.md", "templates/all.yaml"]
+
+
+def test_what_is_done_with_the_tag_is_upstreams_or_the_users_choice() -> None:
+    files = below(
+        "c", {**chart("c", more="appVersion: 0.0.1\n", values="tag: latest\n"), **below("charts/s", chart("s"))}
+    )
+    given = dataclasses.replace(ORIGIN, label="v9", sets_app_version=True, sets_image_tags=False)
+    finished = published(files, origin=given)
+    assert (finished.metadata["appVersion"], finished.subcharts[0].metadata["appVersion"]) == ("v9", "v9")
+    assert (finished.values or "").startswith("tag: latest\n")
+    finished = published(files)
+    assert (finished.metadata["appVersion"], finished.subcharts[0].metadata.get("appVersion")) == ("0.0.1", None)
+    assert (finished.values or "").startswith("tag: v1.2.3\n")
+
+
+def test_a_tag_that_images_can_not_have_stays_out() -> None:
+    origin = dataclasses.replace(ORIGIN, tag="@acme/x@1.2.3", label=None, sets_app_version=True)
+    made = assembled(below("c", chart("c", values="tag: latest\n")), origin=origin)
+    assert made.chart.values == "tag: latest\n"
+    assert "appVersion" not in made.chart.metadata
+    assert made.notes[0] == (
+        "the tag @acme/x@1.2.3 is no legal image tag, so a missing appVersion and tag: latest stay as they are"
+    )
+
+
+@pytest.mark.parametrize(
+    ("image", "is_set"),
+    [
+        ("docker.io/library/busybox", False),
+        ("library/busybox", False),
+        ("index.docker.io/library/busybox", False),
+        ("example.org/library/busybox", True),
+        ("busybox", True),
+    ],
+)
+def test_images_of_docker_itself_keep_their_tag(image: str, is_set: bool) -> None:
+    finished = published(below("c", chart("c", values=f"image:\n  repository: {image}\n  tag: latest\n")))
+    assert finished.values == f"image:\n  repository: {image}\n  tag: {'v1.2.3' if is_set else 'latest'}\n"

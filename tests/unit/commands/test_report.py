@@ -45,7 +45,7 @@ def test_the_first_unexpected_error_is_kept_as_a_bug() -> None:
         (False, "", False, 0),
         (False, "", True, 1),
         (False, "limit", False, 3),
-        (False, "limit", True, 3),
+        (False, "limit", True, 1),
         (True, "limit", True, 130),
         (True, "", False, 130),
     ],
