@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from chart_releaser.cli.markdown import Link, RawMarkdown
 from chart_releaser.cli.text_layout import align_columns, wrap_text
@@ -41,7 +41,7 @@ def show_update(console: Console, report: UpdateReport, title: str, *, as_json: 
     if not dry_run:
         _show_sources(console, report)
     _show_failures(console, report.failed, others=len(report.published))
-    done = f"{len(report.planned)} to publish" if dry_run else f"{len(report.published)} published"
+    done = f"{len(report.waiting)} to publish" if dry_run else f"{len(report.published)} published"
     _show_retried(console, report.retried)
     counts = f"{done}, {len(report.skipped)} up to date, {len(report.failed)} failed"
     console.step(f"{title}: {counts}, in {console.elapsed}")
@@ -65,11 +65,17 @@ def plan_rows(report: UpdateReport, *, each: bool) -> list[tuple[str, str, str]]
 
     Releases that nothing is done about are counted, with the newest few named; with `each` every one has its row.
     """
+    failed = {(row.source, row.tag): row for row in report.failed}
+    planned, skipped = _by_source(report.planned), _by_source(report.skipped)
+    passed_over = _by_source(report.passed_over)
     rows: list[tuple[str, str, str]] = []
     for source in report.sources:
-        rows += [("publish", source, row.tag) for row in report.planned if row.source == source]
-        there = [row.tag for row in report.skipped if row.source == source]
-        passed = [one for one in report.passed_over if one.source == source]
+        for row in planned.get(source, ()):
+            failure = failed.get((source, row.tag))
+            what = f"{row.tag}: {failure.error}" if failure is not None else row.tag
+            rows.append(("would fail" if failure is not None else "publish", source, what))
+        there = [row.tag for row in skipped.get(source, ())]
+        passed = passed_over.get(source, [])
         if each:
             rows += [("up to date", source, version) for version in there]
             rows += [("not tracked", source, f"{one.tag}: {one.reason}") for one in passed]
@@ -81,6 +87,21 @@ def plan_rows(report: UpdateReport, *, each: bool) -> list[tuple[str, str, str]]
             reasons.setdefault(one.reason.kind, []).append(one.tag)
         rows += [("not tracked", source, f"{len(tags)} {kind}: {_first_few(tags)}") for kind, tags in reasons.items()]
     return rows
+
+
+class _OfSource(Protocol):
+    @property
+    def source(self) -> str: ...
+
+
+_Row = TypeVar("_Row", bound=_OfSource)
+
+
+def _by_source(rows: Iterable[_Row]) -> dict[str, list[_Row]]:
+    groups: dict[str, list[_Row]] = {}
+    for row in rows:
+        groups.setdefault(row.source, []).append(row)
+    return groups
 
 
 def _first_few(versions: Sequence[str]) -> str:

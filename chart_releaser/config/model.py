@@ -292,13 +292,14 @@ class Defaults(_Model):
     )
     follow: Literal["releases", "tags"] = Field(
         default="releases",
-        description="What counts as a release of a GitHub repository: its releases, or its tags if it makes no releases.",
+        description="Whether releases or tags count as releases; tags is for a GitHub repository without releases.",
         examples=["tags"],
     )
     app_version: Literal["chart", "tag"] = Field(
         default="chart",
         alias="appVersion",
-        description="chart keeps upstream's appVersion and uses the tag only where there is none; tag always uses the tag without tagPrefix.",
+        description="chart keeps upstream's appVersion and sets a missing one to the tag; tag always sets it to the "
+        "tag without tagPrefix.",
         examples=["tag"],
     )
     image_tags: Literal["release", "keep"] | None = Field(

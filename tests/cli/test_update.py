@@ -109,15 +109,16 @@ def test_json_is_one_document_with_every_release(tmp_path: Path) -> None:
     run("update", cwd=tmp_path, ok=True)
     repo.release("v1.1.0", {"VERSION": "1.1.0"})
     repo.release("v1.2.0", {"charts/weather/Chart.yaml": None})
-    planned = run("update", "--json", "--dry-run", cwd=tmp_path, ok=True)
+    planned = run("update", "--json", "--dry-run", cwd=tmp_path)
     plan = json.loads(planned.out)
     assert [row["version"] for row in plan["planned"]] == ["1.2.0", "1.1.0"]
-    assert (plan["published"], plan["failed"]) == ([], [])
+    assert planned.code == 1
     ran = run("update", "--json", cwd=tmp_path)
     assert ran.code == 1
     assert len(ran.out.splitlines()) == 1
     report = json.loads(ran.out)
     assert list(report) == ["planned", "published", "skipped", "failed", "passedOver", "notes", "retried"]
+    assert (plan["published"], plan["failed"]) == ([], report["failed"])
     [published], [skipped], [failed] = report["published"], report["skipped"], report["failed"]
     digest = hashlib.sha256((tmp_path / "public/weather-1.1.0.tgz").read_bytes()).hexdigest()
     assert published == {
@@ -140,6 +141,29 @@ def test_json_is_one_document_with_every_release(tmp_path: Path) -> None:
     }
     again = json.loads(run("update", "--json", "-q", cwd=tmp_path).out)
     assert [row["version"] for row in again["skipped"]] == ["1.1.0", "1.0.0"]
+
+
+def test_a_dry_run_builds_what_it_plans(tmp_path: Path) -> None:
+    repo = upstream(tmp_path / "weather.git", ["v1.0.0", "v1.1.0"])
+    repo.release("v1.2.0", {"charts/weather/values.schema.json": '{"type": "object"'})
+    config(tmp_path, source("weather", "./weather.git"))
+    ran = run("update", "--dry-run", cwd=tmp_path)
+    assert ran.code == 1
+    assert ran.out.splitlines()[0].startswith(
+        "would fail  weather  v1.2.0: charts/weather/values.schema.json is no JSON"
+    )
+    assert ran.out.splitlines()[1:] == ["publish     weather  v1.1.0", "publish     weather  v1.0.0"]
+    assert ran.messages[-1].startswith(f"directory {tmp_path / 'public'}: 2 to publish, 0 up to date, 1 failed, in ")
+    assert not (tmp_path / "public").exists()
+
+
+def test_a_dry_run_builds_as_many_as_the_limit_says(tmp_path: Path) -> None:
+    upstream(tmp_path / "weather.git", ["v1.0.0", "v1.1.0", "v1.2.0"])
+    config(tmp_path, source("weather", "./weather.git"))
+    ran = run("update", "--dry-run", "-v", "--limit", "1", cwd=tmp_path)
+    assert ran.code == 3
+    assert [line.partition(",")[0] for line in ran.messages if line.startswith("built")] == ["built weather 1.2.0"]
+    assert ran.messages[-1] == "warning: --limit 1 is reached; 2 more wait for the next run"
 
 
 def test_a_limit_takes_the_newest_first_and_the_next_run_goes_on(tmp_path: Path) -> None:
@@ -167,7 +191,7 @@ def test_failures_do_not_use_up_the_limit_nor_stretch_it(tmp_path: Path) -> None
     repo.release("v1.2.0", {"charts/weather/Chart.yaml": None})
     config(tmp_path, source("gone", "./gone.git"), source("weather", "./weather.git"), source("more", "./weather.git"))
     ran = run("update", "--limit", "1", "--json", cwd=tmp_path)
-    assert ran.code == 3
+    assert ran.code == 1  # a failure counts more than the limit, which the action takes for success
     report = json.loads(ran.out)
     assert [row["version"] for row in report["published"]] == ["1.1.0"]
     assert [(row["source"], row["version"]) for row in report["failed"]] == [("gone", ""), ("weather", "1.2.0")]

@@ -138,3 +138,15 @@ def test_findings_are_warnings_in_a_job_and_what_was_repaired_a_notice(capsys: C
     ]
     show_verify(Console(0, {}), VerifyReport(2, 1, found), "o/charts", as_json=False)
     assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_a_plan_tells_what_would_fail() -> None:
+    report = UpdateReport(
+        planned=[Row("a", "v1.2.0", "1.2.0"), Row("a", "v1.1.0", "1.1.0")],
+        failed=[Row("a", "v1.1.0", "1.1.0", error="c has no Chart.yaml", remedy="look")],
+        sources=["a"],
+    )
+    assert plan_rows(report, each=False) == [
+        ("publish", "a", "v1.2.0"),
+        ("would fail", "a", "v1.1.0: c has no Chart.yaml"),
+    ]
