@@ -150,7 +150,7 @@ def test_a_dry_run_builds_what_it_plans(tmp_path: Path) -> None:
     ran = run("update", "--dry-run", cwd=tmp_path)
     assert ran.code == 1
     assert ran.out.splitlines()[0].startswith(
-        "would fail  weather  v1.2.0: charts/weather/values.schema.json is no JSON"
+        "would fail  weather  v1.2.0: charts/weather/values.schema.json is not valid JSON"
     )
     assert ran.out.splitlines()[1:] == ["publish     weather  v1.1.0", "publish     weather  v1.0.0"]
     assert ran.messages[-1] == f"directory {tmp_path / 'public'}: 2 to publish, 0 up to date, 1 failed"

@@ -227,7 +227,7 @@ def test_a_source_that_has_used_up_its_time_fails_and_no_other_does(builds: Buil
     done = [one.result for one in outcomes if isinstance(one, BuildSuccess)]
     assert (done[:2], done[-1]) == (["1.0.0", "1.0.1"], "1.0.6")
     assert [str(one.error) for one in outcomes if isinstance(one, BuildFailure)] == [
-        f"{tag}: the work on this source takes longer than 1s; what is done stays done, the next run goes on; allow "
+        f"{tag}: the work on this source takes longer than 1s; what is done is kept, the next run continues; allow "
         "more under limits: sourceTime"
         for tag in ALL[len(done) - 1 : 6]
     ]

@@ -142,8 +142,8 @@ def test_findings_are_warnings_in_a_job_and_what_was_repaired_a_notice(capsys: C
 
 def test_a_plan_tells_what_would_fail() -> None:
     report = UpdateReport(
-        planned=[Row("a", "v1.2.0", "1.2.0"), Row("a", "v1.1.0", "1.1.0")],
-        failed=[Row("a", "v1.1.0", "1.1.0", error="c has no Chart.yaml", remedy="look")],
+        planned=[ReleaseRow("a", "v1.2.0", "1.2.0"), ReleaseRow("a", "v1.1.0", "1.1.0")],
+        failed=[ReleaseRow("a", "v1.1.0", "1.1.0", error="c has no Chart.yaml", remedy="look")],
         sources=["a"],
     )
     assert plan_rows(report, each=False) == [

@@ -39,7 +39,7 @@ def charts(tmp_path: Path) -> Path:
 def _way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """With the system's atomic exchange of two paths, and without it."""
     if request.param == "rename":
-        monkeypatch.setattr(export_directory, "exchange", lambda _one, _other: False)
+        monkeypatch.setattr(export_directory, "swap_paths", lambda _one, _other: False)
 
 
 @pytest.mark.usefixtures("_way")

@@ -79,7 +79,7 @@ def test_errors_of_ours_speak_for_themselves() -> None:
     assert report.fail(ReleaseRow("a", "v1"), RateLimitError("a; b", remedy="come back")) == "a v1: a; b; come back"
     assert (report.failed[0].error, report.failed[0].remedy) == ("a; b", "come back")
     assert report.failed[0].as_json()["error"] == "a; b; come back"
-    usual = "run again later, it goes on where this run stopped"
+    usual = "run again later, it continues where this run stopped"
     assert report.fail(ReleaseRow("b"), RateLimitError("wait")) == f"b: wait; {usual}"
     assert report.fail(ReleaseRow("c"), UsageError("a\nb")) == "c: a b"
     assert report.bug is None
