@@ -100,7 +100,7 @@ def make_destination(
     return AuditableGitHubPages(
         GitHubRepository(repositories.server, chosen.owner, chosen.repo),
         repositories.api(repositories.server, keeps=False),  # what is published is decided by no kept answer
-        opens_by=None if audits else repositories.api(repositories.server),
+        opening_api=None if audits else repositories.api(repositories.server),
         branch=chosen.branch,
         token=repositories.token,
         cache=repositories.cache,

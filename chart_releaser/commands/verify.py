@@ -132,11 +132,11 @@ def _index_findings(index: Index, unreadable: str, found: list[Finding]) -> list
     adopt = " ".join(f"--adopt {name}" for name in left[:_NAMED])
     all_of_them = f", or --adopt '{ADOPT_ALL}' for all {len(left)} charts" if len(left) > 1 else ""
     if any(finding.repair is not None and finding.repair.add is not None for finding in found):
-        remedy = "correct it by hand, or --repair makes it anew from the packages that are here"
+        remedy = "correct it by hand, or --repair rebuilds it from the packages here"
         if left:
             remedy += f", but lists charts that are not configured only with {adopt}{all_of_them}"
         return [Finding("unreadable", "", "", unreadable, remedy, Repair())]
-    remedy = "there are no packages here to make it anew from: correct it by hand, or run update to publish some"
+    remedy = "there are no packages here to rebuild it from: correct it by hand, or run update to publish some"
     if left:
         remedy = f"no package here is of a configured chart: correct it by hand, or give --repair {adopt}{all_of_them}"
     return [Finding("unreadable", "", "", unreadable, remedy)]
@@ -151,7 +151,7 @@ def _read_package(destination: Auditable, stored: StoredPackage) -> Content:
     """Return the entry of a package, made from the package itself, or why it is none to be listed."""
     data = destination.fetch(stored.url, stored)
     if data is None:
-        raise DestinationError("it has gone meanwhile")
+        raise DestinationError("it has disappeared in the meantime")
     digest = hashlib.sha256(data).hexdigest()
     if stored.digest is not None and stored.digest != digest:
         raise DestinationError(f"it arrived with digest {digest} instead of {stored.digest}")
@@ -169,9 +169,9 @@ def _read_package(destination: Auditable, stored: StoredPackage) -> Content:
         return "its Chart.yaml is not UTF-8"
     name, version = as_string(metadata.get("name")), as_string(metadata.get("version"))
     if f"{name}-{version}" != stored.label:
-        return f"by its Chart.yaml it is {name} {version}"
+        return f"its Chart.yaml says {name} {version}"
     if not is_strict_version(version):
-        return f"its version {version} is no strict semantic version"
+        return f"its version {version} is not a strict semantic version"
     return made
 
 

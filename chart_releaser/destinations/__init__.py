@@ -1,8 +1,8 @@
-"""Where charts are published to: what every destination can do, and the values that go in and out.
+"""Where charts are published to: the interface of every destination, and the values that it takes and returns.
 
-`update` is written once, against `Destination`. It calls `open` first, `publish` for each package that the index lacks,
-and `finish` with what `publish` returned, also after an interrupt or at a rate limit: what is finished gets indexed.
-Where a slow upstream keeps the others waiting, `finish` is called for these already, and once more at the end.
+`update` works with any `Destination`. It calls `open`, then `prepare`, then `publish` for each package that the index
+lacks, and at last `finish` with the results, even after an interrupt or a rate limit, so that every published package
+is indexed. While a slow upstream holds up the run, it may also call `finish` for what is published so far.
 """
 
 from __future__ import annotations
@@ -17,12 +17,13 @@ from chart_releaser.index.index import Index
 PAGE = "index.html"
 """The page for people, beside the index."""
 Page = Callable[[Index, str | None], str | None]
-"""Makes the page for people: from the index that is about to be written and the text of the present index.html (None if
-there is none) to the new text. None: leave it alone, such as when it is not ours."""
+"""Renders the page, given the index that is about to be written and the text of the existing index.html, if any.
+
+Returns None to leave an existing page alone, because it was not generated."""
 
 
 class PublishablePackage(Protocol):
-    """What a destination needs to know of a package."""
+    """A package, as far as a destination needs to know it."""
 
     @property
     def name(self) -> str:
@@ -46,7 +47,7 @@ class PublishablePackage(Protocol):
 
     @property
     def provenance(self) -> bytes | None:
-        """What goes beside it as `<filename>.prov`, so that `helm verify` can check it; None for nothing."""
+        """The provenance file `<filename>.prov` for `helm verify`, or None if the package is not signed."""
 
     @property
     def metadata(self) -> Mapping[str, Any]:
@@ -55,12 +56,12 @@ class PublishablePackage(Protocol):
 
 @dataclass(frozen=True)
 class Published:
-    """A package that can be downloaded from the destination; once `finish` was given it, the index lists it."""
+    """A package that can be downloaded from the destination. `finish` adds it to the index."""
 
     entry: Mapping[str, Any]
-    """Its entry for the index: `name`, `version`, `digest`, `urls` and so on."""
+    """Its index entry: `name`, `version`, `digest`, `urls` and so on."""
     adopted: bool = False
-    """It was there already, with the same digest: left by an earlier run, or published by another one meanwhile."""
+    """Whether it existed with the same digest, because of an earlier run or another one at the same time."""
 
     @property
     def name(self) -> str:
@@ -74,7 +75,7 @@ class Published:
 
     @property
     def url(self) -> str:
-        """The address in the index; relative to the repository where the destination has no address of its own."""
+        """The address in the index; relative to the index if the destination has no address of its own."""
         return str(next(iter(self.entry.get("urls") or ()), ""))
 
     @property
@@ -84,86 +85,93 @@ class Published:
 
 
 class Listing(Protocol):
-    """What an index lists. An `Index` is one; others know less of each entry."""
+    """The contents of an index. `Index` implements it, and so does an excerpt that knows only part of each entry."""
 
     def versions(self, name: str) -> frozenset[str]:
-        """The versions that are listed under that chart name, exactly as they are written."""
+        """Return the versions listed for the chart `name`, exactly as written."""
 
     def entry(self, name: str, version: str) -> Mapping[str, Any] | None:
-        """The entry of exactly that name and version, or of it at least `digest` and `urls`."""
+        """Return the entry of exactly that name and version, with `digest` and `urls` at least; None if not listed."""
 
     @property
     def size(self) -> int:
-        """The characters of the whole index."""
+        """The size of the whole index in characters."""
 
     def size_of(self, name: str) -> int:
-        """The characters that the entries of a chart take up, 0 for one that is not listed."""
+        """Return the size of a chart's entries in characters, 0 if the chart is not listed."""
 
 
 class Destination(Protocol):
     """A Helm repository that packages can be added to.
 
-    Its promises: an index never lists what can't be downloaded with the listed digest; a published name and version
-    never changes; a run that is killed at any moment leaves a repository that works, and what it left is adopted or
-    mended by the next one; several runs at once lose no entry; without anything new nothing is written.
+    Every implementation guarantees:
+
+    - the index only lists packages that can be downloaded with the listed digest;
+    - a published name and version never changes;
+    - a run that is killed at any moment leaves a working repository, and the next run adopts or repairs the leftovers;
+    - runs at the same time do not lose each other's entries;
+    - without anything new, nothing is written.
     """
 
     @property
     def title(self) -> str:
-        """What it is, in a few words for people: `directory /srv/charts`, `gardener-community/gardener-charts`."""
+        """A short name for messages: `directory /srv/charts`, `gardener-community/gardener-charts`."""
 
     def open(self) -> Listing:
-        """Make sure that it can be written to, and return what its present index lists. Writes nothing.
+        """Return the contents of the current index, without writing anything.
 
-        DestinationError with the remedy if it can't be written to or its index can't be used.
+        Raises DestinationError if the destination can't be written to or its index can't be used.
         """
 
     def prepare(self, tags: Sequence[str]) -> None:
-        """Get ready to publish packages called `tags` (`<name>-<version>`). Called once, before the first `publish`.
+        """Prepare to publish the packages called `tags` (`<name>-<version>`). Called once, before the first `publish`.
 
-        DestinationError with the remedy if nothing could be published; then nothing was made.
+        Raises DestinationError if nothing can be published; then nothing was created.
         """
 
     def publish(self, package: PublishablePackage, notes: str, *, latest: bool = False) -> Published:
-        """Put a package where it can be downloaded; the index is not touched.
+        """Make `package` available for download, without touching the index.
 
-        `notes`: upstream's release notes, Markdown. `latest`: mark it as the newest release, where there is a mark.
-        ConflictError if that name and version is there with another digest: nothing was overwritten.
-        DestinationError if this package can't be published, though others may be. RateLimitError if none can for now.
+        `notes` are upstream's release notes in Markdown. `latest` marks it as the latest release, if the destination
+        has such a mark.
+
+        Raises ConflictError if that name and version exists with another digest; nothing is overwritten. Raises
+        DestinationError if this package can't be published, and RateLimitError if no package can for now.
         """
 
     def finish(self, published: Sequence[Published]) -> None:
-        """Add what was published to the index, in one write, keeping what others added meanwhile.
+        """Add `published` to the index in one write, and keep what others have added in the meantime.
 
-        Without anything to add nothing is written. DestinationError if it fails; the packages stay, for the next run.
-        ConflictError if someone listed one of them with another digest meanwhile: that entry stays, the others were
-        added.
+        Writes nothing if there is nothing to add. Raises DestinationError if it fails; the packages stay, and the next
+        run lists them. Raises ConflictError if somebody has listed one of them with another digest: their entry stays,
+        and the other packages are listed.
         """
 
 
 class Auditable(Destination, Protocol):
-    """A destination that `verify` can look through and put right."""
+    """A destination that `verify` can audit and repair."""
 
     def open_index(self) -> Index:
-        """See `open`; return the whole index."""
+        """Return the whole index; otherwise like `open`."""
 
     def stored(self) -> Sequence[StoredPackage]:
-        """Return every package that is there, and the places that lack one. DestinationError if they can't be read."""
+        """Return every package, and every place that lacks its package. Raises DestinationError if unreadable."""
 
     def locate(self, url: str) -> str:
-        """Return an address in a form in which all ways to write that of one package of this destination are equal."""
+        """Return `url` in a canonical form, the same for all spellings of a package's address in this destination."""
 
     def fetch(self, url: str, stored: StoredPackage | None) -> bytes | None:
-        """Return the bytes of a package; None only if it is definitely not there. Safe to call from several threads.
+        """Return the bytes of the package at `url`, or None only if it is definitely absent. Thread-safe.
 
-        `stored` is the package at `url` if it is one of this destination's. DestinationError if nobody can tell.
+        `stored` is that package if it belongs to this destination. Raises DestinationError if its presence is unknown.
         """
 
     def discard(self, stored: StoredPackage) -> None:
-        """Delete a draft; that it is gone already is as good. DestinationError if it fails, or is a draft no more."""
+        """Delete a draft, if it still exists. Raises DestinationError if that fails or it is no longer a draft."""
 
     def rewrite(self, change: Callable[[Index], Index], message: str) -> None:
-        """Replace the index by what `change` makes of it, in one write; an index that can't be read counts as empty.
+        """Replace the index by the result of `change`, in one write. An unreadable index counts as empty.
 
-        What others add meanwhile is kept: `change` is asked again. DestinationError if it fails.
+        `change` is called again if somebody else changes the index in the meantime. `message` describes the change.
+        Raises DestinationError if it fails.
         """

@@ -1,4 +1,4 @@
-"""A published repository against itself: what in its entries, packages and leftovers does not go together."""
+"""Compares a published repository with itself: entries, packages and leftovers that do not match."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from chart_releaser.index.index import Index
 from chart_releaser.versions import helm_sort_key
 
 Digest = str | None | ChartReleaserError
-"""What was found at an address: the package's SHA-256, None if it is definitely not there, or why nobody can tell."""
+"""The SHA-256 of the package at an address, None if it is definitely absent, or the error that kept it unknown."""
 Content = Mapping[str, Any] | str | ChartReleaserError
-"""What was found in a package: its index entry, why it can't be listed, or why nobody can tell."""
+"""A package's index entry, the reason why it can't be listed, or the error that kept it unknown."""
 ADOPT_ALL = "*"
-"""What stands for every chart that has a package."""
+"""In place of a name: every chart that has a package."""
 
 
 class Audit:
-    """What is wrong, found from what was listed, stored and measured; asks for nothing."""
+    """Finds what is wrong in a repository, from its index entries, packages and digests; does no I/O."""
 
     def __init__(
         self, listed: Sequence[ListedEntry], stored: Sequence[StoredPackage], digests: Mapping[str, Digest]
     ) -> None:
-        """`digests` are those of `unmeasured(listed)`."""
+        """`digests` are those that `find_unknown_digests(listed)` asks for, by address."""
         self._listed = listed
         self._stored = stored
         self._digests = digests
         self._keepers_by_version = self._keepers()
         self._owners: dict[str, ListedEntry] = {}
-        """For each address the first entry that the package there is right for."""
+        """For each address, the first entry that matches the package there."""
         for keeper in self._keepers_by_version.values():
             self._owners.setdefault(keeper.place, keeper)
         self._known: frozenset[str] = frozenset()
@@ -42,7 +42,7 @@ class Audit:
             self._by_label.setdefault(item.label, []).append(item)
 
     def unread(self) -> list[StoredPackage]:
-        """Return the packages that have to be read: those that no entry names which is going to stay."""
+        """Return the packages that have to be read, because no entry that will stay refers to them."""
         named = {
             id(item.stored)
             for item in self._listed
@@ -55,24 +55,25 @@ class Audit:
             if item.state == "published"
             and item.label
             and id(item) not in named
-            and not (item.digest and known.get(item.label) == item.digest)  # the same package at a second address
+            and not (item.digest and known.get(item.label) == item.digest)  # a second copy of a listed package
         ]
 
     def findings(
         self, contents: Mapping[str, Content], names: Collection[str], adopt: Collection[str]
     ) -> list[Finding]:
-        """Return everything that is wrong, in the order of the index.
+        """Return all findings in the order of the index.
 
-        `contents` are those of `unread()` by their address; `names` the charts that are configured, `adopt` those
-        that are not and belong to the repository all the same, `*` for all that have a package. Only of these, and of
-        charts with an entry that fits its package, new packages are listed and drafts deleted: a package alone says
-        nothing about who put it there, and neither does a broken entry.
+        `contents` has, by address, what was read from the packages of `unread()`. `names` are the configured charts.
+        `adopt` are further charts that belong to the repository, `*` for every chart that has a package.
+
+        Packages are listed and drafts deleted only for these charts and for charts with an entry that matches its
+        package. A package alone, or a broken entry, does not show who put it there.
         """
         self._contents = contents
         packed = {str(content["name"]) for content in contents.values() if isinstance(content, Mapping)}
         adopted = packed if ADOPT_ALL in adopt else adopt
         self._known = frozenset((*names, *(chart for chart, _ in self._keepers_by_version), *adopted))
-        found: list[Finding] = []
+        findings: list[Finding] = []
         stays: dict[tuple[str, str], str] = {}
         for item in self._listed:
             own = list(self._check(item))
@@ -81,10 +82,10 @@ class Audit:
                 stays.setdefault((item.chart, item.version), str(_field(item, "digest")))
             for entry in filter(None, (repair.add for repair in repairs)):
                 stays.setdefault((entry["name"], entry["version"]), entry["digest"])
-            found += own
-        found += self._unlisted(stays)
-        found += [_leftover_finding(item, self._known) for item in self._stored if item.state != "published"]
-        return found
+            findings += own
+        findings += self._unlisted(stays)
+        findings += [_leftover_finding(item, self._known) for item in self._stored if item.state != "published"]
+        return findings
 
     def _digest(self, item: ListedEntry) -> Digest:
         if item.stored is not None and item.stored.digest:
@@ -92,13 +93,13 @@ class Audit:
         return self._digests.get(item.url)
 
     def _keepers(self) -> dict[tuple[str, str], ListedEntry]:
-        """Return for each chart and version the first entry that is as it should be."""
-        found: dict[tuple[str, str], ListedEntry] = {}
+        """Return, for each chart and version, the first entry that matches its package."""
+        keepers: dict[tuple[str, str], ListedEntry] = {}
         for item in self._listed:
             digest = self._digest(item)
             if not item.problems and isinstance(digest, str) and digest == _field(item, "digest"):
-                found.setdefault((item.chart, item.version), item)
-        return found
+                keepers.setdefault((item.chart, item.version), item)
+        return keepers
 
     def _check(self, item: ListedEntry) -> Iterator[Finding]:
         keeper = self._keepers_by_version.get((item.chart, item.version))
@@ -106,7 +107,7 @@ class Audit:
             yield self._malformed(item, keeper)
             return
         if keeper is not None and keeper is not item:
-            # Dropped by what it says; where both say the same that takes the first one, too, so it is listed again.
+            # Entries are dropped by content. If both are equal that drops the keeper too, so the keeper is added again.
             repair = Repair(drop=(item.chart, item.item), add=known_part(keeper.item))
             what = "it is listed twice"
             yield _entry_finding("malformed", item, what, "--repair keeps the entry that fits its package", repair)
@@ -115,7 +116,7 @@ class Audit:
             fields = f"unknown field{'s' if len(item.unknown) > 1 else ''} {', '.join(item.unknown)}"
             what = f"its entry has the {fields}, for which Helm refuses the whole index"
             repair = Repair(drop=(item.chart, item.item), add=known_part(item.item))
-            yield _entry_finding("malformed", item, what, "--repair takes what is unknown out", repair)
+            yield _entry_finding("malformed", item, what, "--repair removes the unknown fields", repair)
         if not is_strict_version(item.version):
             yield _version_finding(item)
         owner = self._owners.get(item.place, item)
@@ -125,23 +126,23 @@ class Audit:
             yield self._explain_unfit(item)
 
     def _explain_unfit(self, item: ListedEntry) -> Finding:
-        """Say why an entry is none that could be kept: no package, another one, or nobody can tell."""
+        """Return the finding for an entry without a matching package: missing, another one, or unknown."""
         digest = self._digest(item)
         if isinstance(digest, ChartReleaserError):
-            remedy = "nothing was concluded from that, run verify again"
+            remedy = "this says nothing about the package, so run verify again"
             return _entry_finding("unchecked", item, f"{item.url} could not be checked: {digest}", remedy)
         if digest is None:
             what = f"the index lists {item.url}, where there is no package"
             content = self._content_of(item)
             if content is not None and self._may_list(content, item):
-                remedy = f"--repair lists {content['urls'][0]} in its place"
+                remedy = f"--repair lists {content['urls'][0]} instead"
                 return _entry_finding("missing", item, what, remedy, Repair((item.chart, item.item), content))
-            remedy = "--repair takes the entry out; the next update publishes the version again if it is tracked"
+            remedy = "--repair removes the entry; the next update publishes the version again if it is tracked"
             return _entry_finding("missing", item, what, remedy, Repair((item.chart, item.item)))
         what = f"the index lists digest {_field(item, 'digest')}, the package at {item.url} has {digest}"
         remedy = (
-            "put the package with the listed digest back; if the one that is there is right, take the entry out of the "
-            "index and run verify --repair, which lists it as it is"
+            "restore the package with the listed digest; if the present one is right, remove the entry and "
+            "run verify --repair, which lists the present one"
         )
         return _entry_finding("digest", item, what, remedy)
 
@@ -153,27 +154,25 @@ class Audit:
             created = _field(item, "created")
             same = content["version"] == item.version and type(created) is str and created[:4].isdigit()
             content = {**content, "created": created} if same else content
-            remedy = "--repair writes it anew from its package"
+            remedy = "--repair rebuilds it from its package"
             return _entry_finding("malformed", item, what, remedy, Repair(drop, content))
         if keeper is not None or any(other.label == item.label for other in self._keepers_by_version.values()):
-            remedy = "the version has a good entry, too: --repair takes this one out"
+            remedy = "the version also has a valid entry: --repair removes this one"
             return _entry_finding("malformed", item, what, remedy, Repair(drop))
         if not item.url or self._digest(item) is None:
-            remedy = "there is no package for it: --repair takes it out"
+            remedy = "it has no package: --repair removes it"
             return _entry_finding("malformed", item, what, remedy, Repair(drop))
         if content is not None:
             name = str(content["name"])
-            what = f"{what}; its package is that of {name}, which is neither configured nor listed otherwise"
-            return _entry_finding(
-                "malformed", item, what, f"take it out by hand if it is not yours; {_adopt_hint(name)}"
-            )
+            what = f"{what}; its package holds {name}, which is neither configured nor listed elsewhere"
+            return _entry_finding("malformed", item, what, f"remove it by hand if it is not yours; {_adopt_hint(name)}")
         digest = self._digest(item)
         has = f"; the package at {item.url} has digest {digest}" if isinstance(digest, str) else ""
-        remedy = f"there is no package here to write it anew from, so correct it by hand{has}"
+        remedy = f"there is no package here to rebuild it from, so correct it by hand{has}"
         return _entry_finding("malformed", item, what, remedy)
 
     def _content_of(self, item: ListedEntry) -> Mapping[str, Any] | None:
-        """Return the entry of the package that `item` means, if that was read and can be listed."""
+        """Return the entry made from the package of `item`, or None if it was not read or can't be listed."""
         own = [item.stored] if item.stored is not None else []
         labels = (item.label, f"{item.chart}-{item.version}")
         for stored in [*own, *(one for label in labels for one in self._by_label.get(label, ()))]:
@@ -183,7 +182,7 @@ class Audit:
         return None
 
     def _may_list(self, content: Mapping[str, Any], item: ListedEntry) -> bool:
-        """Whether a package may be listed in place of `item`: it is of a known chart, or the very one listed."""
+        """Tell whether a package may replace `item`: it belongs to a known chart, or it is the very package listed."""
         if content["name"] in self._known:
             return True
         digest = _field(item, "digest")
@@ -193,7 +192,7 @@ class Audit:
         return digest == content["digest"] or (is_named and not is_digest(digest))
 
     def _unlisted(self, stays: dict[tuple[str, str], str]) -> Iterator[Finding]:
-        """Look at the packages that no good entry names; `stays` are versions and digests of the repaired index."""
+        """Yield findings for packages without a valid entry; `stays` maps versions of the repaired index to digests."""
         for item in self._stored:
             content = self._contents.get(item.url)
             if item.state != "published" or content is None:
@@ -221,8 +220,8 @@ class Audit:
 
 
 def index_findings(index: Index) -> list[Finding]:
-    """Return what is wrong with the index as a whole, its entries apart."""
-    remedy = "--repair writes the index without that"
+    """Return what is wrong with the index itself, apart from its entries."""
+    remedy = "--repair rewrites the index without it"
     repair = Repair(tidy=True)
     return [
         Finding("malformed", "", "", f"{fault}, for which Helm refuses the index", remedy, repair)
@@ -243,10 +242,10 @@ def _adopt_hint(name: str) -> str:
 
 
 def _namesake_finding(item: ListedEntry, owner: ListedEntry) -> Finding:
-    what = f"its package {item.url} is that of {owner.chart} {owner.version}, which is listed, too"
+    what = f"its package {item.url} belongs to {owner.chart} {owner.version}, which is also listed"
     remedy = (
-        "two charts can't share a package: take the entry of the wrong one out by hand, and rename its source or leave "
-        "the version out with versions:"
+        "two charts can't share a package: remove the entry of the wrong one by hand, and rename its source or exclude "
+        "the version with versions:"
     )
     return _entry_finding("conflict", item, what, remedy)
 
@@ -255,9 +254,9 @@ def _version_finding(item: ListedEntry) -> Finding:
     if helm_sort_key(item.version) < helm_sort_key(""):
         means = f"which Helm reads as {item.version.removeprefix('v')}, but finds only as it is written"
     else:
-        means = "which Helm can't read: it passes the entry over"
-    remedy = "a published version can't be changed; leave it, or take its entry out by hand"
-    return _entry_finding("version", item, f"its version is no strict semantic version, {means}", remedy)
+        means = "which Helm can't read, so it skips the entry"
+    remedy = "a published version can't be changed; leave it, or remove its entry by hand"
+    return _entry_finding("version", item, f"its version is not a strict semantic version, {means}", remedy)
 
 
 def _leftover_finding(item: StoredPackage, names: Collection[str]) -> Finding:
@@ -266,11 +265,11 @@ def _leftover_finding(item: StoredPackage, names: Collection[str]) -> Finding:
     )
     version = item.label[len(name) + 1 :] if name else ""
     if item.state != "draft":
-        remedy = "the next update mends it if its version is tracked, else delete it by hand"
+        remedy = "the next update repairs it if its version is tracked, otherwise delete it by hand"
         return Finding("broken", name, version, f"{item.place} {item.what or 'has no package'}", item.remedy or remedy)
-    what = f"{item.place} is a draft that an interrupted run left"
+    what = f"{item.place} is a draft left by an interrupted run"
     if not name:
         remedy = "no chart of that name is known here, so delete it by hand if nobody needs it"
         return Finding("draft", "", "", what, remedy)
-    remedy = "--repair deletes it, the next update makes it anew if its version is tracked"
+    remedy = "--repair deletes it, and the next update recreates it if its version is tracked"
     return Finding("draft", name, version, what, remedy, Repair(discard=item))

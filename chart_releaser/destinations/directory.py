@@ -1,4 +1,4 @@
-"""A Helm repository in a local directory: packages beside `index.yaml`, ready for any web server."""
+"""A Helm repository in a local directory: packages beside `index.yaml`, for any web server to serve."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ from chart_releaser.files import lock_directory, remove_staged, write_staged
 from chart_releaser.index.index import INDEX, Index, entry
 
 LOCK_SECONDS = 120
-"""How long to wait for another run; one holds the lock only while it writes a file."""
+"""How long to wait for another run, which holds the lock only while it writes a file."""
 
 _STAGED = ".chart-releaser-"
-"""How the names of temporary files begin."""
+"""The prefix of temporary files."""
 _FILENAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*\.tgz")
 
 
@@ -40,18 +40,18 @@ def _now() -> datetime:
 class Directory:
     """The destination `directory:` of the configuration; a `Destination`.
 
-    Files get their names only when they are complete, the index last. What a killed run leaves are complete packages,
-    which the next run adopts, and temporary files, which its first write removes. Writers take turns by a lock on the
-    directory itself, which the system releases when they end, however that happens.
+    Files get their names only once they are complete, and the index comes last. So a killed run leaves complete
+    packages, which the next run adopts, and temporary files, which the next write removes. Writers take turns by a lock
+    on the directory itself, which the system releases however they end.
     """
 
     def __init__(
         self, path: Path, *, url: str | None = None, page: Page | None = None, now: Callable[[], datetime] = _now
     ) -> None:
-        """`path`: the directory, made when something is published. `url`: the address that it will be served at.
+        """`path` is the directory, which is created when something is published.
 
-        With `url` the index holds absolute addresses, without it file names, which resolve against the index's own.
-        `page` makes index.html.
+        With `url`, the address that it will be served at, the index holds absolute addresses. Without it, the index
+        holds file names, which are relative to the address of the index. `page` renders index.html.
         """
         self._path = path
         self._url = url
@@ -62,7 +62,7 @@ class Directory:
 
     @property
     def title(self) -> str:
-        """What it is, for people."""
+        """See `Destination.title`."""
         return f"directory {self._path}"
 
     def open(self) -> Index:
@@ -83,8 +83,8 @@ class Directory:
         finally:
             os.close(directory)
 
-    def prepare(self, tags: Sequence[str]) -> None:  # noqa: ARG002 - what is there is looked at one by one
-        """See `Destination.prepare`. The directory itself is made by the first package that is complete."""
+    def prepare(self, tags: Sequence[str]) -> None:  # noqa: ARG002 - `publish` checks each file
+        """See `Destination.prepare`. The directory itself is created with the first complete package."""
         existing = self._path
         while not existing.exists() and existing != existing.parent:
             existing = existing.parent
@@ -94,10 +94,10 @@ class Directory:
             )
 
     def publish(self, package: PublishablePackage, notes: str, *, latest: bool = False) -> Published:  # noqa: ARG002
-        """See `Destination.publish`. There is no place for notes but the package itself."""
+        """See `Destination.publish`. The notes are kept only inside the package."""
         name = package.filename
         if not _FILENAME.fullmatch(name):
-            raise DestinationError(f"{name!r} is no name for a package file", remedy="rename the source")
+            raise DestinationError(f"{name!r} is not a valid name for a package file", remedy="rename the source")
         with self._hold_lock() as directory:
             listed = self._read_index(directory).entry(package.name, package.version)
             if listed is not None:
@@ -106,7 +106,7 @@ class Directory:
                 raise ConflictError(
                     f"{self._path / INDEX} lists {package.name} {package.version} with digest "
                     f"{listed.get('digest')}, the new package has {package.digest}",
-                    remedy="a published version never changes, so release the change under a new version",
+                    remedy="a published version never changes, so publish the change under a new version",
                 )
             adopted = self._adopt(directory, package)
             if not adopted:
@@ -126,7 +126,7 @@ class Directory:
             index = self._read_index(directory)
             text = index.merge((item.entry for item in published), generated=self._now())
             if text != index.text:
-                # The packages' names have to be on the disk before the index that points at them.
+                # After a power failure the index must not name packages that never reached the disk.
                 self._sync(directory)
                 self._write_page(directory, text)
                 self._write(directory, INDEX, text.encode())
@@ -138,7 +138,8 @@ class Directory:
         ]
         if conflicts:
             raise ConflictError(
-                f"{self._path / INDEX}: another run listed {', '.join(conflicts)} with another digest meanwhile",
+                f"{self._path / INDEX}: another run has listed {', '.join(conflicts)} with another digest "
+                "in the meantime",
                 remedy="its entries stay, compare the packages and release the change under a new version",
             )
 
@@ -146,7 +147,7 @@ class Directory:
         if self._url is None:
             return filename
         parts = urllib.parse.urlsplit(self._url)
-        # A literal + is a space to some object stores.
+        # Some object stores read a literal + as a space, so it is quoted.
         path = f"{parts.path.rstrip('/')}/{urllib.parse.quote(filename, safe='')}"
         return urllib.parse.urlunsplit(parts._replace(path=path))
 
@@ -155,7 +156,7 @@ class Directory:
         return index
 
     def _read_index(self, directory: int) -> Index:
-        """Return the present index, without reading it again while the file is the one that was read last."""
+        """Return the current index; the file is read again only if it has changed since the last time."""
         path = self._path / INDEX
         with self._convert_errors(path), self._open_file(directory, INDEX) as file:
             signature = None
@@ -172,26 +173,29 @@ class Directory:
         return self._keep_index(Index.parse(text, where=str(path)), signature)
 
     def _adopt(self, directory: int, package: PublishablePackage) -> bool:
-        """Whether a file of its name is there, complete; ConflictError if it is another one."""
+        """Tell whether the complete package exists already. Raises ConflictError if the file has other content."""
         path = self._path / package.filename
         with self._convert_errors(path), self._open_file(directory, package.filename) as file:
             if file is None:
                 return False
             data = read_to_end(file)
-        found = hashlib.sha256(data).hexdigest()
-        if found == package.digest:
+        digest = hashlib.sha256(data).hexdigest()
+        if digest == package.digest:
             return True
         own, other = (package.name, package.version), identify_chart(data, package.filename)
         if other not in (own, None):
             raise name_conflict(own, other, str(path))
         raise ConflictError(
-            f"{path} is there with digest {found}, the new package has {package.digest}",
+            f"{path} is there with digest {digest}, the new package has {package.digest}",
             remedy="the index does not list it, so move the file away if nobody uses it, and run again",
         )
 
     @contextmanager
     def _open_file(self, directory: int, name: str) -> Iterator[int | None]:
-        """Open a file of the directory for reading; None if there is none. No link is followed, no pipe waited for."""
+        """Open a file of the directory for reading; the value is its descriptor, or None if the file does not exist.
+
+        Links are not followed, and a pipe does not block. Raises DestinationError for anything but a regular file.
+        """
         try:
             file = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=directory)
         except FileNotFoundError:
@@ -215,7 +219,7 @@ class Directory:
 
     @contextmanager
     def _hold_lock(self) -> Iterator[int]:
-        """Make the directory if need be, and hold the lock on it; the value is its file descriptor."""
+        """Hold the lock on the directory, which is created if it is missing; the value is its file descriptor."""
         with self._convert_errors(self._path):
             flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
             try:
@@ -226,7 +230,7 @@ class Directory:
         try:
             with self._convert_errors(self._path):
                 self._lock(directory)
-                # Temporary files exist only while their writer holds the lock: these are of runs that were killed.
+                # A writer holds the lock as long as its temporary files exist: these belong to killed runs.
                 remove_staged(directory, _STAGED)
             yield directory
         finally:
@@ -250,7 +254,7 @@ class Directory:
             self._write(directory, PAGE, page.encode())
 
     def _write(self, directory: int, name: str, data: bytes) -> None:
-        """Give a file its new content, all of it at once."""
+        """Replace the content of a file in one step."""
         with self._convert_errors(self._path / name):
             write_staged(Path(name), data, prefix=_STAGED, directory=directory, mode=0o644)
 
@@ -260,6 +264,7 @@ class Directory:
 
     @contextmanager
     def _convert_errors(self, path: Path) -> Iterator[None]:
+        """Raise DestinationError for an OSError in the body; `path` is named in its message."""
         try:
             yield
         except OSError as error:

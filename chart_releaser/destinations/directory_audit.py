@@ -1,4 +1,4 @@
-"""What packages a directory holds, for `verify`, and its index written anew."""
+"""The side of a directory destination that `verify` needs: list its packages, fetch them, rewrite the index."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from chart_releaser.destinations.downloads import Downloads
 
 BROKEN = f"{INDEX}.broken"
-"""Where an index that could not be read is kept when it is replaced."""
-_HERE = "https://directory.invalid/here/"  # stands for the address of a directory that has none
+"""The file that keeps an unreadable index when it is replaced."""
+_HERE = "https://directory.invalid/here/"  # stands in for the address of a directory without `url`
 
 
 class AuditableDirectory(Directory):
-    """See `Auditable`. What `audits` needs a directory that is there; without `writes` one that can be read will do."""
+    """See `Auditable`. With `audits` the directory must exist; without `writes` it need not be writable."""
 
     def __init__(
         self,
@@ -37,7 +37,7 @@ class AuditableDirectory(Directory):
         attempts: Attempts | None = None,
         **options: Any,
     ) -> None:
-        """See `Directory`. `attempts` is told what is tried again when a package is elsewhere."""
+        """See `Directory`. `attempts` records what is tried again when a package is downloaded from elsewhere."""
         super().__init__(*arguments, **options)
         self._attempts = attempts
         self._audits = audits
@@ -45,7 +45,7 @@ class AuditableDirectory(Directory):
         self._base = f"{self._url.rstrip('/')}/" if self._url else _HERE
 
     def open(self) -> Index:
-        """See `Destination.open`. Raises DestinationUnusableError where there is no such directory."""
+        """See `Destination.open`. Raises DestinationUnusableError if an audit finds no directory."""
         if self._audits and not self._path.exists():
             raise DestinationUnusableError(
                 f"the directory {self._path} does not exist",
@@ -66,14 +66,14 @@ class AuditableDirectory(Directory):
 
     def stored(self) -> Sequence[StoredPackage]:
         """See `Auditable.stored`."""
-        found = []
+        packages = []
         with self._convert_errors(self._path):
             for path in sorted(self._path.glob("*.tgz")):
                 status = path.lstat()
                 mode = status.st_mode
-                what = "is no regular file" if not stat.S_ISREG(mode) else ""
+                what = "is not a regular file" if not stat.S_ISREG(mode) else ""
                 what = "is a symbolic link, which is not followed" if stat.S_ISLNK(mode) else what
-                found.append(
+                packages.append(
                     StoredPackage(
                         path.name,
                         path.name.removesuffix(".tgz"),
@@ -86,20 +86,20 @@ class AuditableDirectory(Directory):
                         datetime.fromtimestamp(int(status.st_mtime), UTC),
                     )
                 )
-        return found
+        return packages
 
     def locate(self, url: str) -> str:
-        """See `Auditable.locate`: a path below the directory, or the address of what is elsewhere."""
+        """See `Auditable.locate`: the path below the directory, or the address itself if it is elsewhere."""
         inside = self._path_inside(url)
         return url if inside is None else inside
 
     def fetch(self, url: str, stored: StoredPackage | None) -> bytes | None:
-        """See `Auditable.fetch`. What is elsewhere is downloaded, if everybody may."""
+        """See `Auditable.fetch`. A package elsewhere is downloaded without credentials."""
         name = stored.filename if stored is not None else self._path_inside(url)
         if name is None:
             return self._elsewhere.get(url)
         if "\0" in name or posixpath.isabs(name) or name.startswith("../") or name in {"", ".", ".."}:
-            raise DestinationError(f"it leads out of the directory {self._path}")
+            raise DestinationError(f"its address is outside the directory {self._path}")
         with self._convert_errors(self._path):
             directory = os.open(self._path, os.O_RDONLY | os.O_DIRECTORY)
         try:
@@ -112,7 +112,7 @@ class AuditableDirectory(Directory):
         """See `Auditable.discard`. A directory has no drafts."""
 
     def rewrite(self, change: Callable[[Index], Index], message: str) -> None:  # noqa: ARG002 - there is no history
-        """See `Auditable.rewrite`. An index that can't be read is kept beside the new one, as index.yaml.broken."""
+        """See `Auditable.rewrite`. An unreadable index is kept beside the new one as index.yaml.broken."""
         with self._hold_lock() as directory:
             try:
                 index = self._read_index(directory)
@@ -130,16 +130,15 @@ class AuditableDirectory(Directory):
 
     @cached_property
     def _elsewhere(self) -> Downloads:
-        from chart_releaser.destinations.downloads import (
-            Downloads,
-        )  # brings requests, which most directories never need
+        # Imported late, because it imports requests, which most directories never need.
+        from chart_releaser.destinations.downloads import Downloads
 
         return Downloads(attempts=self._attempts)
 
     def _path_inside(self, url: str) -> str | None:
-        """Return the path below the directory that an address means; None for one that is elsewhere."""
+        """Return the path below the directory that `url` refers to, or None if it is elsewhere."""
         if self._url is None and (url.startswith("/") or urlsplit(url).netloc):
-            return None  # of a directory whose own address nobody told
+            return None  # the directory's own address is unknown, so it can't be compared
         try:
             base, full = urlsplit(self._base), urlsplit(urljoin(self._base, url))
         except ValueError:

@@ -1,4 +1,4 @@
-"""Packages from the addresses that an index gives to everybody: without a token, within bounds, a clear outcome."""
+"""Downloads packages from the public addresses in an index: no credentials, bounded, absent only if that is certain."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ _TIMEOUT_SECONDS = 30
 _TOTAL_SECONDS = 300
 _MAX_REDIRECTS = 10
 _RETRY = RetryPolicy(attempts=4, first_pause=0.3)
-_GIVEN_UP_AFTER = 8 * _RETRY.attempts  # failed connections to one server, none of which ever succeeded
-_PASSING = (429, 500, 502, 503, 504)
+_GIVEN_UP_AFTER = 8 * _RETRY.attempts  # failed connections to a server that never answered
+_TEMPORARY = (429, 500, 502, 503, 504)
 _GONE = (404, 410)
 _GZIP = b"\x1f\x8b"
 
 
-class _PassingError(DestinationError):
-    """An answer that may be another one when it is asked for again."""
+class _TemporaryError(DestinationError):
+    """A failure that may be gone when the request is repeated."""
 
 
 class Downloads:
-    """Fetches public packages; safe to use from several threads, each of which keeps its connections."""
+    """Downloads public packages. Thread-safe: each thread has its own connections."""
 
     def __init__(self, server: Server | None = None, attempts: Attempts | None = None) -> None:
-        """`server` is the GitHub server, which may be asked by plain http if that is its address, as loopback may.
+        """`server` is the GitHub server. Plain http is used only if that server has such an address, and on loopback.
 
-        `attempts` is told what is tried again.
+        `attempts` records what is tried again.
         """
         self._server = server
         self._attempts = attempts if attempts is not None else Attempts()
@@ -43,9 +43,10 @@ class Downloads:
         self._local = threading.local()
 
     def get(self, url: str) -> bytes | None:
-        """Return the bytes at `url`; None only for a definite 404 or 410. Raises DestinationError.
+        """Return the bytes at `url`, or None only for a definite 404 or 410.
 
-        Something that is no gzip file, such as the page of a login or a proxy, tells nothing of the package.
+        Raises DestinationError for everything else, including an answer that is not a gzip file: the page of a login or
+        a proxy says nothing about the package.
         """
         end = time.monotonic() + _TOTAL_SECONDS
         for failures in itertools.count(1):
@@ -54,12 +55,12 @@ class Downloads:
                     return self._follow(url)
             except (exchange.DeadlineError, exchange.ResponseTooLargeError) as error:
                 raise DestinationError(str(error)) from error
-            except (requests.RequestException, ValueError, _PassingError) as error:
+            except (requests.RequestException, ValueError, _TemporaryError) as error:
                 pause = _RETRY.pause_after(failures)
-                known = isinstance(error, _PassingError)
+                known = isinstance(error, _TemporaryError)
                 what = str(error) if known else f"it could not be downloaded ({type(error).__name__})"
-                is_passing = known or isinstance(error, (requests.ConnectionError, requests.Timeout))
-                if not is_passing or pause is None or time.monotonic() + pause >= end:
+                is_temporary = known or isinstance(error, (requests.ConnectionError, requests.Timeout))
+                if not is_temporary or pause is None or time.monotonic() + pause >= end:
                     raise DestinationError(what) from error
                 self._attempts.log.note(f"a package from {urlsplit(url).netloc}: {what}")
                 time.sleep(pause)
@@ -80,7 +81,7 @@ class Downloads:
                     if answer.status_code in _GONE:
                         return None
                     if answer.status_code != 200:
-                        kind = _PassingError if answer.status_code in _PASSING else DestinationError
+                        kind = _TemporaryError if answer.status_code in _TEMPORARY else DestinationError
                         raise kind(f"the answer was {answer.status_code} {answer.reason or ''}".rstrip())
                     return _read(answer)
             except (requests.ConnectionError, requests.Timeout):
@@ -110,5 +111,5 @@ def _read(answer: requests.Response) -> bytes:
         raise DestinationError(f"only {len(data):,} of {int(length):,} bytes arrived")
     if not data.startswith(_GZIP):
         kind = answer.headers.get("content-type") or "no type"
-        raise DestinationError(f"what is there is no package ({kind}, {len(data):,} bytes)")
+        raise DestinationError(f"the answer is not a package ({kind}, {len(data):,} bytes)")
     return data

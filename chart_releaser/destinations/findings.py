@@ -1,4 +1,4 @@
-"""The words of `verify`: what a destination holds, what is wrong with it, and what would put that right."""
+"""The values that `verify` works with: stored packages, findings, and repairs of the index."""
 
 from __future__ import annotations
 
@@ -16,12 +16,16 @@ Kind = Literal[
 
 @dataclass(frozen=True)
 class StoredPackage:
-    """A package that a destination holds, or the place for one.
+    """A package in a destination, or a place that lacks its package.
 
-    `place` is its release's tag or its file's name; `label` the `<name>-<version>` that it has to be, empty for a
-    package that is none of this program's; `url` what an index entry would say; `digest` the bare SHA-256, None until
-    it is known. `state` is "published", "draft" (nobody can download it yet) or "broken" (there is no whole package:
-    `what` and `remedy` say more). `created` is since when it is there; `handle` is for the destination alone.
+    - `place`: the tag of its release, or the name of its file.
+    - `label`: the `<name>-<version>` that it must contain; empty if this program did not publish it.
+    - `url`: the address for an index entry.
+    - `digest`: the bare SHA-256, None if not known yet.
+    - `state`: "published"; "draft", which can't be downloaded yet; or "broken", without a complete package, in which
+      case `what` and `remedy` say more.
+    - `created`: when it was published.
+    - `handle`: private to the destination.
     """
 
     place: str
@@ -37,16 +41,18 @@ class StoredPackage:
 
     @property
     def description(self) -> str:
-        """What messages call it."""
+        """Its name in messages: `the package a-1.0.0.tgz of release a-1.0.0`."""
         return f"the package {self.filename}" + ("" if self.place == self.filename else f" of release {self.place}")
 
 
 @dataclass(frozen=True)
 class Repair:
-    """What `--repair` does about a finding, without changing a package.
+    """How `--repair` resolves a finding without changing a package.
 
-    `drop` is an item of the index with the chart name that it is listed under, `add` an entry for the index; `tidy`
-    writes the index without doubled and unknown keys; `discard` is a draft to delete.
+    - `drop`: an index entry to remove, with the chart name that it is listed under.
+    - `add`: an index entry to add.
+    - `tidy`: rewrite the index without duplicate and unknown keys.
+    - `discard`: a draft to delete.
     """
 
     drop: tuple[str, Any] | None = None
@@ -57,7 +63,7 @@ class Repair:
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that is not as it should be: what, what to do, and what `--repair` does about it, if anything."""
+    """Something that is wrong: what, what the user can do, and how `--repair` resolves it, if it can."""
 
     kind: Kind
     chart: str
@@ -87,9 +93,9 @@ class Finding:
 
 
 def repair_index(index: Index, repairs: Sequence[Repair], now: datetime) -> Index:
-    """Return `index` with all `repairs` that concern it.
+    """Return `index` with all `repairs` that concern it applied.
 
-    Entries are dropped by all that they say, so one that somebody has put right or published anew meanwhile stays.
+    Entries are dropped by their whole content, so an entry that somebody has corrected in the meantime stays.
     """
     drops: dict[str, list[Any]] = {}
     for repair in repairs:

@@ -1,4 +1,4 @@
-"""A Helm repository on GitHub: packages in releases, the index on a branch that Pages serves."""
+"""A Helm repository on GitHub: packages as release assets, the index on a branch that GitHub Pages serves."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 _PUSH = RetryPolicy(attempts=10, first_pause=1.0, longest_pause=16.0)
 _LOST_IN_A_ROW = 3
-"""So many releases that failed for want of an answer are taken to speak for the others."""
+"""After this many releases without an answer from GitHub the others are not tried."""
 
 
 def _now() -> datetime:
@@ -39,11 +39,11 @@ def _now() -> datetime:
 
 
 class GitHubPages:
-    """See `Destination`. `repository` is published to by `api`, the index is on `branch`.
+    """See `Destination`. Releases are made in `repository` with `api`, and the index is kept on `branch`.
 
-    Without `writes` nothing but reading is asked for, for which a public repository needs no token. `page` makes
-    index.html. `opens_by` is a client that may take from an earlier run what the repository is, if GitHub says that it
-    is still so; before anything is published `api`, which keeps nothing, is asked for it, too.
+    Without `writes` it only reads, for which a public repository needs no token. `page` renders index.html. `open` uses
+    the client `opening_api`, which may reuse facts that an earlier run kept if GitHub confirms them. Before anything is
+    published, they are fetched with `api` again, which keeps nothing.
     """
 
     def __init__(
@@ -56,13 +56,13 @@ class GitHubPages:
         cache: Path,
         page: Page | None = None,
         writes: bool = True,
-        opens_by: GitHubApi | None = None,
+        opening_api: GitHubApi | None = None,
         on_wait: Callable[[str], None] = lambda _message: None,
         now: Callable[[], datetime] = _now,
     ) -> None:
         self._repository = repository
         self._api = api
-        self._opens_by = opens_by if opens_by is not None else api
+        self._opening_api = opening_api if opening_api is not None else api
         self._is_from_cache = False
         self._releases = GitHubReleases(api, repository.slug)
         login = Login(repository.server.url, token) if token else None
@@ -73,27 +73,27 @@ class GitHubPages:
         self._writes = writes
         self._now = now
         self._index: Index | None = Index.parse(None)
-        """None where what a scan finds was enough until now."""
+        """None as long as a scan of the index is enough; see `_full_index`."""
         self._head = Head(None, {})
         self._default_branch = ""
         self._private = False
         self._breaker = CircuitBreaker(failures=_LOST_IN_A_ROW, seconds=0)
         self._has_pushed = False
-        """Whether the branch has a newer commit than the one that was read."""
+        """Whether this run has pushed since the branch was last read."""
 
     @property
     def title(self) -> str:
-        """What it is, for people."""
+        """See `Destination.title`."""
         return self._repository.slug
 
     def open(self) -> Listing:
-        """See `Destination.open`; an index is parsed only where it has an odd layout.
+        """See `Destination.open`. An index in the usual layout is scanned and not parsed.
 
-        Raises DestinationUnusableError for what the user has to put right.
+        Raises DestinationUnusableError for a problem that the user has to solve.
         """
-        unchanged = self._opens_by.unchanged
-        self._check_repository(self._opens_by)
-        self._is_from_cache = self._opens_by.unchanged > unchanged
+        unchanged = self._opening_api.unchanged
+        self._check_repository(self._opening_api)
+        self._is_from_cache = self._opening_api.unchanged > unchanged
         return self._read()
 
     def _check_repository(self, api: GitHubApi) -> None:
@@ -103,7 +103,7 @@ class GitHubPages:
         self._private = facts.private
 
     def prepare(self, tags: Sequence[str]) -> None:
-        """See `Destination.prepare`: a missing branch is made, and what earlier runs left is looked up."""
+        """See `Destination.prepare`. A missing branch is created, and leftovers of earlier runs are looked up."""
         if self._is_from_cache:
             self._check_repository(self._api)
             self._is_from_cache = False
@@ -114,13 +114,13 @@ class GitHubPages:
         only_pages = self._default_branch == self._branch.name
         if not only_pages and fetch_branch(self._api, slug, self._default_branch) is None:
             only_pages = True
-            self._releases.target = self._branch.name  # a repository in which nothing but the Pages branch is
+            self._releases.target = self._branch.name  # the default branch does not exist, so tags go on this one
         if only_pages and self._head.commit is None:
             self._create_branch()
         wanted = frozenset(tags)
-        there = self._branch.tags(sorted(wanted))
+        existing = self._branch.tags(sorted(wanted))
         with convert_errors(self.title):
-            self._releases.survey(wanted, there)
+            self._releases.find_leftovers(wanted, existing)
 
     def publish(self, package: PublishablePackage, notes: str, *, latest: bool = False) -> Published:
         """See `Destination.publish`."""
@@ -138,7 +138,7 @@ class GitHubPages:
         return Published({**listed, "urls": [url]}, adopted=adopted)
 
     def finish(self, published: Sequence[Published]) -> None:
-        """See `Destination.finish`: one commit and one push, merged anew as often as somebody else was first."""
+        """See `Destination.finish`. It makes one commit and one push; a rejected push is merged and tried again."""
         if not published:
             return
         entries = [item.entry for item in published]
@@ -153,11 +153,13 @@ class GitHubPages:
         ]
         if conflicts:
             raise ConflictError(
-                f"the index of {self.title}: somebody listed {', '.join(conflicts)} with another digest meanwhile",
+                f"the index of {self.title}: somebody has listed {', '.join(conflicts)} with another digest "
+                "in the meantime",
                 remedy="their entries stay; run verify to see which packages are there",
             )
 
     def _commit(self, change: Callable[[Index], str], message: str) -> None:
+        # After our own push the branch is read again: the next commit needs the new head.
         if self._has_pushed:
             self._has_pushed = False
             self._read()
@@ -169,6 +171,7 @@ class GitHubPages:
                 self._index = merged
                 return
             if self._head.commit is None:
+                # Keeps Pages from running Jekyll: https://docs.github.com/pages/getting-started-with-github-pages/about-github-pages-and-jekyll
                 files[".nojekyll"] = b""
             if self._branch.push(self._head, files, message):
                 self._index = merged
@@ -182,19 +185,19 @@ class GitHubPages:
                     remedy="the packages are published, the next run lists them",
                 )
             self._api.attempts.log.note(f"pushing the branch {self._branch.name}: it had moved meanwhile")
-            self._api.pacing.pause(random.uniform(0, pause))  # noqa: S311 - so that runs do not keep step
+            self._api.pacing.pause(random.uniform(0, pause))  # noqa: S311 - jitter, so that runs do not collide again
             self._read()
 
     def _read(self) -> Listing:
-        """Read the branch; an index in the usual layout is scanned only, until there is something to publish."""
+        """Read the branch. Scan the index if its layout allows, else parse it."""
         self._head = self._branch.read((INDEX, PAGE))
         self._index = None
         data = self._head.files.get(INDEX)
-        found = None if data is None else scan(data)
-        return self._full_index() if found is None else found
+        excerpt = None if data is None else scan(data)
+        return self._full_index() if excerpt is None else excerpt
 
     def _full_index(self) -> Index:
-        """Return the index, parsed now if that was not necessary until now."""
+        """Return the parsed index; it is parsed on the first call after a read."""
         if self._index is None:
             self._index = self._parse(self._head)
         return self._index
@@ -215,7 +218,7 @@ class GitHubPages:
             raise BrokenIndexError(f"{where} is not UTF-8: {error.reason} at byte {error.start}") from error
 
     def _create_branch(self) -> None:
-        """Make the branch, with an empty index: GitHub makes no releases in a repository without a commit."""
+        """Create the branch with an empty index, because GitHub makes no releases in a repository without commits."""
         message = f"Set up the Helm repository on {self._branch.name}"
         self._commit(lambda index: index.merge((), generated=self._now()), message)
         self._read()

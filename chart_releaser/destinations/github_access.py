@@ -1,4 +1,4 @@
-"""Whether a repository on GitHub can be published to: asked before anything is made there."""
+"""Checks whether a GitHub repository can be published to, before anything is created in it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _MAY_PUSH = (
 
 @dataclass(frozen=True)
 class RepositoryFacts:
-    """What GitHub says of a repository: `slug` is its owner and name now, which are others if it has moved."""
+    """What GitHub reports about a repository. `slug` is its current owner and name, which change when it moves."""
 
     slug: str
     default_branch: str
@@ -31,10 +31,10 @@ class RepositoryFacts:
 
 
 def check_repository(api: GitHubApi, repository: GitHubRepository, *, writes: bool) -> RepositoryFacts:
-    """Return the facts of a repository that is there and, with `writes`, takes changes. Raises DestinationError.
+    """Return the facts of a repository. Raises DestinationError if it is not found or, with `writes`, is read-only.
 
-    Whether this token may make them is not among the facts: `permissions` are a person's, and all false for the token
-    of an app or a workflow, whatever it may do. Branch.check_access asks that.
+    The token's own permissions are not checked here, because GitHub reports those of people only: for the token of an
+    app or a workflow all `permissions` are false. `Branch.check_access` checks the token.
     """
     slug = repository.slug
     if writes and not api.has_token:
@@ -42,7 +42,7 @@ def check_repository(api: GitHubApi, repository: GitHubRepository, *, writes: bo
             f"publishing to {slug} needs a token that may write its contents", remedy="set GITHUB_TOKEN"
         )
     try:
-        _, found = api.get(f"/repos/{slug}")
+        _, answer = api.get(f"/repos/{slug}")
     except LostAnswerError as error:
         also = f", and check {api_url}" if (api_url := repository.server.unusual_api) else ""
         raise DestinationError(
@@ -50,43 +50,46 @@ def check_repository(api: GitHubApi, repository: GitHubRepository, *, writes: bo
         ) from error
     except GitHubError as error:
         if error.status == 404:
-            also = f"; check {api_url}, too" if (api_url := repository.server.unusual_api) else ""
+            also = f"; also check {api_url}" if (api_url := repository.server.unusual_api) else ""
             raise DestinationUnusableError(
                 f"the destination {repository.web_url} was not found",
                 remedy=f"create it, correct owner and repo, or give the token access to it{also}",
             ) from error
         raise DestinationUnusableError.of(error, f"the destination {slug} can't be used") from error
-    if writes and (found.get("archived") or found.get("disabled")):
-        state = "archived" if found.get("archived") else "disabled"
+    if writes and (answer.get("archived") or answer.get("disabled")):
+        state = "archived" if answer.get("archived") else "disabled"
         raise DestinationUnusableError(
             f"the destination {slug} is {state}, nothing can be published to it",
             remedy="enable it again or name another one",
         )
-    default_branch = str(found.get("default_branch") or "")
-    return RepositoryFacts(str(found.get("full_name") or slug), default_branch, private=bool(found.get("private")))
+    default_branch = str(answer.get("default_branch") or "")
+    return RepositoryFacts(str(answer.get("full_name") or slug), default_branch, private=bool(answer.get("private")))
 
 
 def check_branch(api: GitHubApi, slug: str, name: str) -> None:
-    """Raise DestinationUnusableError for a branch that is protected against this token."""
-    found = fetch_branch(api, slug, name)
-    if found is not None and found.get("protected") and not _may_push(api, slug, name):
+    """Raise DestinationUnusableError if the branch `name` is protected against pushes with this token."""
+    branch = fetch_branch(api, slug, name)
+    if branch is not None and branch.get("protected") and not _may_push(api, slug, name):
         raise ProtectedError(slug, name)
 
 
 def fetch_branch(api: GitHubApi, slug: str, name: str) -> Mapping[str, Any] | None:
-    """Return what GitHub says of a branch, None if there is none. Raises DestinationError."""
+    """Return GitHub's description of a branch, or None if it does not exist. Raises DestinationError."""
     with convert_errors(slug):
         try:
-            found: Mapping[str, Any] = api.get(f"/repos/{slug}/branches/{quote(name, safe='')}")[1]
+            branch: Mapping[str, Any] = api.get(f"/repos/{slug}/branches/{quote(name, safe='')}")[1]
         except GitHubError as error:
             if error.status == 404:
                 return None
             raise
-    return found
+    return branch
 
 
 def _may_push(api: GitHubApi, slug: str, name: str) -> bool:
-    """Ask what a branch's protection means for this token; only GraphQL tells: RefUpdateRule.viewerCanPush."""
+    """Tell whether a protected branch accepts pushes with this token.
+
+    Only GraphQL reports that: https://docs.github.com/graphql/reference/objects#refupdaterule
+    """
     owner, _, repository = slug.partition("/")
     variables = {"owner": owner, "name": repository, "ref": f"refs/heads/{name}"}
     try:
@@ -98,7 +101,7 @@ def _may_push(api: GitHubApi, slug: str, name: str) -> bool:
 
 @contextmanager
 def convert_errors(title: str) -> Iterator[None]:
-    """Turn what GitHub refuses into errors that name the destination."""
+    """Raise DestinationError for a GitHubError in the body, with `title`, the destination, in its message."""
     try:
         yield
     except GitHubError as error:

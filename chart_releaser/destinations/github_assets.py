@@ -1,4 +1,4 @@
-"""The files of a package's GitHub release: which ones it has, under which names, and which drafts may be ours."""
+"""The assets of a package's GitHub release: which files it must have, and how GitHub names them."""
 
 from __future__ import annotations
 

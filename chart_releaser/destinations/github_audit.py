@@ -1,4 +1,4 @@
-"""What packages the releases of a repository hold, for `verify`, and its leftovers and index put right."""
+"""The side of a GitHub destination that `verify` needs: list and fetch packages, delete drafts, rewrite the index."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from chart_releaser.index.index import Index
 from chart_releaser.location import same_origin
 
 _DOWNLOAD = re.compile(r"/([^/]+/[^/]+)/releases/download/(.+)/([^/]+)")
-_RELEASE_PREFIX = "release:"  # in front of a located address: <tag>/<asset>
+_RELEASE_PREFIX = "release:"  # starts the canonical form of an address of ours: release:<tag>/<asset>
 
 
 class AuditableGitHubPages(GitHubPages):
-    """See `Auditable`. A public repository can be looked through without a token."""
+    """See `Auditable`. A public repository can be audited without a token."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         """See `GitHubPages`."""
@@ -42,16 +42,17 @@ class AuditableGitHubPages(GitHubPages):
         return self._full_index()
 
     def stored(self) -> Sequence[StoredPackage]:
-        """See `Auditable.stored`. A release that a page shows again, since a new one moved it there, counts once."""
-        found: dict[int, list[StoredPackage]] = {}
+        """See `Auditable.stored`."""
+        # By id, because a new release can move one to the next page, where it appears again.
+        packages: dict[int, list[StoredPackage]] = {}
         with convert_errors(self.title):
             for page in self._api.pages(f"/repos/{self._releases.slug}/releases"):
                 for release in page:
-                    found[release["id"]] = list(_packages(release))
-        return [item for items in found.values() for item in items]
+                    packages[release["id"]] = list(_packages(release))
+        return [item for items in packages.values() for item in items]
 
     def locate(self, url: str) -> str:
-        """See `Auditable.locate`: GitHub takes owner and name in any case, and a tag's characters quoted or not."""
+        """See `Auditable.locate`. GitHub ignores the case of owner and name, and accepts a tag quoted or not."""
         try:
             parts, server = urlsplit(url), urlsplit(self._repository.server.url)
         except ValueError:
@@ -66,8 +67,8 @@ class AuditableGitHubPages(GitHubPages):
     def fetch(self, url: str, stored: StoredPackage | None) -> bytes | None:
         """See `Auditable.fetch`.
 
-        The address for everybody costs no request of the API; it is the only one but in private repositories. What
-        the list of releases says is there is not absent because an address answers 404.
+        The public address is used, since it costs no API request, except in private repositories, which have none. An
+        asset in the list of releases does not count as absent because its public address answers 404.
         """
         if "://" not in url:
             return self._from_branch(url)
@@ -83,13 +84,13 @@ class AuditableGitHubPages(GitHubPages):
         return data
 
     def discard(self, stored: StoredPackage) -> None:
-        """See `Auditable.discard`. A draft that somebody works on, or has published, meanwhile stays."""
+        """See `Auditable.discard`. A draft that somebody has changed or published in the meantime stays."""
         path = f"/repos/{self._releases.slug}/releases/{stored.handle['id']}"
 
         def delete() -> object:
-            _, now = self._api.get(path)
-            if not now.get("draft") or _asset_states(now) != _asset_states(stored.handle):
-                raise DestinationError(f"{stored.place} has changed meanwhile", remedy="run verify again")
+            _, current = self._api.get(path)
+            if not current.get("draft") or _asset_states(current) != _asset_states(stored.handle):
+                raise DestinationError(f"{stored.place} has changed in the meantime", remedy="run verify again")
             return self._api.send("DELETE", path, creates=False)
 
         with convert_errors(self.title):
@@ -100,7 +101,7 @@ class AuditableGitHubPages(GitHubPages):
                     raise
 
     def rewrite(self, change: Callable[[Index], Index], message: str) -> None:
-        """See `Auditable.rewrite`. An index that can't be read stays in the branch's history."""
+        """See `Auditable.rewrite`. An unreadable index stays in the branch's history."""
         if self._head.commit is not None:
             self._branch.check_access(self._head)
             check_branch(self._api, self._releases.slug, self._branch.name)
@@ -119,10 +120,10 @@ class AuditableGitHubPages(GitHubPages):
             return Index.parse(None)
 
     def _from_branch(self, url: str) -> bytes | None:
-        """Return a file that Pages serves beside the index."""
+        """Return a file that Pages serves beside the index, or None if the branch has no such file."""
         path = posixpath.normpath(unquote(url))
         if path.startswith(("/", "../")) or path in {".", ".."}:
-            raise DestinationError("it leads out of what the branch holds")
+            raise DestinationError("its address is outside the branch")
         with self._asking:
             return self._branch.read((path,)).files[path]
 
@@ -133,7 +134,7 @@ class AuditableGitHubPages(GitHubPages):
             raise DestinationError.of(error) from error
 
     def _asset(self, place: str) -> Mapping[str, Any] | None:
-        """Look for an asset that the list of releases did not show, which may have changed while it was read."""
+        """Return an asset that the list of releases lacks, since it may have changed while it was read; or None."""
         tag, _, name = place.removeprefix(_RELEASE_PREFIX).rpartition("/")
         with self._asking, convert_errors(self.title):
             try:
@@ -146,9 +147,10 @@ class AuditableGitHubPages(GitHubPages):
 
 
 def _packages(release: Mapping[str, Any]) -> Iterator[StoredPackage]:
-    """Yield what a release means to a Helm repository: packages, a draft or a release that lacks its package.
+    """Yield the packages of a release, or the release itself if it is a draft or lacks its package.
 
-    Ours are releases called `<name>-<semantic version>`; others may hold packages that an index names, no more.
+    A release called `<name>-<semantic version>` counts as this program's. Other releases may hold packages that an
+    index refers to, but nothing is reported missing from them.
     """
     tag = str(release.get("tag_name") or "")
     assets: list[Mapping[str, Any]] = list(release.get("assets") or ())
@@ -159,7 +161,7 @@ def _packages(release: Mapping[str, Any]) -> Iterator[StoredPackage]:
     ]
     whole = [asset for asset in assets if asset.get("state") == "uploaded" and str(asset["name"]).endswith(".tgz")]
     if release.get("draft"):
-        # A draft with another title or other files is somebody's own.
+        # A draft with another title or other files is somebody else's work.
         if ours and release.get("name") == tag and len(own) + len(beside) == len(assets):
             yield StoredPackage(tag, tag, f"{tag}.tgz", "", None, "draft", handle=release)
         return
@@ -177,8 +179,8 @@ def _packages(release: Mapping[str, Any]) -> Iterator[StoredPackage]:
             handle=asset,
         )
     if ours and not whole and len(own) + len(beside) == len(assets):
-        what = "is a release whose package never arrived whole" if assets else "is a release without a package"
-        remedy = "it is immutable, so delete it; the next update publishes it anew" if release.get("immutable") else ""
+        what = "is a release with an incomplete package" if assets else "is a release without a package"
+        remedy = "it is immutable, so delete it; the next update publishes it again" if release.get("immutable") else ""
         yield StoredPackage(tag, tag, f"{tag}.tgz", "", None, "broken", what, remedy, handle=release)
 
 

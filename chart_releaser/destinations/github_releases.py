@@ -1,4 +1,4 @@
-"""GitHub releases that hold a package each: made, found again, mended; never changed once they are published."""
+"""Publishes packages as GitHub releases: drafted, checked, then made public, and never changed after that."""
 
 from __future__ import annotations
 
@@ -35,34 +35,34 @@ _MAX_DOWNLOAD = 200 * 1024 * 1024
 
 
 class _SpoiledError(DestinationError):
-    """A draft has an asset that is not what it has to be."""
+    """A draft has an asset with other content than it should have."""
 
 
 @dataclass
 class GitHubReleases:
-    """The releases of one repository, `slug`, as far as this run has to know them.
+    """The releases of one repository, `slug`, as far as this run needs them.
 
-    Other runs may be at work on the same tags, and what this one knows may be out of date. So nothing is ever taken out
-    of a draft: one that is of no use is left aside, and deleted once its tag is published, when nobody can publish the
-    draft any more. Whatever was checked in a draft is therefore still there when it is published.
+    Other runs may work on the same tags at the same time. Therefore nothing is ever removed from a draft: what was
+    checked in it is still there when it is published. A useless draft is left alone until its tag is published, and
+    deleted then, when no other run can publish it any more.
     """
 
     api: GitHubApi
     slug: str
     known: dict[str, list[GitHubRelease]] = field(default_factory=dict)
-    """Releases, drafts too, that earlier runs left for the tags that this run needs."""
+    """Releases and drafts that earlier runs left, by tag, for the tags that this run needs."""
     tags: frozenset[str] = frozenset()
-    """Those of them that are in the repository already."""
+    """The tags of this run that exist in the repository already."""
     target: str | None = None
-    """The branch on which new tags are made; None for the repository's default branch."""
+    """The branch on which new tags are created; None for the default branch."""
     _digests: dict[int, str] = field(default_factory=dict)
-    """SHA-256 of assets that had to be downloaded for it."""
+    """Digests of assets by id, where GitHub reports none and they had to be downloaded."""
 
-    def survey(self, wanted: frozenset[str], tags: frozenset[str]) -> None:
-        """Find what earlier runs left for the `wanted` tags, `tags` of which are in the repository.
+    def find_leftovers(self, wanted: frozenset[str], tags: frozenset[str]) -> None:
+        """Remember the releases and drafts of earlier runs for the `wanted` tags, of which `tags` exist.
 
-        A draft has no tag and is found only in the list of releases, among the newest: every run clears up before it
-        makes new ones, so the first page without one ends the search.
+        Drafts have no tag yet, so they are found only in the list of releases. They are among the newest, because every
+        run deletes old drafts before it makes new ones: the first page without a draft ends the search.
         """
         self.tags = tags
         self.known = {}
@@ -74,9 +74,10 @@ class GitHubReleases:
                 return
 
     def publish(self, package: PublishablePackage, notes: str, *, latest: bool) -> tuple[str, bool]:
-        """Have a published release with `package` as its asset; return the asset's address and whether it was there.
+        """Publish a release with `package` as its asset, unless there is one.
 
-        Raises ConflictError for a published asset with another digest, DestinationError, RateLimitError.
+        Returns the asset's address, and whether the release existed already. Raises ConflictError if the published
+        asset has another digest, DestinationError, RateLimitError, or GitHubError.
         """
         tag = f"{package.name}-{package.version}"
         drafts = [item for item in self.known.get(tag, []) if item.get("draft")]
@@ -91,7 +92,7 @@ class GitHubReleases:
             release = self._prepare_draft(tag, fields, package, drafts)
             done = self._publish_draft(release, fields | {"draft": False, "make_latest": "true" if latest else "false"})
         except GitHubError as error:
-            # Somebody published this tag first. Theirs counts; the drafts have served their turn.
+            # Another run may have published this tag first: then its release counts, and our drafts are deleted.
             winner = self._fetch_by_tag(tag) if error.status in (404, 422) else None
             if winner is None:
                 raise
@@ -108,17 +109,17 @@ class GitHubReleases:
 
     def _fetch_by_tag(self, tag: str) -> GitHubRelease | None:
         try:
-            found: GitHubRelease = self.api.get(f"/repos/{self.slug}/releases/tags/{quote(tag)}")[1]
+            release: GitHubRelease = self.api.get(f"/repos/{self.slug}/releases/tags/{quote(tag)}")[1]
         except GitHubError as error:
             if error.status == 404:
                 return None
             raise
-        return found
+        return release
 
     def _prepare_draft(
         self, tag: str, fields: Mapping[str, Any], package: PublishablePackage, drafts: list[GitHubRelease]
     ) -> GitHubRelease:
-        """Return a draft that has the package: one of `drafts`, or a new one, which is added to them."""
+        """Return a draft with the complete package: one of `drafts`, or a new one, which is added to `drafts`."""
         waiting = list(drafts)
         for attempt in range(len(waiting) + _UPLOADS):
             release = waiting[attempt] if attempt < len(waiting) else None
@@ -131,7 +132,7 @@ class GitHubReleases:
             except _SpoiledError:
                 if attempt == len(waiting) + _UPLOADS - 1:
                     raise
-                self.api.attempts.log.note("uploading a package: it did not arrive whole")
+                self.api.attempts.log.note("uploading a package: it did not arrive completely")
             else:
                 return release
         raise AssertionError("unreachable")
@@ -152,7 +153,7 @@ class GitHubReleases:
                 missing=False,
             )
         except GitHubError as error:
-            if error.status not in (401, 403, 404):  # 404: to some tokens what they may not do does not exist
+            if error.status not in (401, 403, 404):  # 404 too: GitHub hides from some tokens what they may not do
                 raise
             raise DestinationUnusableError(
                 f"the token may not make releases in {self.slug} ({error.what})",
@@ -163,18 +164,18 @@ class GitHubReleases:
         path = f"/repos/{self.slug}/releases/{release['id']}"
 
         def look_up() -> GitHubRelease | None:
-            found: GitHubRelease = self.api.get(path)[1]
-            return None if found.get("draft") else found
+            release: GitHubRelease = self.api.get(path)[1]
+            return None if release.get("draft") else release
 
         return send_until_effective(self.api, lambda: self.api.send("PATCH", path, fields), look_up)
 
     def _delete_drafts(self, drafts: Iterable[GitHubRelease]) -> None:
-        """Delete drafts whose tag is published. Where that fails the package is not listed: another run comes back."""
+        """Delete drafts of a published tag. An error leaves the package unlisted, so the next run tries again."""
         for draft in drafts:
             self._delete(f"/repos/{self.slug}/releases/{draft['id']}")
 
     def _delete(self, path: str) -> None:
-        """Delete something; that it is gone already is as good."""
+        """Delete what is at `path`, if it still exists."""
         try:
             send_until_effective(
                 self.api, lambda: self.api.send("DELETE", path, creates=False) or {}, lambda: None, missing=False
@@ -184,7 +185,7 @@ class GitHubReleases:
                 raise
 
     def _ensure_package(self, release: GitHubRelease, package: PublishablePackage) -> str:
-        """Return the address of the package in a published release, after mending an asset that never arrived."""
+        """Return the address of the package in a published release; an incomplete asset is uploaded again."""
         tag = str(release["tag_name"])
         file, *others = package_assets(package)
         asset = find_asset(release, file)
@@ -199,7 +200,7 @@ class GitHubReleases:
                     f"the release {tag} of {self.slug} holds {asset['name']} with digest {digest}, this build has "
                     f"{package.digest}",
                     remedy="a published version never changes, so it was left as it is: delete the release "
-                    "to publish anew, or run verify --repair to list it as it is",
+                    "to publish it again, or run verify --repair to list it as it is",
                 )
             if release.get("immutable"):
                 raise DestinationError(
@@ -210,22 +211,22 @@ class GitHubReleases:
                 self._delete(f"/repos/{self.slug}/releases/assets/{asset['id']}")
             asset = self._upload(release, file)
         raise DestinationError(
-            f"{package.filename} did not arrive whole at the release {tag} of {self.slug}",
+            f"{package.filename} did not arrive completely in the release {tag} of {self.slug}",
             remedy="the next run tries again",
         )
 
     def _check_chart(self, release: GitHubRelease, asset: GitHubAsset, package: PublishablePackage) -> None:
-        """Raise ConflictError if a published package is that of another chart, which has the same tag."""
+        """Raise ConflictError if the published package belongs to another chart with the same tag."""
         try:
             data = self.api.download(str(asset["url"]), limit=_MAX_DOWNLOAD)
         except GitHubError:
-            return  # this only makes the message clearer
+            return  # the caller raises its own error; this one would only be clearer
         own, other = (package.name, package.version), identify_chart(data, package.filename)
         if other is not None and other != own:
             raise name_conflict(own, other, f"the release {release['tag_name']} of {self.slug}")
 
     def _ensure_provenance(self, release: GitHubRelease, file: AssetFile) -> None:
-        """Have a provenance file in a published release that has the package. One that is there is as good as ours."""
+        """Add a provenance file to a published release, unless it has a complete one, which counts as ours."""
         asset = find_asset(release, file)
         if release.get("immutable") or (asset is not None and asset.get("state") == "uploaded"):
             return
@@ -234,7 +235,7 @@ class GitHubReleases:
         self._upload(release, file)
 
     def _attach_to_draft(self, release: GitHubRelease, file: AssetFile) -> None:
-        """Have a file in a draft. Raises _SpoiledError where something else has its name."""
+        """Make sure that a draft has `file`. Raises _SpoiledError if an asset of that name has other content."""
         asset = find_asset(release, file) or self._upload(release, file)
         digest = self._digest(asset)
         if digest != file.digest:
@@ -244,7 +245,7 @@ class GitHubReleases:
             )
 
     def _upload(self, release: GitHubRelease, file: AssetFile) -> GitHubAsset:
-        """Upload a file and return the asset that then has its name, whatever its state."""
+        """Upload `file` and return its asset, which may still be incomplete."""
         path = f"/repos/{self.slug}/releases/{release['id']}/assets"
         url = str(release["upload_url"]).partition("{")[0]
 
@@ -256,15 +257,15 @@ class GitHubReleases:
         )
 
     def _digest(self, asset: GitHubAsset) -> str:
-        """Return the bare SHA-256 of an asset, "" of one that did not arrive.
+        """Return the bare SHA-256 of an asset, or the empty string if its upload is incomplete.
 
-        Older Enterprise Servers tell none, so it is downloaded there.
+        Older Enterprise Servers report no digest; the asset is downloaded then.
         """
         if asset.get("state") != "uploaded":
             return ""
-        told = str(asset.get("digest") or "")
-        if told.startswith("sha256:"):
-            return told.removeprefix("sha256:")
+        reported = str(asset.get("digest") or "")
+        if reported.startswith("sha256:"):
+            return reported.removeprefix("sha256:")
         number = int(asset["id"])
         if number not in self._digests:
             data = self.api.download(str(asset["url"]), limit=_MAX_DOWNLOAD)

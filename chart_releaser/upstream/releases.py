@@ -133,7 +133,7 @@ class GitHubUpstream:
                 f"the releases of {self._repository.slug} can't be read: {error.what}", remedy=f"{error.advice}{also}"
             )
         advice = "and whether the token may read it" if self._api.has_token else "or set GITHUB_TOKEN if it is private"
-        also = f"; check {api}, too" if api else ""
+        also = f"; also check {api}" if api else ""
         return UpstreamError(
             f"{self._repository.web_url} was not found", remedy=f"check owner and name, {advice}{also}"
         )

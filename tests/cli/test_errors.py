@@ -350,13 +350,13 @@ def test_an_api_that_is_elsewhere(tmp_path: Path, server: Server) -> None:
     config(tmp_path, source("a", "o/weather"))
     ran = run("update", cwd=tmp_path, env=server_env(server) | {"GITHUB_API_URL": elsewhere})
     advice = (
-        f"check owner and name, or set GITHUB_TOKEN if it is private; check GITHUB_API_URL, which is {elsewhere}, too"
+        f"check owner and name, or set GITHUB_TOKEN if it is private; also check GITHUB_API_URL, which is {elsewhere}"
     )
     assert (ran.code, ran.errors) == (1, [f"a: {server.url}/o/weather was not found; {advice}"])
     config(tmp_path, source("a", "o/weather"), destination="destination: {owner: o, repo: charts}")
     ran = run("update", "--dry-run", cwd=tmp_path, env=server_env(server) | {"GITHUB_API_URL": elsewhere})
     assert ran.code == 2
-    assert ran.errors[-1].endswith(f"give the token access to it; check GITHUB_API_URL, which is {elsewhere}, too")
+    assert ran.errors[-1].endswith(f"give the token access to it; also check GITHUB_API_URL, which is {elsewhere}")
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from tests.cli.runner import TOKEN, config, run, server_env, snapshot, source, u
 from tests.hub import Hub, create, running
 
 STEM = "a-1.0.0-b-2.0.0"
-REMEDY = "rename one of the two sources, or leave this version out with versions:"
+REMEDY = "rename one of the two sources, or exclude this version with versions:"
 
 
 @pytest.fixture

@@ -215,7 +215,7 @@ def test_a_conflict_that_arises_meanwhile_is_reported_and_the_rest_is_indexed(tm
     published = [target.publish(package, "") for package in PACKAGES]
     theirs = "apiVersion: v1\nentries:\n  a:\n  - {name: a, version: 1.0.0, digest: x, urls: [x]}\ngenerated: x\n"
     (tmp_path / "index.yaml").write_text(theirs)
-    with pytest.raises(ConflictError, match=r"another run listed a 1\.0\.0 with another digest"):
+    with pytest.raises(ConflictError, match=r"another run has listed a 1\.0\.0 with another digest"):
         target.finish(published)
     index = target.open()
     assert index.versions("a") == {"1.0.0", "1.1.0"}
@@ -229,7 +229,7 @@ def test_a_conflict_that_arises_meanwhile_is_reported_and_the_rest_is_indexed(tm
 def test_odd_file_names(tmp_path: Path, name: str) -> None:
     target = destination(tmp_path / "x")
     target.open()
-    with pytest.raises(DestinationError, match="is no name for a package file") as caught:
+    with pytest.raises(DestinationError, match="is not a valid name for a package file") as caught:
         target.publish(Packed(name, "1.0.0"), "")
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "x").exists()

@@ -271,7 +271,7 @@ class TestLeftovers:
         git = hub.at(SLUG).git
         assert git is not None
         hub.add_fault(Fault(UPLOADS, "callback", action=lambda: git.commit("gh-pages", {"index.yaml": theirs})))
-        with pytest.raises(ConflictError, match=r"gamma 1\.0\.0 with another digest meanwhile"):
+        with pytest.raises(ConflictError, match=r"gamma 1\.0\.0 with another digest in the meantime"):
             publish(pages, PACKAGE, TestPackage("delta", "1.0.0"))
         index = Index.parse(index_of(hub))
         assert str((index.entry("gamma", "1.0.0") or {})["digest"]).startswith("e3b0")

@@ -237,7 +237,7 @@ def test_two_entries_that_name_one_package(public: Path) -> None:
     first, second = listed("a", "1.0.0-b-2.0.0", name, data), listed("a-1.0.0-b", "2.0.0", f"./{name}", data)
     put(public, first, second, files={name: data})
     expected = (
-        f"its package ./{name} is that of a 1.0.0-b-2.0.0, which is listed, too; two charts can't share a package"
+        f"its package ./{name} belongs to a 1.0.0-b-2.0.0, which is also listed; two charts can't share a package"
     )
     for other in (second, second | {"digest": digest(B)}):
         put(public, first, other, files={name: data})
@@ -268,7 +268,7 @@ def test_what_is_no_package_of_its_name_is_reported_and_never_listed(public: Pat
     found = repair(public, left=10)
     assert {one.kind for one in found} == {"broken"}
     texts = "\n".join(one.text for one in found)
-    assert "by its Chart.yaml it is a 1.0.0" in texts
+    assert "its Chart.yaml says a 1.0.0" in texts
     assert "link-1.0.0.tgz is a symbolic link" in texts
     assert "v1.0.0 is no strict semantic version" in texts
     assert (public / "link-1.0.0.tgz").is_symlink()

@@ -358,7 +358,7 @@ def test_a_draft_that_is_published_meanwhile_stays(site: Site) -> None:
     site.hub.add_fault(Fault(on("GET", f"/releases/{draft.id}$"), "callback", action=publish))
     (finding,) = site.audit(repair=True).findings
     assert (finding.kind, finding.repaired) == ("draft", False)
-    assert "changed meanwhile" in finding.text
+    assert "changed in the meantime" in finding.text
     assert draft.id in site.repository.releases
 
 
@@ -381,7 +381,7 @@ def test_packages_that_are_not_what_their_release_says(site: Site) -> None:
     site.release("a-1.1.0", A, "a-1.1.0.tgz")
     site.release("c-1.0.0", b"\x1f\x8bnothing", "c-1.0.0.tgz")
     texts = "\n".join(one.text for one in site.repair(left=2))
-    assert "by its Chart.yaml it is a 1.0.0" in texts
+    assert "its Chart.yaml says a 1.0.0" in texts
     assert "c-1.0.0.tgz is not a chart archive" in texts
 
 

@@ -41,7 +41,7 @@ def test_a_name_is_taken_by_the_first_who_claims_it_and_by_what_is_listed() -> N
         names.claim(*SHORT)
     assert str(caught.value) == (
         "the package of a-1.0.0-b 2.0.0 would be called a-1.0.0-b-2.0.0.tgz, and a 1.0.0-b-2.0.0 has it; "
-        "rename one of the two sources, or leave this version out with versions:"
+        "rename one of the two sources, or exclude this version with versions:"
     )
     with pytest.raises(ConflictError, match=r"c 1\.0\.0-1\.0\.0 has it"):
         names.claim("c-1.0.0", "1.0.0")
