@@ -1,1 +1,1 @@
-"""The story of each command, told once, in order."""
+"""The commands, each told step by step in a module of its own."""

@@ -1,4 +1,4 @@
-"""The chart of one release: assembled from the tree at its tag, and from its registration wherever that is."""
+"""Assembles the chart of one release from the tree at its tag and from its controller registration."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ def assemble_release(
 ) -> Assembled:
     """Return the chart of `item`, from `snapshot` and the release's assets, within `budget`.
 
-    `repository` is the address that the chart names as its source. Raises ChartReleaserError.
+    `repository` is the address for the chart's `sources`, None if it has no public one. Raises ChartReleaserError, in
+    particular BudgetError when `budget` is used up.
     """
     budget.check_time(item.release.tag)
     notes = item.release.notes if item.release.notes is not None else snapshot.message
@@ -49,7 +50,7 @@ def assemble_release(
 
 
 def paths_to_fetch(items: Sequence[Item]) -> list[str]:
-    """Return the paths of the repository that the charts of `items` are made from."""
+    """Return the paths in the repository from which the charts of `items` are made."""
     paths = dict.fromkeys(path for item in items for path in item.paths)
     if REGISTRATION in paths:
         del paths[REGISTRATION]
@@ -58,9 +59,9 @@ def paths_to_fetch(items: Sequence[Item]) -> list[str]:
 
 
 def find_registration(item: Item, snapshot: Snapshot, upstream: Upstream, budget: Budget) -> Registration:
-    """Return the controller-registration of a release: from the tree at one of the known paths, else from its assets.
+    """Return the controller registration of a release, from a known path of its tree or else from its assets.
 
-    Raises ChartError naming where it was looked for.
+    Raises ChartError, which names the places that were searched.
     """
     for path in PATHS:
         if snapshot.kind(path) == "file":
@@ -68,6 +69,7 @@ def find_registration(item: Item, snapshot: Snapshot, upstream: Upstream, budget
     for asset in item.release.assets:
         if asset.name == ASSET:
             return Registration(_decode(upstream.read_asset(asset, budget.left), ASSET), f"asset {ASSET}")
+    # Not used, since nothing says that it is the right one, but named in the hint.
     elsewhere = snapshot.find("", ASSET)
     hint = (
         f"one is in {elsewhere[0]}, where none is expected, so name a chart's path under charts: in its place"

@@ -1,4 +1,4 @@
-"""From releases to finished charts, repository by repository: fetching and building run ahead of whoever takes them."""
+"""Fetches and builds the charts of many releases in threads, one per repository, ahead of the consumer."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_AHEAD = 4  # finished builds of one repository that wait to be taken; bounds memory
+_AHEAD = 4  # finished builds that one repository may have waiting, which bounds memory
 _POLL_SECONDS = 0.2
 _SLOW_SECONDS = 30.0
-"""A repository that has given no result for so long does not keep the next one waiting any more."""
+"""A repository without a result for this long no longer counts against the number of threads."""
 _MOST_AT_A_TIME = 4
-"""How many times as many repositories as threads are worked on at most, the slow ones included."""
+"""The most repositories at a time, slow ones included, as a multiple of the number of threads."""
 
 
 @dataclass(frozen=True)
 class BuildSuccess(Generic[T]):
-    """A release whose chart was built, and what was made of the chart."""
+    """A release whose chart was built, and the result of processing it."""
 
     item: Item
     result: T
@@ -45,14 +45,14 @@ class BuildSuccess(Generic[T]):
 
 @dataclass(frozen=True)
 class BuildFailure:
-    """A release whose chart could not be built, and why."""
+    """A release whose chart could not be built, and the error."""
 
     item: Item
     error: Exception
 
 
 ProcessChart = Callable[["Item", Chart, "Snapshot"], T]
-"""Makes of a finished chart what is wanted of it, in the thread that built it."""
+"""Turns a finished chart into the result that the caller wants, in the thread that built it."""
 
 
 def build_all(
@@ -62,13 +62,15 @@ def build_all(
     activity: str,
     on_idle: Callable[[float], None] = lambda _seconds: None,
 ) -> Generator[BuildSuccess[T] | BuildFailure, None, None]:
-    """Yield what became of every item: those of one repository in their order, repositories in turn as they get done.
+    """Build the charts of `items` and yield the outcome of each.
 
-    Those that have results take turns, so that neither a slow one nor one with many releases holds up the others. At
-    most as many repositories as the run has threads are worked on at a time, apart from slow ones. The progress tells
-    what is being built, and meanwhile what the caller is `doing` with what was yielded. `on_idle` is called now and
-    then while there is no result, with the seconds for which there has been none. Closing the iterator, or the run's
-    `stop`, ends it: what has not been built by then is left.
+    The items of one repository keep their order. Repositories with results take turns, so that neither a slow one nor
+    one with many releases holds up the others. As many repositories are worked on at a time as the run has threads,
+    not counting slow ones.
+
+    `process` is applied to each finished chart. `activity` is the verb for the progress display while the caller
+    handles an outcome. `on_idle` is called repeatedly while no result is ready, with the seconds since the last one.
+    Closing the iterator, or setting the run's `stop`, ends the work; the remaining items are not built.
     """
     closed = threading.Event()
     ready = threading.Semaphore(0)
@@ -87,7 +89,7 @@ def build_all(
             outcome = lane.take()
             lanes.remove(lane)
             if outcome is not None:
-                lanes.append(lane)  # behind the others: none of them waits for a source with many releases
+                lanes.append(lane)  # at the end, so that every repository gets its turn
                 with progress.while_handling(outcome.item):
                     yield outcome
             asked = time.monotonic()
@@ -110,7 +112,7 @@ def _has_room(lanes: Sequence[_Lane[T]], threads: int) -> bool:
 
 
 class _Progress:
-    """Tells how many of the items are done, and what is being done now."""
+    """Reports how many items are done, and which one is being worked on."""
 
     def __init__(self, reporter: Reporter, items: Sequence[Item], activity: str) -> None:
         self._reporter = reporter
@@ -121,14 +123,14 @@ class _Progress:
 
     @contextmanager
     def while_handling(self, item: Item) -> Iterator[None]:
-        """In the body the caller deals with what became of `item`."""
+        """Report `item` as being handled while the body runs, and as done after it."""
         self._tell(f"{self._activity} {item.title}")
         yield
         self._left.pop(item.title, None)
         self._tell(f"building {next(iter(self._left), '')}")
 
     def end(self) -> None:
-        """Nothing is done any more."""
+        """Report that everything is done."""
         self._reporter.progress(self._activity, self._total, self._total)
 
     def _tell(self, what: str) -> None:
@@ -136,7 +138,7 @@ class _Progress:
 
 
 class _Lane(Generic[T]):
-    """One repository's builds, made by a thread of its own; `ready` counts the results of all lanes."""
+    """Builds the items of one repository in a thread of its own; `ready` counts the waiting results of all lanes."""
 
     def __init__(
         self,
@@ -161,12 +163,12 @@ class _Lane(Generic[T]):
 
     @property
     def has_result(self) -> bool:
-        """Whether `take` returns at once."""
+        """Whether `take` returns without waiting."""
         return not self._done.empty()
 
     @property
     def is_slow(self) -> bool:
-        """Whether it has been at work for long without a result."""
+        """Whether it has worked for a long time without a result."""
         return not self.has_result and time.monotonic() - self._last_taken > _SLOW_SECONDS
 
     def take(self) -> BuildSuccess[T] | BuildFailure | None:
@@ -199,14 +201,15 @@ class _Lane(Generic[T]):
                         left.pop(0)
                         self._put(outcome)
                         while budget.is_large and self.has_result and not self._closed.is_set():
-                            time.sleep(_POLL_SECONDS / 4)  # the next large one has to wait until this one is taken
-        except Exception as error:  # whatever it is, each item must be accounted for
+                            time.sleep(_POLL_SECONDS / 4)  # one large result at a time, or memory runs out
+        except Exception as error:  # a bug, too: otherwise the items left would vanish from the report
             for item in left:
                 self._put(BuildFailure(item, error))
         finally:
             self._put(None)
 
     def _budget(self, item: Item) -> Budget:
+        """Return the release's budget, which is smaller if little is left of the source's time."""
         limits = item.source.limits
         left = limits.source_time - self._spent[item.source.name]
         if left < limits.release_time:

@@ -1,4 +1,4 @@
-"""The story of `export`: the chart of each source, at its configured version or the newest, written to a directory."""
+"""The `export` command: write the chart of each source, at its configured or newest version, to a directory."""
 
 from __future__ import annotations
 
@@ -34,16 +34,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class _Output:
-    """What is written under `name`: a package's bytes, or a chart's files."""
+    """What to write under `name`: the bytes of a package, or the files of a chart."""
 
     name: str
     content: bytes | Sequence[tuple[str, bytes]]
 
 
 def export(run: Run, directory: ExportDirectory, *, packaged: bool) -> ExportReport:
-    """Write the chart of each source into `directory`, and return what was done: whatever fails is in the report.
+    """Write the chart of each source to `directory`, as a package if `packaged`, else as a directory.
 
-    `packaged` writes packages in place of directories.
+    Returns the report, which holds the failures of sources. Raises ExportError or UsageError if the directory can't be
+    used.
     """
     report = ExportReport()
     with directory:
@@ -90,7 +91,7 @@ def _write(
 
 
 def _choose_releases(run: Run, failures: UpdateReport) -> list[Item]:
-    """Find the release of each source that is exported."""
+    """Return the release of each source that is to be exported, and record the sources that have none."""
 
     def find_releases(location: Location, sources: Sequence[Source]) -> dict[str, Candidate | Exception]:
         upstream = run.repositories.upstream(location)
@@ -107,7 +108,7 @@ def _choose_releases(run: Run, failures: UpdateReport) -> list[Item]:
             record_failure(run, failures, ReleaseRow(source.name, source.version or ""), chosen)
         elif not (item := make_item(source, chosen)).paths:
             error = ChartReleaserError(
-                "none of its chart paths is for this version", remedy="check their versions: ranges"
+                "none of its chart paths applies to this version", remedy="check their versions: ranges"
             )
             record_failure(run, failures, make_row(item), error)
         else:
@@ -116,24 +117,24 @@ def _choose_releases(run: Run, failures: UpdateReport) -> list[Item]:
 
 
 def _request_key(source: Source) -> tuple[str, ...]:
-    """What a repository is asked for: equal for sources that take the same release."""
+    """Return what a source asks of its repository, equal for sources that export the same release."""
     return source.version or "", source.tag_prefix, str(source.versions) if source.version is None else ""
 
 
 def _release_of(upstream: Upstream, source: Source) -> Candidate | Exception:
-    """Return the release that is exported; errors as values, since other sources of the repository may have one."""
+    """Return the release to export. Errors are values, because other sources of the repository may succeed."""
     try:
         if source.version is not None:
             release = upstream.release(possible_tags(source.version, source.tag_prefix))
             chosen = make_candidate(source, release)
             if chosen is None:
                 raise UpstreamError(
-                    f"the tag {release.tag} is no semantic version", remedy="a chart needs one, set version: to it"
+                    f"the tag {release.tag} is not a semantic version", remedy="set version: to a tag that is one"
                 )
             return chosen
-        found = newest_candidate(source, upstream.releases(lambda releases: has_newest([source], releases)))
-        if found is None:
+        candidate = newest_candidate(source, upstream.releases(lambda releases: has_newest([source], releases)))
+        if candidate is None:
             raise UpstreamError("no release is a stable version in its range", remedy="set version: or widen versions:")
-        return found
+        return candidate
     except Exception as error:
         return error

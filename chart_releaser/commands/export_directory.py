@@ -1,4 +1,4 @@
-"""Charts into a directory for local work: each replaced as a whole, and never what the user has edited."""
+"""Writes charts to a directory, each as a whole, without overwriting what the user has edited."""
 
 from __future__ import annotations
 
@@ -30,28 +30,29 @@ _LOCK_SECONDS = 120
 _STAGE_PREFIX = ".chart-releaser-"
 _MAX_RECORD = 64 << 20
 _MAX_PRESENT = 256 << 20
-"""Bytes. A chart has fewer: what is larger was not exported as it is."""
+"""Bytes. No exported chart is larger, so a larger one was edited and need not be read."""
 
 Outcome = Literal["written", "unchanged"]
 
 
 class ExportError(ChartReleaserError):
-    """A chart can't be written, or must not be, since the user's own changes would be lost."""
+    """A chart can't be written, or must not be, because the user's own changes would be lost."""
 
 
 @dataclass
 class ExportDirectory:
     """A directory of exported charts.
 
-    `.chart-releaser.json` in it holds the digest of each chart as it was exported, by which the next export tells
-    whether the user has changed it since. Use as a context manager: the file is written at the end.
+    The file `.chart-releaser.json` in it records the digest of each exported chart, so that the next export notices the
+    user's changes. Use it as a context manager, which writes that file at the end. With `force`, edited charts are
+    replaced.
     """
 
     path: Path
     force: bool = False
     _digests: dict[str, str] = field(default_factory=dict)
     _pending: dict[str, str] = field(default_factory=dict)
-    """Digests of what is about to be written, recorded first: a run that was killed is not taken for the user."""
+    """Digests of charts about to be written, recorded before: what a killed run wrote is not an edit of the user's."""
     _before: str = ""
     _lock: int | None = None
 
@@ -77,9 +78,9 @@ class ExportDirectory:
             self._unlock()
 
     def write_chart(self, name: str, files: Sequence[tuple[str, bytes]]) -> Outcome:
-        """Make `name` a directory with exactly `files` (path and content), in one step.
+        """Write the directory `name` with exactly `files`, pairs of path and content, in one step.
 
-        Raises ExportError if it holds changes of the user's and `force` is off, or if it can't be written.
+        Returns whether it had to be written. Raises ExportError if it was edited, unless `force`, or can't be written.
         """
         target = self.path / name
         wanted = _digest(files)
@@ -100,7 +101,7 @@ class ExportDirectory:
         return "written"
 
     def write_package(self, filename: str, data: bytes) -> Outcome:
-        """Make `filename` a file with exactly `data`, in one step. Raises ExportError as `write_chart`."""
+        """Write the file `filename` with exactly `data`, in one step; otherwise like `write_chart`."""
         target = self.path / filename
         wanted = _digest([("", data)])
         try:
@@ -155,7 +156,7 @@ class ExportDirectory:
             )
 
     def _open(self) -> None:
-        """Make the directory if need be, lock it, and read its record: what another run wrote until now counts."""
+        """Create the directory if it is missing, lock it, and read its record. Does nothing when called again."""
         if self._lock is not None:
             return
         self.path.mkdir(parents=True, exist_ok=True)
@@ -181,7 +182,7 @@ class ExportDirectory:
                 remedy="remove it, then export with --force what is to be replaced",
             ) from error
         except (FileTooLargeError, ValueError, KeyError, AttributeError, TypeError, RecursionError):
-            self._digests = {}  # a damaged record makes every chart count as edited: nothing is overwritten
+            self._digests = {}  # without a record every chart counts as edited, so nothing is overwritten
 
     def _take_lock(self) -> None:
         handle = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
@@ -202,7 +203,7 @@ class ExportDirectory:
             self._lock = None
 
     def _remove_leftovers(self) -> None:
-        """Put back or clear away what a killed run left; only under the lock, so it is nobody else's."""
+        """Restore or delete what a killed run left. Call it under the lock, when no other run is writing."""
         for stage in self.path.glob(f"{_STAGE_PREFIX}*.tmp"):
             if stage.is_dir() and not stage.is_symlink():
                 for old in stage.glob("old-*"):
@@ -243,7 +244,10 @@ def _digest(files: Sequence[tuple[str, bytes]] | Mapping[str, bytes]) -> str:
 
 
 def _digest_on_disk(target: Path) -> str | None:
-    """Return the digest of what is there, None if nothing is; links and special files count as what they are."""
+    """Return the digest of a file or directory, or None if `target` does not exist.
+
+    Links are not followed. For anything that this program never writes the result is a text that equals no digest.
+    """
     try:
         mode = target.lstat().st_mode
     except FileNotFoundError:
@@ -257,19 +261,20 @@ def _digest_on_disk(target: Path) -> str | None:
 
 
 def _read_tree(target: Path) -> dict[str, bytes]:
-    """Return what is below `target`, path to content. Raises OSError, FileTooLargeError."""
-    found: dict[str, bytes] = {}
+    """Return the files below `target` by path. Raises OSError, FileTooLargeError."""
+    files: dict[str, bytes] = {}
     left = _MAX_PRESENT
     for directory, directories, names in os.walk(target, onerror=_raise):
         for name in [*names, *(name for name in directories if (Path(directory) / name).is_symlink())]:
             path = Path(directory) / name
             relative = path.relative_to(target).as_posix()
             try:
-                found[relative] = read_regular(path, left)
-                left -= len(found[relative])
+                files[relative] = read_regular(path, left)
+                left -= len(files[relative])
             except IrregularError:
-                found[f"{relative}\0special"] = b""
-    return found
+                # A name that no file can have: the digest then differs from that of every exported chart.
+                files[f"{relative}\0special"] = b""
+    return files
 
 
 def _raise(error: OSError) -> None:
@@ -277,7 +282,7 @@ def _raise(error: OSError) -> None:
 
 
 def _swap(new: Path, target: Path, old: Path) -> None:
-    """Put `new` in the place of `target`, in one step where the system can, and `target` out of the way."""
+    """Move `new` to `target`, and an existing `target` out of the way; atomically where the system can."""
     if not target.exists() and not target.is_symlink():
         new.rename(target)
         return

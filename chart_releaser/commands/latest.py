@@ -1,4 +1,4 @@
-"""The story of `fetch-latest-versions`: the newest version of each source, written into the configuration file."""
+"""The `fetch-latest-versions` command: bump each source's version in the configuration file."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
 
 def latest(run: Run, config: Path, *, writes: bool) -> LatestReport:
-    """Bump each `version:` in the file `config` to the source's highest stable version, and return what was done.
+    """Bump each `version:` in the file `config` to the source's highest stable version, and return the report.
 
-    Without `writes` the file stays as it is. Raises ConfigError, in either case, if it can't be changed; a source that
-    can't be asked is in the report.
+    Without `writes` the file is not changed. The report holds the failures of sources. Raises ConfigError, with and
+    without `writes`, if the file can't be edited.
     """
     report = LatestReport()
     report.bumps = find_bumps(run, report.failures)
@@ -36,14 +36,14 @@ def latest(run: Run, config: Path, *, writes: bool) -> LatestReport:
     if new and writes:
         change_config(config, change)
     elif new:
-        change(read_config(config))  # what stands in its way is told in a dry run, too
+        change(read_config(config))  # the result is discarded, but a dry run fails where a real one would
     report.failures.interrupted = run.stop.is_set()
     report.failures.retried = run.repositories.attempts.list()
     return report
 
 
 def find_bumps(run: Run, failures: UpdateReport) -> list[Bump]:
-    """Return the highest stable version of each source that has a `version:`, beside that one."""
+    """Return the configured and the highest stable version of each source that has a `version:`."""
 
     def list_releases(location: Location, sources: Sequence[Source]) -> list[Release]:
         upstream = run.repositories.upstream(location)
@@ -53,24 +53,24 @@ def find_bumps(run: Run, failures: UpdateReport) -> list[Bump]:
     versioned = [source for source in run.sources if source.version is not None]
     for source, outcome in ask_each(run, versioned, list_releases):
         old = source.version or ""
-        found = outcome if isinstance(outcome, Exception) else newest_candidate(source, outcome)
-        if found is None:
-            found = UpstreamError(
+        candidate = outcome if isinstance(outcome, Exception) else newest_candidate(source, outcome)
+        if candidate is None:
+            candidate = UpstreamError(
                 "no release is a stable version in its range", remedy="the version stays as it is, check versions:"
             )
-        if isinstance(found, Exception):
-            record_failure(run, failures, ReleaseRow(source.name, old), found)
+        if isinstance(candidate, Exception):
+            record_failure(run, failures, ReleaseRow(source.name, old), candidate)
             continue
-        new = format_like(found.release.tag, old, source.tag_prefix)
+        new = format_like(candidate.release.tag, old, source.tag_prefix)
         bumps.append(Bump(source.name, old, new))
         now = configured_version(source)
-        if now is not None and precedence_key(found.version) < precedence_key(now):
+        if now is not None and precedence_key(candidate.version) < precedence_key(now):
             failures.notes.append(_downgrade_note(source, now, new))
     return bumps
 
 
 def _downgrade_note(source: Source, old: Version, new: str) -> Note:
-    """Return a note on a version that goes down: nobody expects that of a bump."""
+    """Return a note about a version that becomes lower, which nobody expects of a bump."""
     is_allowed = source.versions is None or source.versions.matches(old, prereleases=True)
     why = "is higher than the newest stable release" if is_allowed else f"is outside versions: {source.versions}"
     return Note(source.name, f"{source.version} {why}, so the version goes down to {new}")

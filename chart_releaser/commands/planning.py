@@ -1,4 +1,4 @@
-"""What `update` is going to do: the releases of each source, listed and compared with what the destination has."""
+"""Plans an `update`: lists the releases of each source and compares them with the destination's index."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ListedReleases:
-    """The releases of a repository; `from_cache` if an earlier run kept them, and the server said that they are so."""
+    """The releases of a repository. `from_cache` if an earlier run kept some, which the server called unchanged."""
 
     releases: list[Release]
     from_cache: bool
 
 
 def list_releases(run: Run, location: Location, sources: Sequence[Source], *, fresh: bool = False) -> ListedReleases:
-    """Return the releases at `location`, as many as `sources` need; with `fresh` nothing that an earlier run kept."""
+    """Return the releases at `location` that `sources` need; with `fresh`, without using what an earlier run kept."""
     upstream = run.repositories.upstream(location)
     releases = upstream.releases(lambda releases: has_all_tracked(sources, releases), fresh=fresh)
     return ListedReleases(releases, upstream.from_cache)
@@ -39,28 +39,28 @@ def list_releases(run: Run, location: Location, sources: Sequence[Source], *, fr
 def confirm_releases(
     run: Run, listed: Iterable[tuple[Source, ListedReleases | Exception]], index: Listing
 ) -> list[tuple[Source, list[Release] | Exception]]:
-    """Return the releases of each source, asked for anew where something that an earlier run kept is to be published.
+    """Return the releases of each source, listed again where a kept answer would cause something to be published.
 
-    What is kept may say that there is nothing new. What gets published is decided by what the server says now.
+    A kept answer may show that there is nothing new, but only a fresh one decides what gets published.
     """
     first = list(listed)
-    doubtful = [
+    to_confirm = [
         source
         for source, outcome in first
         if isinstance(outcome, ListedReleases)
         and outcome.from_cache
         and plan_source(source, outcome.releases, index.versions(source.name)).missing
     ]
-    asked = ask_each(run, doubtful, partial(list_releases, run, fresh=True)) if doubtful else ()
-    again = {source.name: outcome for source, outcome in asked}
-    outcomes = [(source, again.get(source.name, outcome)) for source, outcome in first]
+    answers = ask_each(run, to_confirm, partial(list_releases, run, fresh=True)) if to_confirm else ()
+    fresh = {source.name: outcome for source, outcome in answers}
+    outcomes = [(source, fresh.get(source.name, outcome)) for source, outcome in first]
     return [(source, one.releases if isinstance(one, ListedReleases) else one) for source, one in outcomes]
 
 
 def plan_all(
     run: Run, listed: Iterable[tuple[Source, list[Release] | Exception]], index: Listing, report: UpdateReport
 ) -> list[SourcePlan]:
-    """Plan every source whose releases could be listed, in the order of the configuration; the others have failed."""
+    """Return the plans of all sources, in order; a source whose releases could not be listed is recorded as failed."""
     plans = []
     names = PackageNames(index)
     for source, outcome in listed:
@@ -77,20 +77,20 @@ def plan_all(
 
 
 def claim_package_names(run: Run, items: Iterable[Item], names: PackageNames, report: UpdateReport) -> list[Item]:
-    """Return the items whose package names no other chart has; the others have failed."""
-    found = []
+    """Claim the package name of each item and return those that got it; the others are recorded as failed."""
+    claimed = []
     for item in items:
         try:
             names.claim(item.source.name, item.version)
         except ConflictError as error:
             record_failure(run, report, make_row(item), error)
         else:
-            found.append(item)
-    return found
+            claimed.append(item)
+    return claimed
 
 
 def _record_plan(run: Run, plan: SourcePlan, index: Listing, report: UpdateReport) -> None:
-    """Tell what is planned for a source: in the report, and to those who ask for more."""
+    """Record the plan of a source in the report, and show it with --verbose."""
     name = plan.source.name
     report.sources.append(name)
     run.reporter.detail(f"{name}: {len(plan.present)} up to date, {len(plan.missing)} to publish")

@@ -1,4 +1,4 @@
-"""Finished packages to the destination one by one, and into its index, however the run ends."""
+"""Publishes finished packages one by one, and adds them to the index however the run ends."""
 
 from __future__ import annotations
 
@@ -24,19 +24,21 @@ if TYPE_CHECKING:
 
 
 _IDLE_SECONDS = 30.0
+# GitHub builds a Pages site at most ten times an hour:
+# https://docs.github.com/pages/getting-started-with-github-pages/github-pages-limits
 _BETWEEN_SECONDS = 600.0
 
 
 @dataclass(frozen=True)
 class PackedRelease:
-    """A package with the notes of its release."""
+    """A package, ready to be published, with the notes of its release."""
 
     package: Package
     notes: str
 
 
 class Publisher:
-    """Publishes what was built; what is published has yet to be listed in the index."""
+    """Publishes packages as they are built, and adds them to the index later."""
 
     def __init__(
         self,
@@ -57,18 +59,18 @@ class Publisher:
         self._not_indexed: list[tuple[Item, Published]] = []
         self._next_time = 0.0
         self.count = 0
-        """How many releases were published."""
+        """The number of published releases."""
 
     def pack(self, item: Item, chart: Chart, snapshot: Snapshot) -> PackedRelease:
-        """Make of a finished chart what `take` publishes, in the thread that built it."""
+        """Return the package of a finished chart for `publish`; called in the thread that built the chart."""
         notes = item.release.notes if item.release.notes is not None else snapshot.message
         packed = package(chart, snapshot.time)
         return PackedRelease(packed if self._run.signer is None else self._run.signer.signed(packed), notes)
 
-    def take(self, outcome: BuildSuccess[PackedRelease] | BuildFailure) -> None:
-        """Publish what was built; one release's failure is in the report.
+    def publish(self, outcome: BuildSuccess[PackedRelease] | BuildFailure) -> None:
+        """Publish the package of one release, or record its failure.
 
-        Raises RateLimitError and DestinationUnusableError: then no other release can be published either.
+        Raises RateLimitError or DestinationUnusableError if no other release can be published either.
         """
         self._remaining -= 1
         item = outcome.item
@@ -98,13 +100,13 @@ class Publisher:
 
     @property
     def limit_reached(self) -> bool:
-        """Whether the user wants no other release published in this run."""
+        """Whether this run has published as many releases as `limit` allows."""
         return self._limit is not None and self.count >= self._limit
 
     def index_when_idle(self, seconds: float) -> None:
-        """List what is published so far, if a slow upstream has kept it waiting for `seconds`.
+        """Add what is published so far to the index, if no release has been built for `seconds`, which is long.
 
-        Not too often: GitHub builds a Pages site at most ten times an hour. What fails is tried again at the end.
+        This happens at most every ten minutes. An error is ignored here, because it is tried again at the end.
         """
         if self._not_indexed and seconds > _IDLE_SECONDS and time.monotonic() > self._next_time:
             self._next_time = time.monotonic() + _BETWEEN_SECONDS
@@ -112,7 +114,7 @@ class Publisher:
                 self._update_index()
 
     def index_rest(self) -> None:
-        """List the rest. Where that fails the packages are there all the same, and the next run lists them."""
+        """Add the remaining packages to the index. If that fails, they stay published and the next run adds them."""
         try:
             self._update_index()
         except (DestinationError, RateLimitError) as error:
@@ -172,10 +174,10 @@ def open_publisher(
     limit: int | None,
     report: UpdateReport,
 ) -> Iterator[Publisher]:
-    """Give what publishes in the body; what was published is listed when the body is left, however that happens.
+    """Give a publisher for the body, and add what it published to the index when the body ends, however that happens.
 
-    `index` is what the destination lists by now. A rate limit, an interrupt, and a destination that can't be used any
-    more end the body and are in the report. Raises ChartReleaserError before anything was published.
+    `index` is what the destination lists so far. A rate limit, an interrupt, or a destination that becomes unusable
+    ends the body and is recorded in `report`. Raises ChartReleaserError only before anything was published.
     """
     items = [item for plan in plans for item in plan.missing]
     if run.signer is not None:
@@ -199,7 +201,7 @@ def open_publisher(
 
 
 def _latest_item(run: Run, plans: Sequence[SourcePlan]) -> Item | None:
-    """Return the item that GitHub shall call the latest release: the newest of one source, if the user asks for it."""
+    """Return the item to mark as GitHub's latest release: the newest of the source `marks_latest`, if it is set."""
     for plan in plans:
         if plan.source is run.marks_latest:
             newest_items = [*plan.missing[:1], *plan.present[:1]]

@@ -1,4 +1,4 @@
-"""What a run did, as values: for the table, for JSON, for the exit code."""
+"""The results of the commands as values, from which tables, JSON and exit codes are made."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ class ReleaseRow:
     url: str = ""
     digest: str = ""
     error: str = ""
-    """What is wrong, if it failed,"""
+    """What is wrong, if it failed."""
     remedy: str = ""
-    """and what to do."""
+    """What the user can do about the error."""
 
     @property
     def title(self) -> str:
-        """What messages put in front: `provider-azure v1.62.1`."""
+        """The prefix for messages about it: `provider-azure v1.62.1`."""
         return f"{self.source} {self.tag}".rstrip()
 
     @property
@@ -44,14 +44,14 @@ class ReleaseRow:
 
     @property
     def reason(self) -> str:
-        """The error without the row's own versions: the same for releases that failed for the same reason."""
+        """The error without the row's own versions, equal for releases that failed for the same reason."""
         reason = self.full_message
         for version in filter(None, (self.tag, self.version)):
             reason = re.sub(rf"(?<![\w.]){re.escape(version)}(?![\w+-])", "…", reason)
         return reason
 
     def as_json(self) -> dict[str, str]:
-        """The row with the fields that say something: the chart by its name and version, and upstream's tag."""
+        """Return the row as in `update --json`, without empty fields."""
         fields = {"source": self.source, "version": self.version or self.tag, "chart": self.source}
         if self.tag:
             fields["tag"] = self.tag
@@ -61,7 +61,7 @@ class ReleaseRow:
 
 @dataclass(frozen=True)
 class PassedOver:
-    """A tag of a source that is not tracked, and why."""
+    """A tag of a source that is not tracked, with the reason."""
 
     source: str
     tag: str
@@ -74,7 +74,7 @@ class PassedOver:
 
 @dataclass(frozen=True)
 class Note:
-    """Something about a source, or one version of its chart, that is no error but most likely not what is meant."""
+    """A hint that a source's configuration probably does not do what was meant. It is not an error."""
 
     source: str
     text: str
@@ -89,7 +89,7 @@ class Note:
 
 @dataclass
 class UpdateReport:
-    """What `update` planned and did; `stopped_early` says why it stopped before everything was done, if it did."""
+    """What `update` planned and did. `stopped_early` is the reason, if it stopped before everything was done."""
 
     planned: list[ReleaseRow] = field(default_factory=list)
     published: list[ReleaseRow] = field(default_factory=list)
@@ -120,13 +120,13 @@ class UpdateReport:
 
     @property
     def waiting(self) -> list[ReleaseRow]:
-        """What was planned, and neither published nor failed."""
+        """The planned releases that were neither published nor failed."""
         done = {(row.source, row.tag) for row in (*self.published, *self.failed)}
         return [row for row in self.planned if (row.source, row.tag) not in done]
 
     @property
     def exit_code(self) -> int:
-        """0 all done; 130 interrupted; 1 some failed; 3 stopped early and nothing failed, another run goes on."""
+        """130 if interrupted, 3 if stopped early, 1 if something failed, otherwise 0."""
         if self.interrupted:
             return 130
         if self.failed:
@@ -144,7 +144,7 @@ class UpdateReport:
         self.notes += [Note(item.source.name, text, item.version) for text in texts]
 
     def fail(self, row: ReleaseRow, error: Exception) -> str:
-        """Record that `row` failed and return the message: source and version in front, one line."""
+        """Record that `row` failed and return the message for it, in one line."""
         if isinstance(error, ChartReleaserError):
             failed = replace(row, error=" ".join(error.what.split()), remedy=error.advice)
         else:
@@ -155,13 +155,13 @@ class UpdateReport:
 
 
 def make_row(item: Item, *, url: str = "", digest: str = "") -> ReleaseRow:
-    """Return the row of a release."""
+    """Return the row for `item`."""
     return ReleaseRow(item.source.name, item.release.tag, item.version, url, digest)
 
 
 @dataclass(frozen=True)
 class FailureGroup:
-    """Releases of one source that failed for one reason, newest first, or sources that failed for one before that."""
+    """Releases of one source that failed for the same reason, newest first, or sources that could not be asked."""
 
     rows: tuple[ReleaseRow, ...]
 
@@ -177,12 +177,12 @@ class FailureGroup:
 
     @property
     def sources(self) -> list[str]:
-        """The names of the sources, in order of first appearance."""
+        """The names of the sources, in order of appearance."""
         return list(dict.fromkeys(row.source for row in self.rows))
 
     @property
     def versions(self) -> str:
-        """`v1.62.1`, or `v0.6.42 to v0.1.0 (72 releases)`; nothing for several sources."""
+        """`v1.62.1`, or `v0.6.42 to v0.1.0 (72 releases)`; empty for several sources."""
         first, last = self.rows[0], self.rows[-1]
         if self.sources[1:]:
             return ""
@@ -190,14 +190,14 @@ class FailureGroup:
 
     @property
     def newest(self) -> ReleaseRow:
-        """The newest release, whose words stand for all of them."""
+        """The newest release, whose error is shown for the whole group."""
         return self.rows[0]
 
 
 def failure_groups(rows: Sequence[ReleaseRow]) -> list[FailureGroup]:
-    """Return `rows` by source and reason, in order of first appearance.
+    """Return `rows` grouped by source and reason, in order of appearance.
 
-    Sources of one repository that could not be asked failed for the same reason, word for word, and are one group.
+    Sources that could not be asked for the very same reason, such as those of one repository, are one group.
     """
     groups: dict[tuple[str, str], list[ReleaseRow]] = {}
     for row in rows:
@@ -241,7 +241,7 @@ def _sort(items: Sequence[Item], *lists: list[ReleaseRow]) -> None:
 
 @dataclass(frozen=True)
 class Bump:
-    """A source's version in the configuration and the newest upstream."""
+    """A source's version in the configuration, and the newest one upstream."""
 
     source: str
     old: str
@@ -249,18 +249,18 @@ class Bump:
 
     @property
     def changed(self) -> bool:
-        """Whether there is something to write."""
+        """Whether the two versions differ."""
         return self.old != self.new
 
 
 @dataclass
 class LatestReport:
-    """What `fetch-latest-versions` found."""
+    """What `fetch-latest-versions` found and changed."""
 
     bumps: list[Bump] = field(default_factory=list)
     failures: UpdateReport = field(default_factory=UpdateReport)
 
     @property
     def changed(self) -> list[Bump]:
-        """The versions that are others in the file now, or would be."""
+        """The versions that were changed in the file, or would be."""
         return [bump for bump in self.bumps if bump.changed]

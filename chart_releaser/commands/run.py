@@ -1,4 +1,4 @@
-"""What every command works with: sources, the way to their repositories, who is told, and what was not done."""
+"""The context of a command run: sources, access to their repositories, reporting, and concurrent requests."""
 
 from __future__ import annotations
 
@@ -23,30 +23,30 @@ T = TypeVar("T")
 
 
 class Reporter(Protocol):
-    """Who is told how a run goes. Called from several threads."""
+    """Receives messages about the progress of a run. Called from several threads."""
 
     def step(self, text: str) -> None:
-        """Something was begun or done."""
+        """Report a step that was begun or done."""
 
     def success(self, text: str) -> None:
-        """Something was published."""
+        """Report something that was published."""
 
     def detail(self, text: str) -> None:
-        """Something for those who ask for more."""
+        """Report a detail, which is shown with --verbose."""
 
     def failure(self, text: str) -> None:
-        """One source or release failed."""
+        """Report that one source or release failed."""
 
     def progress(self, what: str, done: int, total: int) -> None:
-        """So much is done; `what` is being done now, and for which source."""
+        """Report that `done` of `total` are done and `what` is being done now."""
 
 
 @dataclass
 class Run:
-    """What every command needs: the sources to work on, the way to their repositories, and who is told.
+    """What every command needs: the sources to work on, access to their repositories, and a reporter.
 
-    `threads` repositories are worked on at a time. `stop` is set when the user wants an end: what is under way is
-    finished, and nothing new begun.
+    `threads` is the number of repositories to work on at a time. `stop` is set when the user interrupts: what is under
+    way is finished, and nothing new is begun.
     """
 
     sources: Sequence[Source]
@@ -55,13 +55,13 @@ class Run:
     threads: int
     stop: threading.Event = field(default_factory=threading.Event)
     signer: Signer | None = None
-    """Who signs what is published; None where nobody does."""
+    """Signs the packages; None if they are not signed."""
     marks_latest: Source | None = None
-    """The source whose newest version GitHub shall call the latest release, if any."""
+    """The source whose newest version becomes GitHub's latest release, if any."""
 
 
 class _WaitProgress:
-    """Tells which source is being waited for: of several that are asked at once, the one that takes longest."""
+    """Reports which source the run is waiting for: of those asked at the same time, the one that was asked first."""
 
     def __init__(self, reporter: Reporter, total: int) -> None:
         self._reporter = reporter
@@ -87,16 +87,16 @@ class _WaitProgress:
 
 
 Answers = Callable[[], Iterator[tuple["Source", T | Exception]]]
-"""Waits for what was asked, and yields each source, in order, with the outcome."""
+"""Waits for the answers, and yields each source, in order, with its answer or error."""
 
 
 @contextlib.contextmanager
 def ask_in_background(
     run: Run, sources: Sequence[Source], ask: Callable[[Location, Sequence[Source]], T]
 ) -> Iterator[Answers[T]]:
-    """Ask once for each distinct repository of `sources` while the body runs, which gets the answers by a call.
+    """Call `ask` in threads, once for each distinct repository of `sources`, while the body runs.
 
-    Where the body ends without them nothing more is asked.
+    The body gets a function that waits for the answers and returns them. If the body fails, no more calls are begun.
     """
     groups: dict[Location, list[Source]] = {}
     for source in sources:
@@ -128,16 +128,16 @@ def ask_in_background(
 def ask_each(
     run: Run, sources: Sequence[Source], ask: Callable[[Location, Sequence[Source]], T]
 ) -> Iterator[tuple[Source, T | Exception]]:
-    """Ask once for each distinct repository of `sources`; yield each source, in order, with the outcome."""
+    """Call `ask` once for each distinct repository of `sources`; yield each source in order with its outcome."""
     with ask_in_background(run, sources, ask) as answers:
         outcomes = list(answers())
     yield from outcomes
 
 
 def record_failure(run: Run, report: UpdateReport, row: ReleaseRow, error: Exception) -> None:
-    """Record why a source or a release was not done: put off by a rate limit, or failed."""
+    """Record in `report` that a source or release failed, or was postponed by a rate limit."""
     if isinstance(error, RateLimitError):
         report.stopped_early = report.stopped_early or str(error)
-        run.reporter.detail(f"{row.title}: put off until another run")
+        run.reporter.detail(f"{row.title}: postponed to another run")
     else:
         run.reporter.failure(report.fail(row, error))

@@ -1,4 +1,4 @@
-"""Several calls at a time, outcomes in order, and no thread that keeps a stopped program waiting."""
+"""Runs calls in threads, with outcomes in order, and without keeping an interrupted program waiting."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _LEAVE_SECONDS = 1.0
 
 
 class Calls(Generic[T]):
-    """Calls that are under way, at most `threads` of them at a time; when `stop` is set no other one is begun."""
+    """Calls that run in at most `threads` threads. No more calls are begun once `stop` is set."""
 
     def __init__(self, calls: Sequence[Callable[[], T]], threads: int, stop: threading.Event) -> None:
         self._stop = stop
@@ -29,10 +29,10 @@ class Calls(Generic[T]):
             thread.start()
 
     def outcomes(self) -> list[T | Exception]:
-        """Wait for all, and return the outcome of each in the order of the calls, errors as values.
+        """Wait for all calls and return their results in order, with an Exception in place of a result.
 
-        Raises KeyboardInterrupt when `stop` is set before all are done: the calls only read, so nothing has to be
-        finished. What is no Exception, such as SystemExit, is raised here as it was there.
+        Raises KeyboardInterrupt if `stop` is set before all are done; the calls only read, so nothing has to be
+        finished. Other BaseExceptions of a call, such as SystemExit, are raised here.
         """
         outcomes: list[T | Exception] = []
         for future in self._futures:
@@ -41,7 +41,7 @@ class Calls(Generic[T]):
         return outcomes
 
     def abandon(self) -> None:
-        """Begin no other one: nobody wants the outcomes. Those under way get a moment to end, no more."""
+        """Begin no more calls, because nobody wants the outcomes, and give those under way a moment to end."""
         self._abandoned = True
         end = time.monotonic() + _LEAVE_SECONDS
         for thread in self._threads:
@@ -55,21 +55,21 @@ class Calls(Generic[T]):
                 return
             try:
                 result = call()
-            except BaseException as error:  # also what would end this thread: somebody waits for the outcome
+            except BaseException as error:  # SystemExit too, since somebody waits for the outcome
                 future.set_exception(error)
             else:
                 future.set_result(result)
 
 
 def call_in_threads(calls: Sequence[Callable[[], T]], threads: int, stop: threading.Event) -> Sequence[T | Exception]:
-    """Make all of `calls`, at most `threads` at a time, and return their outcomes: see `Calls.outcomes`."""
+    """Run `calls` in at most `threads` threads and return their outcomes; see `Calls.outcomes`."""
     return Calls(calls, threads, stop).outcomes()
 
 
 def call_unless_stopped(stop: threading.Event, call: Callable[[], T]) -> T:
-    """Make a call that only reads, and return or raise what came of it; when `stop` is set it is not waited for.
+    """Run a call that only reads, and return its result or raise its error.
 
-    Raises KeyboardInterrupt then.
+    Raises KeyboardInterrupt as soon as `stop` is set, without waiting for the call.
     """
     (outcome,) = call_in_threads([call], 1, stop)
     if isinstance(outcome, Exception):

@@ -1,4 +1,4 @@
-"""The story of `update`: what the upstreams have and the destination lacks is built, published and listed."""
+"""The `update` command: build and publish the tracked releases that the destination lacks."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 
 def update(run: Run, destination: Destination, *, limit: int | None = None, dry_run: bool = False) -> UpdateReport:
-    """Publish the tracked releases that the destination lacks, and return what was done.
+    """Publish the tracked releases that the destination lacks, and return the report.
 
     `limit` ends the run after so many releases. `dry_run` builds what it plans and publishes nothing. Raises
     DestinationError if the destination can't be used, before anything was done; whatever fails later is in the report.
     """
     report = UpdateReport()
     try:
-        # Neither needs the other, and both mostly wait for the network.
+        # Both mostly wait for the network, so the index is read while the releases are listed.
         with ask_in_background(run, run.sources, partial(list_releases, run)) as answers:
             index = call_unless_stopped(run.stop, destination.open)
             listed = confirm_releases(run, answers(), index)
@@ -39,7 +39,7 @@ def update(run: Run, destination: Destination, *, limit: int | None = None, dry_
                 closing(build_all(run, missing, publisher.pack, doing, publisher.index_when_idle)) as outcomes,
             ):
                 for outcome in outcomes:
-                    publisher.take(outcome)
+                    publisher.publish(outcome)
                     if publisher.limit_reached:
                         break
     except RateLimitError as error:  # before anything was published

@@ -1,4 +1,4 @@
-"""The story of `verify`: index and packages read, compared, and put right."""
+"""The `verify` command: compare the index with the packages, and repair what can be repaired."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ if TYPE_CHECKING:
 K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
 
-_NAMED = 20  # charts that are named before they are only counted
+_NAMED = 20  # charts in a hint, at most
 
 
 @dataclass
 class VerifyReport:
-    """What `verify` found and what it put right; `entries` and `packages` say how much was looked at."""
+    """What `verify` found and repaired; `entries` and `packages` count what was checked."""
 
     entries: int = 0
     packages: int = 0
@@ -45,16 +45,16 @@ class VerifyReport:
 
     @property
     def repaired(self) -> list[Finding]:
-        """The findings that were put right."""
+        """The findings that were repaired."""
         return [finding for finding in self.findings if finding.repaired]
 
     @property
     def exit_code(self) -> int:
-        """1 where something is left that was not put right."""
+        """1 if a finding was not repaired, otherwise 0."""
         return 0 if all(finding.repaired for finding in self.findings) else ChartReleaserError.exit_code
 
     def as_json(self) -> dict[str, Any]:
-        """The JSON document of `verify --json`."""
+        """Return the document of `verify --json`."""
         return {
             "entries": self.entries,
             "packages": self.packages,
@@ -65,19 +65,19 @@ class VerifyReport:
 
 @dataclass(frozen=True)
 class _Workers:
-    """Threads that read several things at a time."""
+    """Runs calls in `threads` threads until `stop` is set."""
 
     threads: int
     stop: threading.Event
 
     def each(self, calls: Mapping[K, Callable[[], T]]) -> dict[K, T | ChartReleaserError]:
-        """Return the outcome of each call, an expected failure as a value."""
-        found: dict[K, T | ChartReleaserError] = {}
+        """Return the result of each call, or its ChartReleaserError. Raises any other error."""
+        outcomes: dict[K, T | ChartReleaserError] = {}
         for key, outcome in zip(calls, call_in_threads(list(calls.values()), self.threads, self.stop), strict=True):
             if isinstance(outcome, Exception) and not isinstance(outcome, ChartReleaserError):
                 raise outcome
-            found[key] = outcome
-        return found
+            outcomes[key] = outcome
+        return outcomes
 
 
 def verify(
@@ -90,11 +90,12 @@ def verify(
     adopt: Collection[str] = (),
     only: Collection[str] = (),
 ) -> VerifyReport:
-    """Compare what the index lists with what is there; with `repair`, put right what can be without changing a package.
+    """Compare the index with the packages in `destination`; with `repair`, repair what needs no change to a package.
 
-    `names` are the charts that this configuration publishes. Packages and leftovers of others are left alone, unless
-    the index lists the chart already or `adopt` has its name, or `*`. With `only`, no other charts are reported. Raises
-    DestinationError where the destination can't be read; what could not be repaired is in the report.
+    `names` are the configured charts. Packages and leftovers of other charts are left alone, unless the index lists the
+    chart or `adopt` contains its name or `*`. With `only`, findings about other charts are not reported.
+
+    Raises DestinationError if the destination can't be read; failed repairs are in the report.
     """
     workers = _Workers(threads, stop)
     index, unreadable = call_unless_stopped(stop, partial(_open, destination))
@@ -107,16 +108,16 @@ def verify(
     )
     audit = Audit(listed, stored, digests)
     contents = workers.each({item.url: partial(_read_package, destination, item) for item in audit.unread()})
-    found = [item for item in audit.findings(contents, names, adopt) if not only or item.chart in only]
+    findings = [item for item in audit.findings(contents, names, adopt) if not only or item.chart in only]
 
-    report.findings = [*_index_findings(index, unreadable, found), *found]
+    report.findings = [*_check_index(index, unreadable, findings), *findings]
     if repair:
         _repair(destination, report, stop)
     return report
 
 
 def _open(destination: Auditable) -> tuple[Index, str]:
-    """Return the index, and why there is none that can be read."""
+    """Return the index, and the reason if it can't be read, in which case the index is empty."""
     try:
         index = destination.open_index()
     except BrokenIndexError as error:
@@ -124,14 +125,14 @@ def _open(destination: Auditable) -> tuple[Index, str]:
     return index, "" if index.text else "there is no index.yaml, so Helm can't add this repository"
 
 
-def _index_findings(index: Index, unreadable: str, found: list[Finding]) -> list[Finding]:
-    """Return the findings about the index itself."""
+def _check_index(index: Index, unreadable: str, findings: list[Finding]) -> list[Finding]:
+    """Return the findings about the index itself; `findings` are those about its entries and packages."""
     if not unreadable:
         return index_findings(index)
-    left = sorted({one.chart for one in found if one.kind == "unlisted" and one.repair is None})
+    left = sorted({one.chart for one in findings if one.kind == "unlisted" and one.repair is None})
     adopt = " ".join(f"--adopt {name}" for name in left[:_NAMED])
     all_of_them = f", or --adopt '{ADOPT_ALL}' for all {len(left)} charts" if len(left) > 1 else ""
-    if any(finding.repair is not None and finding.repair.add is not None for finding in found):
+    if any(finding.repair is not None and finding.repair.add is not None for finding in findings):
         remedy = "correct it by hand, or --repair rebuilds it from the packages here"
         if left:
             remedy += f", but lists charts that are not configured only with {adopt}{all_of_them}"
@@ -148,7 +149,10 @@ def _download_digest(destination: Auditable, url: str, stored: StoredPackage | N
 
 
 def _read_package(destination: Auditable, stored: StoredPackage) -> Content:
-    """Return the entry of a package, made from the package itself, or why it is none to be listed."""
+    """Return the index entry of a package, made from its Chart.yaml, or the reason why it can't be listed.
+
+    Raises DestinationError if it can't be downloaded completely.
+    """
     data = destination.fetch(stored.url, stored)
     if data is None:
         raise DestinationError("it has disappeared in the meantime")
@@ -176,12 +180,12 @@ def _read_package(destination: Auditable, stored: StoredPackage) -> Content:
 
 
 def _repair(destination: Auditable, report: VerifyReport, stop: threading.Event) -> None:
-    """Put right what can be, the index first and in one write; `stop` ends it between two writes."""
+    """Repair what can be repaired, beginning with the index, in one write. Ends between two writes if `stop` is set."""
     to_index = [at for at, finding in enumerate(report.findings) if finding.repair and not finding.repair.discard]
     if to_index:
         now = datetime.now(UTC)
         repairs = [one for at in to_index if (one := report.findings[at].repair) is not None]
-        message = f"Put the index right: {len(to_index)} finding{'s' if len(to_index) > 1 else ''}"
+        message = f"Repair the index: {len(to_index)} finding{'s' if len(to_index) > 1 else ''}"
         _try_repair(
             report, to_index, lambda: destination.rewrite(lambda index: repair_index(index, repairs, now), message)
         )
@@ -193,7 +197,7 @@ def _repair(destination: Auditable, report: VerifyReport, stop: threading.Event)
 
 
 def _try_repair(report: VerifyReport, findings: list[int], repair: Callable[[], None]) -> None:
-    """Try a repair, and note with its findings what came of it."""
+    """Try a repair, and record in its findings whether it succeeded."""
     try:
         repair()
     except ChartReleaserError as error:

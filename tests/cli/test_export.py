@@ -96,7 +96,7 @@ def test_a_tag_that_is_no_version(tmp_path: Path, weather: GitRepo) -> None:
     config(tmp_path, source("weather", "./weather.git", version="nightly"))
     ran = run("export", cwd=tmp_path)
     assert ran.errors == [
-        "weather nightly: the tag nightly is no semantic version; a chart needs one, set version: to it",
+        "weather nightly: the tag nightly is not a semantic version; set version: to a tag that is one",
     ]
     assert not (tmp_path / "charts").exists()
 
@@ -111,7 +111,7 @@ def test_nothing_in_the_range_and_no_path_for_the_version(tmp_path: Path, weathe
     assert ran.code == 1
     assert ran.errors == [
         "a: no release is a stable version in its range; set version: or widen versions:",
-        "b v1.0.0: none of its chart paths is for this version; check their versions: ranges",
+        "b v1.0.0: none of its chart paths applies to this version; check their versions: ranges",
     ]
 
 

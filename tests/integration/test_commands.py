@@ -273,7 +273,7 @@ def test_an_upstreams_limit_puts_off_its_sources_only(
     report = updated(run, memory)
     assert memory.finished == [["1.2.0", "1.1.0", "1.0.0"]]
     assert (report.stopped_early, report.exit_code) == ("wait an hour; run again", 3)
-    assert "b: put off until another run" in told(run).details
+    assert "b: postponed to another run" in told(run).details
     exported = export(run, ExportDirectory(tmp_path / "charts"), packaged=False)
     assert [row.source for row in exported.written] == ["a"]
     assert exported.failures.exit_code == 3

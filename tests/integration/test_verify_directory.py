@@ -270,7 +270,7 @@ def test_what_is_no_package_of_its_name_is_reported_and_never_listed(public: Pat
     texts = "\n".join(one.text for one in found)
     assert "its Chart.yaml says a 1.0.0" in texts
     assert "link-1.0.0.tgz is a symbolic link" in texts
-    assert "v1.0.0 is no strict semantic version" in texts
+    assert "v1.0.0 is not a strict semantic version" in texts
     assert (public / "link-1.0.0.tgz").is_symlink()
 
 
