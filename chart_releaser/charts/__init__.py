@@ -1,1 +1,1 @@
-"""A chart as a value: read, assembled, checked, packaged."""
+"""Charts as values: loaded, assembled, checked, packaged."""

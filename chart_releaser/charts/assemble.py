@@ -1,4 +1,4 @@
-"""From what upstream has at a tag to the chart that gets published: umbrella, versions, switches, provenance."""
+"""Assemble the published chart from an upstream tree: umbrella, versions, switches, origin."""
 
 from __future__ import annotations
 
@@ -8,9 +8,16 @@ from dataclasses import dataclass, replace
 
 from chart_releaser import yamlio
 from chart_releaser.budget import Budget
-from chart_releaser.charts.chart import REVISION_ANNOTATION, Chart, Tree, check_subcharts, read_chart
-from chart_releaser.charts.dependencies import check_switches, check_versions, foreign_values, has_version, undeclared
-from chart_releaser.charts.notes import notes_on
+from chart_releaser.charts.chart import REVISION_ANNOTATION, Chart, check_subcharts
+from chart_releaser.charts.dependencies import (
+    check_switches,
+    check_versions,
+    foreign_values,
+    has_version,
+    undeclared_subcharts,
+)
+from chart_releaser.charts.loader import SourceTree, read_chart
+from chart_releaser.charts.notes import find_notes
 from chart_releaser.charts.package import chart_files
 from chart_releaser.charts.registration import registration_chart
 from chart_releaser.charts.schema_check import new_schema_errors
@@ -24,7 +31,7 @@ from chart_releaser.helm.yaml import Value
 
 NOTES_FILE = "RELEASE.md"
 IGNORE_FILE = ".helmignore"
-# v1's requirements, which move into Chart.yaml.
+# The requirements of apiVersion v1 move into Chart.yaml.
 _REQUIREMENTS_FILES = frozenset(("requirements.yaml", "requirements.lock"))
 _LOCK_FILE = "Chart.lock"
 # What Go reads as a time: https://pkg.go.dev/time#Time.UnmarshalJSON
@@ -41,9 +48,9 @@ class Origin:
     notes: str
     repository: str | None
     label: str | None
-    """The tag as a tag of images and an `appVersion`; None where it can't be one."""
+    """The tag as a tag of images and an `appVersion`; None if it can't be one."""
     sets_app_version: bool = False
-    """Whether `label` replaces upstream's own `appVersion`; a missing one it always becomes."""
+    """Whether `label` replaces upstream's own `appVersion`; it always fills in a missing one."""
     sets_image_tags: bool = True
     """Whether `label` replaces `tag: latest` in values."""
 
@@ -58,7 +65,7 @@ class Assembled:
 
 @dataclass(frozen=True)
 class Registration:
-    """The text of a controller-registration and where it was found."""
+    """The text of a controller-registration, and where it comes from, for messages."""
 
     text: str
     where: str
@@ -67,37 +74,38 @@ class Registration:
 def assemble(
     name: str,
     paths: Sequence[str],
-    tree: Tree,
+    tree: SourceTree,
     origin: Origin,
     registration: Callable[[], Registration],
     budget: Budget,
 ) -> Assembled:
-    """Return the finished chart `name` from the chart `paths` of `tree`; `registration` is called if they name one.
+    """Return the finished chart `name`, built from the charts at `paths` of `tree`.
 
-    One path gives upstream's chart under the new name; a controller-registration, or several paths, an umbrella chart
-    with a sub-chart for each. Raises ChartError if anything is missing or could not be published whole, BudgetError.
+    A single path gives upstream's chart under the new name. Several paths, or the word controller-registration, give an
+    umbrella chart with a sub-chart for each; `registration` is called for the latter. Raises ChartError if anything is
+    missing or can't be published completely, and BudgetError.
     """
     if REGISTRATION in paths or len(paths) != 1:
         chart = _umbrella(name, paths, tree, registration, budget)
     else:
         chart = read_chart(tree, paths[0], budget)
     check_switches(chart)
-    finished = _with_provenance(_finish(chart, origin, budget, is_top=True), name, origin)
-    finished = _without_harmful_rules(finished, budget)
+    finished = _add_origin(_finish(chart, origin, budget, is_top=True), name, origin)
+    finished = _drop_harmful_ignore_file(finished, budget)
     check_subcharts(finished)
     is_umbrella = chart.path == name
-    return Assembled(finished, tuple(notes_on(chart.subcharts if is_umbrella else [chart], finished, origin)))
+    return Assembled(finished, tuple(find_notes(chart.subcharts if is_umbrella else [chart], finished, origin)))
 
 
 def _umbrella(
-    name: str, paths: Sequence[str], tree: Tree, registration: Callable[[], Registration], budget: Budget
+    name: str, paths: Sequence[str], tree: SourceTree, registration: Callable[[], Registration], budget: Budget
 ) -> Chart:
     subcharts = []
     for path in paths:
         if path == REGISTRATION:
-            found = registration()
-            budget.take_yaml(found.text, found.where)
-            subcharts.append(registration_chart(found.text, source=name, where=found.where))
+            own = registration()
+            budget.take_yaml(own.text, own.where)
+            subcharts.append(registration_chart(own.text, source=name, where=own.where))
         else:
             subcharts.append(read_chart(tree, path, budget))
     metadata = {"apiVersion": "v2", "name": name, "description": f"A helmchart for {name}", "version": "0.0.0"}
@@ -112,16 +120,16 @@ def _umbrella(
 
 
 def _switch_notes(name: str, subcharts: Sequence[Chart]) -> str:
-    """Return what `helm install` prints: an umbrella that is installed with its defaults does nothing."""
+    """Return the notes that `helm install` prints: with its default values an umbrella chart installs nothing."""
     switches = "".join(f"  {subchart.name}.enabled\n" for subchart in subcharts)
     return f"{name} installs the parts that are switched on in its values:\n{switches}"
 
 
-def _with_provenance(chart: Chart, name: str, origin: Origin) -> Chart:
-    """Give the finished chart its published name, its release notes, and what tells where it comes from."""
+def _add_origin(chart: Chart, name: str, origin: Origin) -> Chart:
+    """Return the finished chart with its published name, release notes, and references to its origin."""
     edit = MetadataEdit(chart)
     edit.set("name", name)
-    # In quotes where it is a number: Helm reads the same, but `helm lint` calls it an error.
+    # As a string even if upstream wrote a number: Helm reads both alike, but `helm lint` reports the number.
     version = helmyaml.as_string(chart.metadata.get("appVersion")) or origin.label
     if version is not None:
         edit.set("appVersion", version)
@@ -130,16 +138,17 @@ def _with_provenance(chart: Chart, name: str, origin: Origin) -> Chart:
     if origin.repository is not None and origin.repository not in sources:
         edit.append("sources", [origin.repository])
     edit.put("annotations", REVISION_ANNOTATION, origin.commit)
-    # Notes come from JSON, which can hold halves of surrogate pairs.
+    # Notes come from JSON, which can contain lone surrogates.
     notes = origin.notes.encode(errors="replace")
-    # A template may read upstream's own file of that name.
+    # Upstream's own file of that name wins, since a template may read it.
     return replace(chart, chart_yaml=edit.text, files={NOTES_FILE: notes, **chart.files})
 
 
 def _finish(chart: Chart, origin: Origin, budget: Budget, *, is_top: bool = False) -> Chart:
-    """Give a chart and all below it the version, the image tag, and a switch for each sub-chart.
+    """Return the chart and its sub-charts with the version, the image tag, and a switch for each undeclared sub-chart.
 
-    What is somebody else's stays as it is: sub-charts, the values for them, and the ranges that they are declared by.
+    Somebody else's sub-charts stay as they are, as do the values for them and the ranges that declare them. Raises
+    ChartError if that is not possible or would change something else, and BudgetError.
     """
     budget.check_time(chart.path)
     subcharts = tuple(
@@ -158,18 +167,18 @@ def _finish(chart: Chart, origin: Origin, budget: Budget, *, is_top: bool = Fals
         edit.set("appVersion", origin.label)
     if declared:
         edit.set("dependencies", list(declared))
-    # A version is a constraint on the sub-chart's own, which is that of the release from now on.
+    # Own sub-charts get the version of the release, so the constraints of their parents have to allow it.
     versioned = [
         number
         for number, dependency in enumerate(declared)
         if has_version(dependency) and helmyaml.as_string(dependency.get("name")) in own
     ]
     edit.set_in_items("dependencies", "version", dict.fromkeys(versioned, origin.version))
-    switches = {subchart.name: subchart.is_helper for subchart in undeclared(chart)}
+    switches = {subchart.name: subchart.is_helper for subchart in undeclared_subcharts(chart)}
     edit.append("dependencies", [{"name": name, "condition": f"{name}.enabled", "repository": ""} for name in switches])
     stale = _REQUIREMENTS_FILES
     if versioned or switches or not _is_lock(chart.files.get(_LOCK_FILE)):
-        stale |= {_LOCK_FILE}  # it is that of other dependencies, or of none
+        stale |= {_LOCK_FILE}  # the lock of other dependencies, or of none
     image_tag = origin.label if origin.sets_image_tags else None
     finished = replace(
         chart,
@@ -199,12 +208,12 @@ def _is_lock(data: bytes | None) -> bool:
     return is_listed and _TIME.fullmatch(helmyaml.as_string(lock.get("generated"))) is not None
 
 
-def _without_harmful_rules(chart: Chart, budget: Budget) -> Chart:
-    """Return `chart` without its `.helmignore` if Helm would leave out anything of the chart by it.
+def _drop_harmful_ignore_file(chart: Chart, budget: Budget) -> Chart:
+    """Return `chart` without its `.helmignore` if that would make Helm ignore a file of the finished chart.
 
-    The rules were made for upstream's layout, and applied when the chart was read. Here sub-charts are in directories
-    named after them, archives are unpacked, and a values.yaml may be new; a rule that is about one of these would make
-    Helm lose it from the exported directory, but not from the package. So would one that is about the notes.
+    The rules were written for upstream's layout and applied when the chart was loaded. In the finished chart sub-charts
+    are in directories named after them, archives are unpacked, and values.yaml or the notes may be new. Helm applies
+    the rules to an exported directory but not to a package, so a matching rule would make the two differ.
     """
     rules = chart.files.get(IGNORE_FILE)
     if rules is None:

@@ -1,4 +1,4 @@
-"""What Helm makes of a chart's dependencies: names in values, versions that match, and what a switch may not touch."""
+"""Process a chart's dependencies as Helm does: names in values, matching versions, and conflicts of switches."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from chart_releaser.helm import yaml as helmyaml
 from chart_releaser.helm.version_ranges import PRE_AND_BUILD, Range, strict_version
 from chart_releaser.helm.yaml import Value, as_string
 
-# Below each alias there are the sub-charts of the one chart again, so that their number can grow without bounds.
-_MOST_AGAIN = 16 << 20
+# Each alias repeats the whole tree below a sub-chart, so nested aliases multiply. This bounds the repeated bytes.
+_MAX_REPEATED = 16 << 20
 _CHART_WEIGHT = 4096
 # Masterminds/semver: NewVersion.
 _NUMBER = "[0-9]{1,20}"
@@ -26,26 +26,29 @@ _LOOSE_VERSION = re.compile(
 )
 
 
-def instances(chart: Chart) -> dict[str, Chart]:
-    """Return the sub-charts by the names that they have in values, all that are not switched off.
+def subchart_instances(chart: Chart) -> dict[str, Chart]:
+    """Return the sub-charts of `chart` by their names in values, as if all were switched on.
 
-    As in Helm's processDependencyEnabled, a sub-chart is there once for each dependency whose version it has, under the
-    dependency's alias if there is one; and under its own name if there is no such dependency.
+    As in Helm's processDependencyEnabled, a sub-chart occurs once for each dependency whose version it matches, under
+    the dependency's alias if there is one, and under its own name if no dependency matches.
     """
-    found: dict[str, Chart] = {}
+    instances: dict[str, Chart] = {}
     for subchart, dependencies in _declared(chart):
         names = [_name(dependency) for dependency in dependencies if _matches(dependency, subchart)]
-        found |= dict.fromkeys(names or [subchart.name], subchart)
-    return found
+        instances |= dict.fromkeys(names or [subchart.name], subchart)
+    return instances
 
 
-def undeclared(chart: Chart) -> list[Chart]:
-    """Return the sub-charts that upstream does not declare, which get a switch."""
+def undeclared_subcharts(chart: Chart) -> list[Chart]:
+    """Return the sub-charts that no dependency declares; these get a switch."""
     return [subchart for subchart, dependencies in _declared(chart) if not dependencies]
 
 
 def check_versions(chart: Chart) -> None:
-    """Raise ChartError for a dependency that Helm leaves out for its version: with the release's it no longer would."""
+    """Raise ChartError for a dependency that Helm omits because of its version.
+
+    All sub-charts get the version of the release, after which Helm would no longer omit it.
+    """
     for subchart, dependencies in _declared(chart):
         if subchart.kept is not None:
             continue
@@ -65,38 +68,38 @@ def check_versions(chart: Chart) -> None:
 def foreign_values(chart: Chart) -> set[tuple[str, ...]]:
     """Return where the values of `chart` are those of sub-charts that are passed on as they are, as paths of keys."""
     paths: set[tuple[str, ...]] = set()
-    for name, subchart in instances(chart).items():
+    for name, subchart in subchart_instances(chart).items():
         below = {()} if subchart.kept is not None else foreign_values(subchart)
         paths.update((name, *path) for path in below)
     return paths
 
 
 def has_version(dependency: dict[str, Value]) -> bool:
-    """Whether a dependency asks for a version; Helm takes one that does not for one that nothing matches."""
+    """Whether a dependency asks for a version. In Helm nothing matches a dependency without one."""
     return bool(as_string(dependency.get("version")))
 
 
 def check_switches(chart: Chart) -> None:
-    """Raise ChartError if a switch, in the values of upstream's `chart` or those below it, would change another part.
+    """Raise ChartError if adding a switch for each undeclared sub-chart of the tree would affect anything else.
 
-    A switch is there for each undeclared sub-chart, unless upstream has one of its own.
+    Sub-charts whose `enabled` upstream already sets get no new switch.
     """
     _check_size(chart)
     tree = dict(_tree(chart, ""))
     switches: dict[str, Chart] = {}
     above: set[str] = set()
     for prefix, each in tree.items():
-        for subchart in undeclared(each):
+        for subchart in undeclared_subcharts(each):
             switch = f"{prefix}{subchart.name}.enabled"
             switches[switch] = subchart
             above.update(switch[:at] for at, character in enumerate(switch) if character == ".")
     for prefix, each in tree.items():
-        names = instances(each).keys()
-        for subchart in undeclared(each):
-            why = _other_meaning(subchart.name, each, names)
-            if why and not _is_set(f"{prefix}{subchart.name}.enabled", tree):
+        names = subchart_instances(each).keys()
+        for subchart in undeclared_subcharts(each):
+            conflict = _other_meaning(subchart.name, each, names)
+            if conflict and not _is_set(f"{prefix}{subchart.name}.enabled", tree):
                 raise ChartError(
-                    f"{subchart.path} is called {subchart.name}: {why}", remedy="upstream would have to rename it"
+                    f"{subchart.path} is called {subchart.name}: {conflict}", remedy="upstream would have to rename it"
                 )
         for dependency in each.dependencies:
             for condition in filter(None, as_string(dependency.get("condition")).strip().split(",")):
@@ -118,7 +121,7 @@ def check_switches(chart: Chart) -> None:
 
 
 def _other_meaning(name: str, chart: Chart, names: Collection[str]) -> str:
-    """Say what else the values for an undeclared sub-chart `name` of `chart` are; "" if they are for it alone."""
+    """Return what else the values of an undeclared sub-chart `name` of `chart` affect, or "" for nothing."""
     first, dot, _ = name.partition(".")
     if first == "global":
         return "Helm gives the values global to all charts"
@@ -128,16 +131,16 @@ def _other_meaning(name: str, chart: Chart, names: Collection[str]) -> str:
 
 
 def _may_change(dependency: dict[str, Value], chart: Chart, prefix: str, switch: str) -> bool:
-    """Whether a `switch` that is in the condition of a dependency may decide otherwise on it than upstream's values."""
+    """Whether a `switch` in a dependency's condition could enable or disable it unlike upstream's values."""
     if switch != f"{prefix}enabled":
         return True
-    # The chart's own switch: nothing of it is there while that is off, and to be on may be what decides already.
+    # The chart's own switch: the dependency is irrelevant while it is off, and on may be what upstream's values say.
     alone = as_string(dependency.get("condition")).strip() == "enabled" and not dependency.get("tags")
     return look_up(_values(chart), ["enabled"]) not in ((None, True) if alone else (True,))
 
 
 def _is_set(switch: str, tree: dict[str, Chart]) -> bool:
-    """Whether upstream's values of any chart say something at the path `switch`."""
+    """Whether the values of any chart of `tree` set the path `switch`."""
     return any(
         look_up(_values(chart), switch.removeprefix(prefix).split(".")) is not None
         for prefix, chart in tree.items()
@@ -160,38 +163,38 @@ def _has_tag(chart: Chart, tag: str) -> bool:
 
 
 def _tree(chart: Chart, prefix: str) -> Iterator[tuple[str, Chart]]:
-    """Yield every chart that Helm has, with what is before the paths in its own values, seen from the top."""
+    """Yield every chart instance of Helm, preceded by the path prefix of its values in those of the top chart."""
     yield prefix, chart
-    for name, subchart in instances(chart).items():
+    for name, subchart in subchart_instances(chart).items():
         yield from _tree(subchart, f"{prefix}{name}.")
 
 
 def _check_size(chart: Chart) -> None:
-    once, again = _weights(chart)
-    if again - once > _MOST_AGAIN:
+    once, repeated = _weights(chart)
+    if repeated - once > _MAX_REPEATED:
         raise ChartError(
             f"{chart.path} has too many sub-charts by their aliases", remedy="leave the release out with versions:"
         )
 
 
 def _weights(chart: Chart) -> tuple[int, int]:
-    """Return what the charts of a tree weigh, each once and as often as it is there."""
-    once = again = _CHART_WEIGHT + len(chart.values or "")
-    times = Counter(map(id, instances(chart).values()))
+    """Return the size of a tree with each chart counted once, and with each counted as often as it is instantiated."""
+    once = repeated = _CHART_WEIGHT + len(chart.values or "")
+    times = Counter(map(id, subchart_instances(chart).values()))
     for subchart in chart.subcharts:
         below = _weights(subchart)
         once += below[0]
-        again += times[id(subchart)] * below[1]
-    return once, again
+        repeated += times[id(subchart)] * below[1]
+    return once, repeated
 
 
 def _declared(chart: Chart) -> Iterator[tuple[Chart, list[dict[str, Value]]]]:
     """Yield each sub-chart with the dependencies that name it."""
-    found: dict[str, list[dict[str, Value]]] = {}
+    by_name: dict[str, list[dict[str, Value]]] = {}
     for dependency in chart.dependencies:
-        found.setdefault(as_string(dependency.get("name")), []).append(dependency)
+        by_name.setdefault(as_string(dependency.get("name")), []).append(dependency)
     for subchart in chart.subcharts:
-        yield subchart, found.get(subchart.name, [])
+        yield subchart, by_name.get(subchart.name, [])
 
 
 def _name(dependency: dict[str, Value]) -> str:
@@ -199,16 +202,16 @@ def _name(dependency: dict[str, Value]) -> str:
 
 
 def _matches(dependency: dict[str, Value], subchart: Chart) -> bool:
-    wanted, version = as_string(dependency.get("version")), as_string(subchart.metadata.get("version"))
-    found = _version(version)
+    constraint, version = as_string(dependency.get("version")), as_string(subchart.metadata.get("version"))
+    parsed = _parse_version(version)
     try:
-        return found is not None and (wanted == version or Range.parse(wanted).matches(found))
+        return parsed is not None and (constraint == version or Range.parse(constraint).matches(parsed))
     except ValueError:
         return False
 
 
-def _version(text: str) -> Version | None:
-    """Return the version that Helm takes `text` for, of which it demands less than semantic versioning."""
+def _parse_version(text: str) -> Version | None:
+    """Parse `text` leniently, like Helm: missing numbers count as 0. Return None if it is not a version."""
     match = _LOOSE_VERSION.fullmatch(text)
     if match is None:
         return None

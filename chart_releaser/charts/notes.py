@@ -50,7 +50,7 @@ _SHOWN = 5
 _MAX_DEPTH = 30
 
 
-def notes_on(upstream: Sequence[Chart], finished: Chart, release: Release) -> Iterator[str]:
+def find_notes(upstream: Sequence[Chart], finished: Chart, release: Release) -> Iterator[str]:
     """Yield what looks wrong: in the charts that upstream has, as they were read, and in the finished chart."""
     if release.label is None and (not finished.metadata.get("appVersion") or _has_latest(finished)):
         yield f"the tag {release.tag} is no legal image tag, so a missing appVersion and tag: latest stay as they are"

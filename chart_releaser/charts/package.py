@@ -1,4 +1,4 @@
-"""A finished chart as the reproducible bytes of a tgz, or as files of a directory."""
+"""Package a finished chart: as the reproducible bytes of a tgz, or as the files of a directory."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Package:
     metadata: dict[str, Value]
     data: bytes
     provenance: bytes | None = None
-    """What vouches for it, for the file `<filename>.prov`; None for a package that is not signed."""
+    """The signed content of `<filename>.prov`, or None if the package is not signed."""
 
     @property
     def name(self) -> str:
@@ -43,7 +43,7 @@ class Package:
 
     @property
     def filename(self) -> str:
-        """The name that Helm gives to the file: `<name>-<version>.tgz`."""
+        """The file name that Helm uses: `<name>-<version>.tgz`."""
         return f"{self.name}-{self.version}.tgz"
 
     @cached_property
@@ -52,12 +52,12 @@ class Package:
         return hashlib.sha256(self.data).hexdigest()
 
 
-def package(chart: Chart, time: int) -> Package:
-    """Return `chart` as a tgz; `time` (seconds since the epoch) is the time stamp of everything in it.
+def build_package(chart: Chart, time: int) -> Package:
+    """Return `chart` as a tgz in which everything has the timestamp `time`, in seconds since the epoch.
 
-    The same chart and time give the same bytes. Raises ChartError for what Helm's loader would refuse.
+    The same chart and time give the same bytes. Raises ChartError if Helm's loader would refuse the package.
     """
-    stamp = min(max(time, 0), 0xFFFFFFFF)  # what a gzip header can hold
+    stamp = min(max(time, 0), 0xFFFFFFFF)  # the range of a gzip header
     plain = io.BytesIO()
     with tarfile.open(fileobj=plain, mode="w", format=tarfile.PAX_FORMAT) as archive:
         for path, data in chart_files(chart):
@@ -68,15 +68,15 @@ def package(chart: Chart, time: int) -> Package:
             archive.addfile(member, io.BytesIO(data))
     packed = io.BytesIO()
     with gzip.GzipFile(filename="", fileobj=packed, mode="wb", compresslevel=_GZIP_LEVEL, mtime=stamp) as stream:
-        stream.write(plain.getbuffer())  # in one piece: a call for each block of 512 bytes would cost as much again
+        stream.write(plain.getbuffer())  # at once: writing each block of 512 bytes would take twice the time
     return Package(metadata=chart.metadata, data=packed.getvalue())
 
 
 def chart_files(chart: Chart) -> list[tuple[str, bytes]]:
-    """Return path (below the chart's directory) and content of every file of `chart`, in the order of Helm's archives.
+    """Return the path (relative to the chart) and content of every file of `chart`, in the order of Helm's archives.
 
-    Sub-charts are in directories named after them. Raises ChartError for what is beyond the limits of Helm's loader:
-    5 MiB a file, 100 MiB a chart, paths that lead elsewhere.
+    Sub-charts are in directories named after them. Raises ChartError beyond the limits of Helm's loader: 5 MiB a file,
+    100 MiB a chart, and no paths that leave the chart.
     """
     files = list(_files(chart, ""))
     total = 0

@@ -1,4 +1,4 @@
-"""Helm's provenance files: who vouches for a package, signed with the user's own gpg key."""
+"""Sign packages: make Helm's provenance files with the user's gpg key."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ _ADVICE = "import the key, name another one under destination: sign, or take sig
 
 
 class SigningError(UsageError):
-    """gpg can't sign with the configured key; found before anything was published."""
+    """gpg can't sign with the configured key. Raised before anything is published."""
 
 
 @dataclass
 class Signer:
-    """Signs with `key`: anything that names a secret key to gpg, such as a fingerprint or an address.
+    """Signs packages with `key`: anything by which gpg finds a secret key, such as a fingerprint or an address.
 
-    The keyring is gpg's own (GNUPGHOME). Without a `passphrase` the agent is asked; with one it reaches gpg through a
-    pipe. An agent that gpg starts for this ends with the run, since it remembers the passphrase.
+    The keyring is gpg's own (GNUPGHOME). A `passphrase` is passed to gpg through a pipe; without one gpg asks its
+    agent. An agent that gpg starts for this is ended with the run, since it remembers the passphrase.
     """
 
     key: str
@@ -37,13 +37,13 @@ class Signer:
 
     def check(self) -> None:
         """Raise SigningError unless the key can sign."""
-        self._sign("Is anybody there?\n")
+        self._clearsign("test\n")
 
-    def signed(self, package: Package) -> Package:
-        """Return the package with its provenance file. Raises SigningError."""
-        return replace(package, provenance=self._sign(statement(package)).encode())
+    def sign_package(self, package: Package) -> Package:
+        """Return `package` with its provenance file. Raises SigningError."""
+        return replace(package, provenance=self._clearsign(statement(package)).encode())
 
-    def _sign(self, text: str) -> str:
+    def _clearsign(self, text: str) -> str:
         gpg = shutil.which("gpg")
         if gpg is None:
             raise SigningError("destination: sign needs the program gpg, which was not found", remedy="install GnuPG")
@@ -81,37 +81,37 @@ class Signer:
 
 
 def _end_new_agent_with_run(*, forgets: bool) -> None:
-    """Have gpg-agent ended when the run is over, unless one is running already that somebody else may use.
+    """Arrange for gpg-agent to end with the run, unless one is already running that others may use.
 
-    With `forgets` it keeps no passphrase from one signature to the next: each comes with it.
+    With `forgets` the agent does not cache passphrases; each signature passes its own.
     """
     env = environment.gpg_environment(os.environ)
     connect, conf = shutil.which("gpg-connect-agent"), shutil.which("gpgconf")
     if connect is None or conf is None:
         return
     try:
-        found = children.run_command(
+        ping = children.run_command(
             [connect, "--no-autostart", "getinfo pid", "/bye"], given=b"", env=env, seconds=_SECONDS
         )
     except (OSError, subprocess.TimeoutExpired):
         return
-    if b"OK" not in found.stdout.split():
+    if b"OK" not in ping.stdout.split():
         kill = [conf, "--kill", "gpg-agent"]
         children.call_at_end(
             lambda: subprocess.run(kill, cwd="/", env=env, capture_output=True, check=False, timeout=5)
         )
         if forgets and (agent := shutil.which("gpg-agent")) is not None:
-            # This run may be killed before it can end the agent, which then must not know the passphrase.
+            # If this run is killed, the agent lives on, so it must not know the passphrase.
             start = [agent, "--daemon", "--default-cache-ttl", "0", "--max-cache-ttl", "0"]
-            with contextlib.suppress(OSError, subprocess.TimeoutExpired):  # gpg starts one, too
+            with contextlib.suppress(OSError, subprocess.TimeoutExpired):  # gpg would start one itself
                 children.run_command(start, given=b"", env=env, seconds=_SECONDS)
 
 
 def statement(package: Package) -> str:
-    """Return what is signed: Chart.yaml, and the package's name with its digest.
+    """Return the text to sign: Chart.yaml, and the package's file name with its digest.
 
-    Also under the name that GitHub makes of it, which is that of the file once somebody has pulled it.
-    https://helm.sh/docs/topics/provenance/#the-provenance-file
+    https://helm.sh/docs/topics/provenance/#the-provenance-file. The file is listed twice if GitHub renames it on
+    upload, because `helm verify` looks for the name of the downloaded file.
     """
     names = (package.filename, re.sub(r"[^A-Za-z0-9._-]", ".", package.filename))
     sums = yamlio.dump({"files": dict.fromkeys(names, f"sha256:{package.digest}")})
@@ -119,7 +119,7 @@ def statement(package: Package) -> str:
 
 
 def _reason(stderr: bytes) -> str:
-    """Return gpg's last word in one line."""
+    """Return the last line of gpg's error output."""
     lines = [line.strip() for line in stderr.decode("utf-8", "replace").splitlines() if line.strip()]
     text = lines[-1] if lines else "it gave no reason"
     return re.sub(r"^gpg: (?:\[stdin\]: )?", "", "".join(c if c.isprintable() else " " for c in text))

@@ -1,4 +1,4 @@
-"""A Gardener controller-registration as a chart whose values are the deployment's own."""
+"""Convert a Gardener controller-registration to a chart whose values are those of its deployment."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from chart_releaser.helm import yaml as helmyaml
 from chart_releaser.helm.yaml import Value
 
 ASSET = f"{REGISTRATION}.yaml"
-# Where repositories keep it, in the order in which they are asked; after them comes the release's asset.
+# Where repositories keep it, in order of preference. The release's asset comes last.
 PATHS = (
     f"examples/{ASSET}",
     f"example/{ASSET}",
@@ -28,20 +28,20 @@ PATHS = (
     f"deploy/extension/base/{ASSET}",
 )
 
-_MAX_CHARACTERS = 1_500_000  # about what a cluster takes as one object
+_MAX_CHARACTERS = 1_500_000  # about the largest object that a cluster accepts: etcd's default request limit
 _API_GROUP = "core.gardener.cloud/"
 _PACKAGES = ("rawChart", "chart", "ociRepository")
 _VALUES = ".Values.values"
-# What Helm's toYaml does not take, whereupon it gives nothing at all; U+0085 becomes a space.
+# Characters that make Helm's toYaml return nothing, or a space in the case of U+0085.
 _UNUSABLE = re.compile("[\x7f-\x9f\ufffe\uffff]")
 _Absent = Literal["missing", "null"] | None
-"""What stood in the place of a deployment's values if there were none."""
+"""How a deployment without values was written; None for one with values."""
 _Dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
 @dataclass(frozen=True)
 class _Deployment:
-    """A deployment by Helm: the mapping that holds `values`, and the mappings that lead to it from the document."""
+    """A Helm deployment: the mapping that contains `values`, and the mappings on the path to it."""
 
     name: str
     holder: yaml.MappingNode
@@ -49,25 +49,25 @@ class _Deployment:
 
 
 def registration_chart(text: str, *, source: str, where: str) -> Chart:
-    """Return the chart `controller` of `source` from the text of a controller-registration, called `where`.
+    """Return the chart `controller` of `source` for a controller-registration, called `where` in messages.
 
-    With one deployment, `values` holds its own values. With several, `deployments.<name>.values` holds those of
-    each, and `values` goes over all of them. Whatever looks like a template in the text stays text.
-    Raises ChartError for a text that is no registration, or whose deployment has no chart.
+    With one deployment, `values` holds the deployment's values. With several, `deployments.<name>.values` holds those
+    of each, and `values` overrides all of them. Template syntax in the text is escaped. Raises ChartError for a text
+    that is not a registration, or whose deployment has no chart.
     """
     try:
         documents = yamlio.compose_all(text, where=where, max_characters=_MAX_CHARACTERS)
     except YamlError as error:
         raise ChartError.of(error) from error
-    deployments = [found for document in documents for found in _deployments(document, where)]
+    deployments = [deployment for document in documents for deployment in _deployments(document, where)]
     if not deployments:
         raise ChartError(f"{where} holds no Helm deployment", remedy="a ControllerDeployment with a chart is expected")
     for name, count in Counter(deployment.name for deployment in deployments).items():
         if count > 1:
             raise ChartError(f"{where} holds two deployments called {name}")
     sections: list[tuple[str, yaml.Node]] = []  # name of a deployment, its values
-    insertions: dict[str, tuple[str, _Absent]] = {}  # by the marker that they take the place of
-    own_mark = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()  # no text holds its own hash
+    insertions: dict[str, tuple[str, _Absent]] = {}  # by the marker that they replace
+    own_mark = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()  # can't occur in the text itself
     for number, deployment in enumerate(deployments):
         marker = f"values-{number}-{own_mark}"
         own, absent = _take_values(deployment, marker, where)
@@ -78,12 +78,12 @@ def registration_chart(text: str, *, source: str, where: str) -> Chart:
             name = json.dumps(deployment.name, ensure_ascii=False)
             layers.insert(0, f"(deepCopy ((index .Values.deployments {name}).values | default dict))")
         nulls = _nulls(_construct(own, where))
-        if nulls:  # Helm drops them from a sub-chart's values, where they say something to the deployment's chart
+        if nulls:  # Helm drops nulls from a sub-chart's values, but the deployment's chart needs them
             layers.insert(0, f"(fromJson {json.dumps(json.dumps(nulls))})")
         insertions[marker] = (_VALUES if len(layers) == 1 else f"mergeOverwrite {' '.join(layers)}", absent)
     for node in _all_nodes(documents):
         if isinstance(node, yaml.ScalarNode) and node.style in ("|", ">") and node.value != node.value.rstrip() + "\n":
-            node.style = '"'  # the same: what its last lines hold is not visible
+            node.style = '"'  # a block scalar with unusual trailing space, which is easily lost: quote it
     template = _insert_values(_escape(_serialize(documents)), own_mark, insertions)
     return Chart(
         path=where,
@@ -102,12 +102,12 @@ def registration_chart(text: str, *, source: str, where: str) -> Chart:
 
 
 def _get(node: yaml.Node | None, key: str) -> yaml.Node | None:
-    found = None
+    result = None
     if isinstance(node, yaml.MappingNode):
         for name, value in node.value:
             if isinstance(name, yaml.ScalarNode) and name.value == key:
-                found = value
-    return found
+                result = value  # the last duplicate wins, as for YAML readers
+    return result
 
 
 def _text(node: yaml.Node | None) -> str:
@@ -115,7 +115,7 @@ def _text(node: yaml.Node | None) -> str:
 
 
 def _deployments(document: yaml.Node, where: str) -> list[_Deployment]:
-    """Return the deployment by Helm in one document, in each of the shapes that Gardener's API has had."""
+    """Return the Helm deployments of a document (at most one), in any shape that Gardener's API has had."""
     if not isinstance(document, yaml.MappingNode):
         raise ChartError(f"{where}:{yamlio.line_of(document)}: a document that is not a Kubernetes object")
     if not _text(_get(document, "apiVersion")).startswith(_API_GROUP):
@@ -145,7 +145,10 @@ def _deployments(document: yaml.Node, where: str) -> list[_Deployment]:
 
 
 def _take_values(deployment: _Deployment, marker: str, where: str) -> tuple[yaml.Node, _Absent]:
-    """Put a marker in the place of the deployment's values; return them, and what stood there if there were none."""
+    """Replace the deployment's values by a marker.
+
+    Return them, and how their absence was written if there were none.
+    """
     own: yaml.Node = yaml.MappingNode("tag:yaml.org,2002:map", [], flow_style=True)
     absent: _Absent = "missing"
     items = []
@@ -158,7 +161,7 @@ def _take_values(deployment: _Deployment, marker: str, where: str) -> tuple[yaml
             absent = "null"
         else:
             raise ChartError(f"{where}:{yamlio.line_of(value)}: the values of {deployment.name} are no mapping")
-    # In front of the others: Helm takes empty lines off the end of a document, where they may belong to the last value.
+    # Put the values first: Helm trims the end of a document, and the trimmed lines could belong to the last value.
     deployment.holder.value = [(_string("values"), _string(marker)), *items]
     for mapping in (*deployment.ancestors, deployment.holder):
         mapping.flow_style = False
@@ -173,7 +176,7 @@ def _check_characters(values: yaml.Node, name: str, where: str) -> None:
 
 
 def _values(sections: Sequence[tuple[str, yaml.Node]]) -> yaml.Node:
-    """Return the values of the chart: the deployment's own, or those of each of several, and one set over all."""
+    """Return the chart's values: those of the single deployment, or of each one and a common set of overrides."""
     if len(sections) == 1:
         return _mapping(("values", sections[0][1]))
     deployments = _mapping(*((name, _mapping(("values", own))) for name, own in sections))
@@ -189,13 +192,13 @@ def _construct(node: yaml.Node, where: str) -> Value:
 
 
 def _nulls(values: Value) -> dict[str, Value]:
-    """Return nothing but the keys that hold null, and those that lead to them."""
-    found: dict[str, Value] = {}
+    """Return only the keys of `values` that are null, with the mappings that contain them."""
+    nulls: dict[str, Value] = {}
     for key, value in values.items() if isinstance(values, dict) else ():
         below = _nulls(value)
         if value is None or below:
-            found[key] = below or None
-    return found
+            nulls[key] = below or None
+    return nulls
 
 
 def _mapping(*items: tuple[str, yaml.Node]) -> yaml.MappingNode:
@@ -215,39 +218,39 @@ def _is_null(node: yaml.Node) -> bool:
 
 
 def _serialize(nodes: Sequence[yaml.Node]) -> str:
-    # On the level of nodes a plain scalar stays plain, so that it keeps the type that Kubernetes sees in it.
+    # Serializing nodes instead of values keeps plain scalars plain, with the type that Kubernetes reads.
     for node in _all_nodes(nodes):
         if isinstance(node, yaml.ScalarNode) and _is_null(node):
-            node.value, node.style = "null", None  # the dumper would put quotes in the place of nothing
+            node.value, node.style = "null", None  # the dumper would write quotes for an empty scalar
         has_tag = not isinstance(node.tag, yamlio.ImplicitTag)
         if isinstance(node, yaml.ScalarNode) and has_tag and not node.style and node.tag.endswith(":str"):
-            node.style = _string(node.value).style  # the dumper leaves out a !!str that PyYAML does not need
-        node.tag = str(node.tag)  # what the dumper takes
+            node.style = _string(node.value).style  # the dumper omits a !!str tag that PyYAML does not need
+        node.tag = str(node.tag)  # libyaml's dumper does not accept a subclass of str
     return str(yaml.serialize_all(nodes, Dumper=_Dumper, width=2**31 - 1, allow_unicode=True, explicit_start=True))
 
 
 def _all_nodes(roots: Sequence[yaml.Node]) -> list[yaml.Node]:
-    found: dict[int, yaml.Node] = {}
+    nodes: dict[int, yaml.Node] = {}
     stack = list(roots)
     while stack:
         node = stack.pop()
-        if id(node) not in found:
-            found[id(node)] = node
+        if id(node) not in nodes:
+            nodes[id(node)] = node
             stack.extend(yamlio.child_nodes(node))
-    return list(found.values())
+    return list(nodes.values())
 
 
 def _escape(text: str) -> str:
-    """Return text that a Go template renders as `text`."""
+    """Escape `text` so that a Go template renders it unchanged."""
     return text.replace("{{", '{{ "{{" }}')
 
 
 def _insert_values(template: str, own_mark: str, insertions: Mapping[str, tuple[str, _Absent]]) -> str:
-    """Put what gives each deployment its values in the place of its marker."""
+    """Replace the marker of each deployment by the template expression for its values."""
     left = dict(insertions)
 
-    def insert(found: re.Match[str]) -> str:
-        indent, marker = found.groups()
+    def insert(match: re.Match[str]) -> str:
+        indent, marker = match.groups()
         expression, absent = left.pop(marker)
         below = len(indent) + 2
         if absent is None:

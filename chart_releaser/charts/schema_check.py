@@ -1,7 +1,7 @@
-"""Does values.schema.json still accept a chart's defaults after the switches came in?
+"""Check that values.schema.json still accepts a chart's default values after switches were added.
 
-Schemas are upstream's, and a regular expression in one can take Python for ever, where Helm's engine is linear. So they
-are asked in a process of their own, by `answer`, which ends when its time or memory is used up.
+Schemas come from upstream, and a regular expression in one can take exponential time in Python, though not in Helm. So
+`run_checks` runs in a separate process, with limits on its time and memory.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from typing import IO, Any
 
 from chart_releaser import children, environment, yamlio
 from chart_releaser.charts.chart import Chart
-from chart_releaser.charts.dependencies import instances
+from chart_releaser.charts.dependencies import subchart_instances
 from chart_releaser.errors import ChartError
 from chart_releaser.helm import yaml as helmyaml
 
 _SCHEMA_FILE = "values.schema.json"
 _SECONDS = 10.0
-_MOST_BYTES = 64 << 20
-"""Of all questions about a chart; each holds a schema, and twice the values that it is about."""
+_MAX_BYTES = 64 << 20
+"""The size of all checks of a chart; each contains a schema and its values before and after."""
 _MEMORY = 1 << 30
-_LONGEST = 500  # characters of an error, of which many quote the values
-# Isolated, Python looks neither at the current directory nor at its variables. What this process was told by those, to
-# find itself and its libraries, comes behind Python's own modules.
+_LONGEST = 500  # characters of an error; many quote the values
+# `python -I` ignores the current directory and PYTHON* variables, so the search path of this process is passed on. It
+# goes after Python's own modules.
 _BOOTSTRAP = """
 import json, resource, sys
 paths, memory, seconds = json.loads(sys.argv[1])
@@ -37,78 +37,77 @@ for what, limit in ((resource.RLIMIT_AS, memory), (resource.RLIMIT_CPU, seconds)
     try:
         resource.setrlimit(what, (limit, limit))
     except (OSError, ValueError):
-        pass  # a lower one holds already, or the system has none
+        pass  # a lower limit is in force, or the system has none
 sys.path += [path for path in paths if path not in sys.path]
-from chart_releaser.charts.schema_check import answer
-answer(sys.stdin, sys.stdout)
+from chart_releaser.charts.schema_check import run_checks
+run_checks(sys.stdin, sys.stdout)
 """
 
 
 def new_schema_errors(before: Chart, after: Chart, seconds: float = math.inf) -> Iterator[tuple[str, str]]:
-    """Yield (schema file, error) for each error that the defaults of `after` have and those of `before` had not.
+    """Yield (schema file, error) for each error that the default values of `after` have and those of `before` have not.
 
-    Both are the same chart, with the same sub-charts. Many a schema asks for values that only the user can give, so
-    upstream's own errors are no fault. As in Helm, a chart sees its parent's values for it, and each schema of the
-    tree is asked. References to other files or hosts are not followed: whatever they would say, it is allowed. So is
-    what a regular expression would say that Python does not understand.
+    Both are the same chart with the same sub-charts. Errors that upstream's own values have are ignored, because many
+    schemas require values that only the user can set. As in Helm, a chart sees its parent's values for it, and all
+    schemas of the tree are applied. References to other files or hosts are not followed and allow everything. So do
+    regular expressions that Python can't compile.
 
-    Raises ChartError if this takes longer than 10 seconds, or `seconds` if they are less, or does not come to an end
-    in another way.
+    Raises ChartError if a schema is invalid, or if the check takes longer than 10 seconds (or `seconds`) or crashes.
     """
     for chart in _charts(before):
         _schema(chart)
     if all(old.values == new.values for old, new in zip(_charts(before), _charts(after), strict=True)):
         return
     places: list[str] = []
-    given = bytearray()
-    for question in _questions(before, after, {}, {}):
-        places.append(question["where"])
-        given += json.dumps(question).encode() + b"\n"
-        if len(given) > _MOST_BYTES:
+    lines = bytearray()
+    for check in _checks(before, after, {}, {}):
+        places.append(check["where"])
+        lines += json.dumps(check).encode() + b"\n"
+        if len(lines) > _MAX_BYTES:
             raise ChartError(
                 f"{places[-1]}: the schemas of this chart and the values that each sees have more than "
-                f"{_MOST_BYTES >> 20} MiB, too much to check"
+                f"{_MAX_BYTES >> 20} MiB, too much to check"
             )
     if not places:
         return
-    for where, errors in zip(places, _ask(places, bytes(given), min(seconds, _SECONDS)), strict=True):
+    for where, errors in zip(places, _run_isolated(places, bytes(lines), min(seconds, _SECONDS)), strict=True):
         for error in errors:
             yield where, error
 
 
-def _ask(places: list[str], given: bytes, seconds: float) -> list[list[str]]:
-    """Return the new errors of each question, a line of `given`. Raises ChartError if they can't be found out."""
-    why = "the check gave no result"
+def _run_isolated(places: list[str], checks: bytes, seconds: float) -> list[list[str]]:
+    """Return the new errors of each check, a line of `checks`. Raises ChartError if one can't be run."""
+    reason = "the check gave no result"
     try:
-        told = [_paths(), _MEMORY, math.ceil(seconds) + 1]
-        command = [sys.executable, "-I", "-c", _BOOTSTRAP, json.dumps(told)]
+        settings = [_paths(), _MEMORY, math.ceil(seconds) + 1]
+        command = [sys.executable, "-I", "-c", _BOOTSTRAP, json.dumps(settings)]
         done = children.run_command(
-            command, given=given, env=environment.python_environment(os.environ), seconds=seconds
+            command, given=checks, env=environment.python_environment(os.environ), seconds=seconds
         )
         written = done.stdout
         if done.returncode:
-            why = "it takes too much memory" if b"MemoryError" in done.stderr else "the check crashed"
+            reason = "it takes too much memory" if b"MemoryError" in done.stderr else "the check crashed"
     except subprocess.TimeoutExpired as error:
-        written, why = error.stdout or b"", f"it takes more than {seconds:g} seconds"
+        written, reason = error.stdout or b"", f"it takes more than {seconds:g} seconds"
     except OSError as error:
-        written, why = b"", f"Python could not be started: {error.strerror}"
-    answers: list[list[str]] = []
+        written, reason = b"", f"Python could not be started: {error.strerror}"
+    results: list[list[str]] = []
     for where, line in zip(places, [*written.split(b"\n"), *[b""] * len(places)], strict=False):
         try:
-            found = json.loads(line)
-        except ValueError:
-            found = why
-        if isinstance(found, str):
+            result = json.loads(line)
+        except ValueError:  # no complete line: the process ended before
+            result = reason
+        if isinstance(result, str):
             raise ChartError(
-                f"{where} can't be checked against the switches of sub-charts: {found}",
+                f"{where} can't be checked against the switches of sub-charts: {result}",
                 remedy="upstream has to correct it, or leave the release out with versions:",
             )
-        answers.append(found)
-    return answers
+        results.append(result)
+    return results
 
 
 def _paths() -> list[str]:
-    """Return where the package and its libraries are found: never by looking into the current directory first."""
+    """Return the module search path for the child process, without the current directory."""
     here = Path.cwd()
     paths = [path for path in sys.path if Path(path).is_absolute() and Path(path).resolve() != here]
     return [*paths, str(Path(__file__).resolve().parents[2])]
@@ -120,7 +119,7 @@ def _charts(chart: Chart) -> Iterator[Chart]:
         yield from _charts(subchart)
 
 
-def _questions(
+def _checks(
     before: Chart, after: Chart, given_before: dict[str, Any], given_after: dict[str, Any]
 ) -> Iterator[dict[str, Any]]:
     values_before = _coalesce(before, given_before)
@@ -129,13 +128,13 @@ def _questions(
     if schema is not None:
         where = f"{before.path}/{_SCHEMA_FILE}"
         yield {"where": where, "schema": schema, "before": values_before, "after": values_after}
-    news = instances(after)
-    for name, old in instances(before).items():
-        yield from _questions(old, news[name], _section(values_before, name), _section(values_after, name))
+    new = subchart_instances(after)
+    for name, old in subchart_instances(before).items():
+        yield from _checks(old, new[name], _section(values_before, name), _section(values_after, name))
 
 
 def _schema(chart: Chart) -> Any:
-    """Return the chart's schema, None if it has none. Raises ChartError for a file that is no JSON."""
+    """Return the chart's schema, or None if it has none. Raises ChartError for a file that is not JSON."""
     if _SCHEMA_FILE not in chart.files:
         return None
     try:
@@ -157,7 +156,7 @@ def _coalesce(chart: Chart, given: dict[str, Any]) -> dict[str, Any]:
     where = f"{chart.path}/values.yaml"
     own = helmyaml.construct(yamlio.compose(chart.values or "", where=where), where=where)
     values: dict[str, Any] = _merge(given, own if isinstance(own, dict) else {})
-    for name, subchart in instances(chart).items():
+    for name, subchart in subchart_instances(chart).items():
         below = _coalesce(subchart, _section(values, name))
         if isinstance(values.get(name, {}), dict):
             values[name] = below
@@ -176,32 +175,32 @@ def _merge(given: Any, defaults: Any) -> Any:
     return merged
 
 
-def answer(questions: IO[str], answers: IO[str]) -> None:
-    """Write a line for each question: its new errors as a list, or a text that says why they can't be found out."""
-    for line in questions:
-        question = json.loads(line)
+def run_checks(checks: IO[str], results: IO[str]) -> None:
+    """Write a line of JSON for each check: the list of its new errors, or a text that says why it can't be run."""
+    for line in checks:
+        check = json.loads(line)
         try:
-            said: list[str] | str = _new(question)
+            result: list[str] | str = _new_errors(check)
         except RecursionError:
-            said = "it refers to itself, or is nested too deeply"
+            result = "it refers to itself, or is nested too deeply"
         except MemoryError:
             raise
-        except Exception as error:  # schemas come in every quality
-            said = f"it is not a valid schema ({type(error).__name__}: {' '.join(str(error).split())[:_LONGEST]})"
-        answers.write(f"{json.dumps(said)}\n")
-        answers.flush()
+        except Exception as error:  # jsonschema raises all kinds of exceptions for invalid schemas
+            result = f"it is not a valid schema ({type(error).__name__}: {' '.join(str(error).split())[:_LONGEST]})"
+        results.write(f"{json.dumps(result)}\n")
+        results.flush()
 
 
-def _new(question: dict[str, Any]) -> list[str]:
-    known = _errors(question["schema"], question["before"])
-    found = _errors(question["schema"], question["after"])
-    return [error for identity, error in found.items() if identity not in known]
+def _new_errors(check: dict[str, Any]) -> list[str]:
+    before = _errors(check["schema"], check["before"])
+    after = _errors(check["schema"], check["after"])
+    return [error for identity, error in after.items() if identity not in before]
 
 
 def _errors(schema: Any, values: dict[str, Any]) -> dict[Any, str]:
-    """Return the schema's complaints about `values`: what identifies each, and its text.
+    """Return the schema's errors for `values`: the identity of each, and its text.
 
-    Helm 4 knows all drafts. Helm 3 knows none but 4, 6 and 7, and reads every other schema much as one of draft 7.
+    Helm 4 supports all drafts. Helm 3 supports only 4, 6 and 7, and treats others roughly as draft 7.
     """
     import jsonschema
     from jsonschema.validators import validator_for
@@ -227,23 +226,23 @@ _LENIENT = (
     *("$ref", "$dynamicRef", "$recursiveRef", "unevaluatedProperties", "unevaluatedItems"),
     *("pattern", "patternProperties", "additionalProperties"),
 )
-"""Keywords that may need what can't be followed: references to elsewhere, expressions in another dialect."""
+"""Keywords that may depend on something unavailable: remote references, or another dialect of regular expressions."""
 
 
 def _lenient(check: Any) -> Any:
-    """Return a keyword's check that allows everything where it can't be followed."""
+    """Wrap the check of a keyword so that it allows everything if it can't be evaluated."""
     import referencing.exceptions
 
-    def checked(*arguments: Any) -> Iterator[Any]:
+    def lenient_check(*arguments: Any) -> Iterator[Any]:
         try:
             yield from check(*arguments) or ()
         except (referencing.exceptions.Unresolvable, re.error):
             return
 
-    return checked
+    return lenient_check
 
 
 def _identity(error: Any) -> Any:
-    """Tell errors apart by where they are: most messages quote the values, which have changed."""
+    """Return what identifies an error: its place, because most messages quote the values, which have changed."""
     names_the_key = error.validator in ("additionalProperties", "unevaluatedProperties", "propertyNames")
     return error.json_path, tuple(error.absolute_schema_path), error.message if names_the_key else ""

@@ -1,4 +1,4 @@
-"""Changes to a chart's Chart.yaml and values.yaml: edited as text, then read back to see that nothing else changed."""
+"""Edit a chart's Chart.yaml and values.yaml as text, and check that nothing else changed by parsing the result."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _OFFICIAL = re.compile(r"(?:(?:index\.)?docker\.io/)?library/[^/]+")
 
 
 class MetadataEdit:
-    """A Chart.yaml that gets new fields; `text` is it with all that was asked for."""
+    """Collects changes to a Chart.yaml; `text` is the result."""
 
     def __init__(self, chart: Chart) -> None:
         self._where = f"{chart.path}/Chart.yaml"
@@ -33,14 +33,14 @@ class MetadataEdit:
             self._change(yamledit.set_key, key, value)
 
     def append(self, key: str, items: list[Value]) -> None:
-        """Add `items` to the list in a field, which is added if need be."""
+        """Append `items` to the list in a field. The field is added if it is missing."""
         own = self._wanted.get(key)
         if items:
             self._wanted[key] = [*(own if isinstance(own, list) else []), *items]
             self._change(yamledit.append_items, key, items)
 
     def set_in_items(self, key: str, field: str, new: Mapping[int, Value]) -> None:
-        """Set `field` in some of the mappings that field `key` lists, by their number."""
+        """Set `field` in items of the list in field `key`: `new` maps an item's index to the value."""
         own = self._wanted.get(key)
         items = list(own) if isinstance(own, list) else []
         changed: dict[int, Value] = {}
@@ -54,7 +54,7 @@ class MetadataEdit:
             self._change(yamledit.set_in_items, key, field, changed)
 
     def put(self, key: str, name: str, value: Value) -> None:
-        """Set `name` in the mapping that field `key` holds, which is added if need be."""
+        """Set `name` in the mapping in field `key`. The field is added if it is missing."""
         own = self._wanted.get(key)
         section = own if isinstance(own, dict) else {}
         if section.get(name) != value:
@@ -63,13 +63,13 @@ class MetadataEdit:
 
     @property
     def text(self) -> str:
-        """The new text: upstream's with the changes in it, where that can be had."""
+        """The changed Chart.yaml: upstream's text with edits if possible, else dumped from its values."""
         try:
             if self._text is not None and _mapping(self._text, self._where) == self._wanted:
                 return self._text
         except YamlError:
             pass
-        # Anchors and the like: written anew, nothing is lost but comments.
+        # Anchors and the like can defeat an edit. Only comments get lost then.
         return yamlio.dump(self._wanted, sort_keys=False)
 
     def _change(self, edit: Callable[..., str], *arguments: Any) -> None:
@@ -83,11 +83,11 @@ class MetadataEdit:
 def edit_values(
     chart: Chart, image_tag: str | None, switches: Mapping[str, bool], foreign: Collection[tuple[str, ...]] = ()
 ) -> str | None:
-    """Return values.yaml with the image tag and the switches in it, or None where there is and needs to be none.
+    """Return values.yaml with the image tag and the missing switches, or None if the chart has and needs none.
 
-    `image_tag` replaces each `tag: latest`, but not in the values at the paths `foreign`, nor for Docker's own images;
-    None leaves them all. A parent's own `enabled` for a sub-chart stays. Raises ChartError where the text can't be
-    edited with certainty.
+    `image_tag` replaces each `tag: latest`, except in the values at the paths `foreign` and for Docker's own images;
+    None leaves them all. A switch that the chart already sets stays as it is. Raises ChartError if the text can't be
+    edited reliably.
     """
     if chart.values is None and not switches:
         return None
@@ -103,7 +103,7 @@ def edit_values(
             leave=foreign,
         )
         wanted = _as_mapping(helmyaml.construct(root, where=where), where)
-        del root  # a long text has a large tree, and there will be others
+        del root  # free the nodes of a long text before the next ones are built
         added = _missing_switches(wanted, switches)
         if added:
             text = yamledit.insert_below(text, added, where=where)
@@ -115,8 +115,8 @@ def edit_values(
         after = _mapping(text, where)
     except YamlError as error:
         raise ChartError.of(error) from error
-    own = _mapping(before, where) if foreign else {}
-    if after != wanted or any(look_up(after, path) != look_up(own, path) for path in foreign):
+    own_values = _mapping(before, where) if foreign else {}
+    if after != wanted or any(look_up(after, path) != look_up(own_values, path) for path in foreign):
         raise ChartError(f"{where} is written in a way in which the image tag and the switches can't be set safely")
     return text
 
@@ -127,9 +127,9 @@ def _may_be_own(image: yaml.MappingNode) -> bool:
 
 
 def _missing_switches(values: dict[str, Value], switches: Mapping[str, bool]) -> dict[str, dict[str, Value]]:
-    """Return the switches that `values` has no word on, as what to add below each top-level key.
+    """Return the switches that `values` does not set, as the values to add below each top-level key.
 
-    As in a condition, a dot in a name leads one level down.
+    As in a condition, a dot in a name means one level of nesting.
     """
     added: dict[str, dict[str, Value]] = {}
     for name, enabled in switches.items():
@@ -142,18 +142,18 @@ def _missing_switches(values: dict[str, Value], switches: Mapping[str, bool]) ->
             value = {part: value}
         below = added.setdefault(first, {})
         own = below.get(second)
-        below[second] = _merged(own, value) if second in below else value
+        below[second] = _merge(own, value) if second in below else value
     return added
 
 
-def _merged(one: Value, other: Value) -> Value:
+def _merge(one: Value, other: Value) -> Value:
     if not isinstance(one, dict) or not isinstance(other, dict):
         return other
-    return {**one, **{key: _merged(one[key], value) if key in one else value for key, value in other.items()}}
+    return {**one, **{key: _merge(one[key], value) if key in one else value for key, value in other.items()}}
 
 
 def look_up(values: Value, path: Iterable[str]) -> Value:
-    """Return what is at a path of keys in `values`, None if there is nothing."""
+    """Return the value at a path of keys in `values`, or None if there is none."""
     for part in path:
         if not isinstance(values, dict):
             return None

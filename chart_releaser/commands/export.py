@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from chart_releaser.charts.chart import Chart
-from chart_releaser.charts.package import chart_files, package
+from chart_releaser.charts.package import build_package, chart_files
 from chart_releaser.commands.build import BuildFailure, BuildSuccess, build_all
 from chart_releaser.commands.export_directory import ExportDirectory
 from chart_releaser.commands.planning import claim_package_names
@@ -60,7 +60,7 @@ def export(run: Run, directory: ExportDirectory, *, packaged: bool) -> ExportRep
 
 
 def _package(_item: Item, chart: Chart, snapshot: Snapshot) -> _Output:
-    packed = package(chart, snapshot.time)
+    packed = build_package(chart, snapshot.time)
     return _Output(packed.filename, packed.data)
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from chart_releaser.charts.chart import Chart
-from chart_releaser.charts.package import Package, package
+from chart_releaser.charts.package import Package, build_package
 from chart_releaser.commands.build import BuildFailure, BuildSuccess
 from chart_releaser.commands.report import ReleaseRow, UpdateReport, make_row
 from chart_releaser.commands.run import Run, record_failure
@@ -64,8 +64,8 @@ class Publisher:
     def pack(self, item: Item, chart: Chart, snapshot: Snapshot) -> PackedRelease:
         """Return the package of a finished chart for `publish`; called in the thread that built the chart."""
         notes = item.release.notes if item.release.notes is not None else snapshot.message
-        packed = package(chart, snapshot.time)
-        return PackedRelease(packed if self._run.signer is None else self._run.signer.signed(packed), notes)
+        packed = build_package(chart, snapshot.time)
+        return PackedRelease(packed if self._run.signer is None else self._run.signer.sign_package(packed), notes)
 
     def publish(self, outcome: BuildSuccess[PackedRelease] | BuildFailure) -> None:
         """Publish the package of one release, or record its failure.
@@ -138,7 +138,7 @@ class Rehearsal(Publisher):
 
     def pack(self, item: Item, chart: Chart, snapshot: Snapshot) -> PackedRelease:  # noqa: ARG002
         """Return the package as it would be, without a signature."""
-        return PackedRelease(package(chart, snapshot.time), "")
+        return PackedRelease(build_package(chart, snapshot.time), "")
 
     def index_when_idle(self, seconds: float) -> None:
         """Do nothing: there is nothing to list."""

@@ -289,14 +289,14 @@ def test_a_bug_in_one_release_keeps_no_other_back(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     config(tmp_path, source("weather", "./weather.git"))
-    honest = package.package
+    honest = package.build_package
 
     def broken(chart: object, when: int) -> object:
         if "1.1.0" in repr(chart):
             raise KeyError("oops")
         return honest(chart, when)  # type: ignore[arg-type]
 
-    monkeypatch.setattr("chart_releaser.commands.publishing.package", broken)
+    monkeypatch.setattr("chart_releaser.commands.publishing.build_package", broken)
     ran = called("update", capsys=capsys)
     assert ran.code == 70
     assert ran.errors[0] == "weather v1.1.0: internal error: KeyError: 'oops'"

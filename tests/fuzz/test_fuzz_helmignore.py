@@ -8,7 +8,8 @@ from tempfile import TemporaryDirectory
 from hypothesis import strategies as st
 
 from chart_releaser.budget import Budget
-from chart_releaser.charts.chart import Chart, read_chart
+from chart_releaser.charts.chart import Chart
+from chart_releaser.charts.loader import read_chart
 from chart_releaser.charts.package import chart_files
 from chart_releaser.errors import ChartError
 from tests.fuzz.oracle import packaged

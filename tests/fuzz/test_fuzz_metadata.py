@@ -11,8 +11,9 @@ from typing import Any
 from hypothesis import strategies as st
 
 from chart_releaser.budget import Budget
-from chart_releaser.charts.chart import REVISION_ANNOTATION, Chart, read_chart
-from chart_releaser.charts.package import package
+from chart_releaser.charts.chart import REVISION_ANNOTATION, Chart
+from chart_releaser.charts.loader import read_chart
+from chart_releaser.charts.package import build_package
 from chart_releaser.errors import ChartError
 from chart_releaser.helm import yaml as helmyaml
 from chart_releaser.index import entry as index_entry
@@ -283,7 +284,7 @@ def test_what_is_published_is_what_was_there_but_for_the_documented_edits(helm: 
                 different.append(("not published", str(error), text))
     with TemporaryDirectory() as folder:
         before = indexed(helm, [tgz("c", files(text)) for text, _ in finished], Path(folder) / "before")
-        after = indexed(helm, [package(chart, 0).data for _, chart in finished], Path(folder) / "after")
+        after = indexed(helm, [build_package(chart, 0).data for _, chart in finished], Path(folder) / "after")
         complaints = linted(helm, Path(folder) / "before"), linted(helm, Path(folder) / "after")
     for number, ((text, chart), upstream, helms) in enumerate(zip(finished, before, after, strict=True)):
         if news := {line for line in complaints[1].get(number, ()) if line not in complaints[0].get(number, ())}:

@@ -17,9 +17,10 @@ from hypothesis import strategies as st
 from chart_releaser import yamlio
 from chart_releaser.budget import Budget
 from chart_releaser.charts.assemble import assemble
-from chart_releaser.charts.chart import Chart, read_chart
-from chart_releaser.charts.dependencies import instances
-from chart_releaser.charts.package import package
+from chart_releaser.charts.chart import Chart
+from chart_releaser.charts.dependencies import subchart_instances
+from chart_releaser.charts.loader import read_chart
+from chart_releaser.charts.package import build_package
 from chart_releaser.charts.registration import registration_chart
 from chart_releaser.errors import ChartError
 from chart_releaser.git.snapshot import Snapshot
@@ -215,7 +216,7 @@ def test_helm_takes_it_and_renders_what_upstream_renders(helm: Helm, tmp_path: P
     template(helm, folder)
     with_all = template(helm, folder, *switches(finished))
     assert documents(with_all) == documents(template(helm, upstream))
-    packed = package(finished, 1_700_000_000)
+    packed = build_package(finished, 1_700_000_000)
     (tmp_path / packed.filename).write_bytes(packed.data)
     assert documents(template(helm, tmp_path / packed.filename, *switches(finished))) == documents(with_all)
     helm("package", folder, "-d", tmp_path / "again")
@@ -250,7 +251,7 @@ def test_helmignore_takes_nothing_away_that_it_left_in_upstreams_layout(
     upstream = write(files, tmp_path / "upstream" / "c")
     finished = published(below("c", files))
     folder = export(finished, tmp_path / "exported")
-    packed = package(finished, 0)
+    packed = build_package(finished, 0)
     (tmp_path / packed.filename).write_bytes(packed.data)
     with served(tmp_path) as url:
         helm("pull", f"{url}/{packed.filename}", "--untar", "--untardir", tmp_path / "pulled")
@@ -271,7 +272,7 @@ def test_helm_4_takes_it(helm4: Helm, tmp_path: Path, shape: str) -> None:
     folder = export(finished, tmp_path)
     helm4("lint", folder)
     helm4("package", folder, "-d", tmp_path)
-    packed = package(finished, 0)
+    packed = build_package(finished, 0)
     (tmp_path / packed.filename).write_bytes(packed.data)
     assert "version: 1.2.3" in helm4("show", "chart", tmp_path / packed.filename).stdout
 
@@ -454,7 +455,7 @@ def test_a_sub_chart_is_what_helm_takes_it_for(helm: Helm, tmp_path: Path, versi
         done = helm("template", write(files, tmp_path / str(number)), check=False)
         if "validation: chart.metadata.version" in done.stderr:
             continue
-        ours = instances(read_chart(MemoryTree(below("c", files)), "c", Budget()))
+        ours = subchart_instances(read_chart(MemoryTree(below("c", files)), "c", Budget()))
         assert [f"# Source: c/charts/{name}/templates/all.yaml" for name in ours] == [
             line for line in done.stdout.splitlines() if "/charts/" in line
         ], (range_, done.stderr)
@@ -524,7 +525,7 @@ def test_the_notes_are_in_package_and_export_whatever_is_ignored(helm: Helm, tmp
     listing = "{{ range $name, $_ := .Files }}# {{ $name }}\n{{ end }}"
     files = {**chart("c", template=listing), ".helmignore": "*.md\n", "README.md": "x"}
     finished = published(below("c", files))
-    (tmp_path / "c.tgz").write_bytes(package(finished, 0).data)
+    (tmp_path / "c.tgz").write_bytes(build_package(finished, 0).data)
     for loaded in (export(finished, tmp_path), tmp_path / "c.tgz"):
         assert helm("template", loaded).stdout.splitlines()[2:] == ["# RELEASE.md"], loaded
 

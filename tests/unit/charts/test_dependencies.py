@@ -7,8 +7,9 @@ from collections.abc import Mapping
 import pytest
 
 from chart_releaser.budget import Budget
-from chart_releaser.charts.chart import Chart, read_chart
-from chart_releaser.charts.dependencies import instances
+from chart_releaser.charts.chart import Chart
+from chart_releaser.charts.dependencies import subchart_instances
+from chart_releaser.charts.loader import read_chart
 from chart_releaser.errors import ChartError
 from tests.memorytree import MemoryTree, below, chart, published, tgz
 
@@ -45,12 +46,12 @@ def read(files: Files) -> Chart:
 )
 def test_a_sub_chart_has_its_alias_if_its_version_matches(version: str, wanted: str, *, matches: bool) -> None:
     sub = {"Chart.yaml": f"name: s\nversion: {version}\n"}
-    found = instances(read(declaring(f"{{name: s, version: {wanted}, alias: other}}", s=sub)))
+    found = subchart_instances(read(declaring(f"{{name: s, version: {wanted}, alias: other}}", s=sub)))
     assert list(found) == ["other" if matches else "s"]
 
 
 def test_a_sub_chart_is_there_once_for_each_dependency() -> None:
-    found = instances(
+    found = subchart_instances(
         read(
             declaring(
                 "{name: s, version: 0.1.0, alias: one}",
@@ -73,7 +74,7 @@ ONE = "{name: s, version: 0.1.0, alias: one}"
 )
 def test_a_version_that_changes_nothing_may_differ(dependencies: tuple[str, ...]) -> None:
     files = declaring(*dependencies, s=chart("s"))
-    assert list(instances(published(files))) == list(instances(read(files)))
+    assert list(subchart_instances(published(files))) == list(subchart_instances(read(files)))
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from chart_releaser.charts.chart import Chart
-from chart_releaser.charts.package import chart_files, package
+from chart_releaser.charts.package import build_package, chart_files
 from chart_releaser.errors import ChartError
 from chart_releaser.helm.archive import MAX_FILE_BYTES
 
@@ -49,23 +49,25 @@ def members(data: bytes) -> list[tarfile.TarInfo]:
 def test_order() -> None:
     below = [f"charts/{name}/{path}" for name in "ab" for path in ("Chart.yaml", "templates/t.yaml")]
     assert [path for path, _ in chart_files(made())] == ORDER + below
-    assert [member.name for member in members(package(made(), 0).data)] == [f"product/{path}" for path in ORDER + below]
+    assert [member.name for member in members(build_package(made(), 0).data)] == [
+        f"product/{path}" for path in ORDER + below
+    ]
 
 
 def test_members_tell_nothing_of_the_machine() -> None:
-    for member in members(package(made(), 1_700_000_000).data):
+    for member in members(build_package(made(), 1_700_000_000).data):
         assert (member.mode, member.uid, member.gid, member.uname, member.gname) == (0o644, 0, 0, "", "")
         assert (member.mtime, member.isreg()) == (1_700_000_000, True)
 
 
 def test_bytes_are_the_same_everywhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    first = package(made(), 1_700_000_000)
+    first = build_package(made(), 1_700_000_000)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TZ", "Asia/Tokyo")
     monkeypatch.setenv("USER", "someone")
     monkeypatch.setattr("time.time", lambda: 12345.0)
     shuffled = made(dict(reversed(FILES.items())))
-    assert package(shuffled, 1_700_000_000) == first
+    assert build_package(shuffled, 1_700_000_000) == first
     # Of the tar, since another zlib gives other bytes; changed only when what is published changes on purpose.
     tar = hashlib.sha256(gzip.decompress(first.data)).hexdigest()
     assert tar == TAR_DIGEST
@@ -77,11 +79,11 @@ TAR_DIGEST = "bb880c8c2a246ea14078266cd2b89f59f459149be29b1376ba0d85f3e914110d"
 
 @pytest.mark.parametrize(("time", "stamp"), [(-5, 0), (0, 0), (2**32, 2**32 - 1), (253_402_300_799, 2**32 - 1)])
 def test_times_that_a_header_can_not_hold(time: int, stamp: int) -> None:
-    assert {member.mtime for member in members(package(made(), time).data)} == {stamp}
+    assert {member.mtime for member in members(build_package(made(), time).data)} == {stamp}
 
 
 def test_the_package_knows_its_name_and_digest() -> None:
-    packed = package(made(), 0)
+    packed = build_package(made(), 0)
     assert (packed.name, packed.version, packed.filename) == ("product", "1.2.3+b", "product-1.2.3+b.tgz")
     assert packed.digest == hashlib.sha256(packed.data).hexdigest()
     assert packed.metadata == {"name": "product", "version": "1.2.3+b"}
@@ -102,7 +104,7 @@ def test_the_package_knows_its_name_and_digest() -> None:
 )
 def test_limits(files: dict[str, bytes], message: str) -> None:
     with pytest.raises(ChartError, match=message):
-        package(made(files), 0)
+        build_package(made(files), 0)
 
 
 def test_a_file_of_just_the_limit_is_taken() -> None:

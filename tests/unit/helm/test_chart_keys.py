@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from chart_releaser.budget import Budget
-from chart_releaser.charts.chart import read_chart
+from chart_releaser.charts.loader import read_chart
 from chart_releaser.errors import ChartError
 from chart_releaser.helm.chart_keys import correct_key_case
 from tests.memorytree import MemoryTree, below, chart, published
