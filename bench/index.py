@@ -14,7 +14,7 @@ from pathlib import Path
 from bench import synthetic
 from bench.process import CommandError, Used, measure, module
 from bench.results import Goal, Part, mb
-from chart_releaser.index.index import entry
+from chart_releaser.index.index import build_entry
 from tools import get_helm
 
 _NEW = 10
@@ -87,7 +87,7 @@ def _packages(folder: Path) -> list[dict[str, object]]:
         file = f"{metadata['name']}-9.0.0.tgz"
         (folder / file).write_bytes(buffer.getvalue())
         digest = hashlib.sha256(buffer.getvalue()).hexdigest()
-        found.append(entry(metadata, digest=digest, url=f"{_URL}/{file}", created=datetime.now(UTC)))
+        found.append(build_entry(metadata, digest=digest, url=f"{_URL}/{file}", created=datetime.now(UTC)))
     return found
 
 

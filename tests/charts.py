@@ -14,7 +14,7 @@ import yaml
 
 from chart_releaser.index.entry import digest_and_url
 from chart_releaser.index.excerpt import Excerpt
-from chart_releaser.index.index import Index, entry
+from chart_releaser.index.index import Index, build_entry
 
 NOW = datetime(2025, 11, 22, 1, 2, 3, tzinfo=UTC)
 
@@ -38,7 +38,7 @@ def digest(data: bytes) -> str:
 
 def listed(name: str, version: str, url: str, data: bytes, **more: Any) -> dict[str, Any]:
     """An index entry, with fields replaced or, where they are None, left out."""
-    made = entry(_metadata(name, version), digest=digest(data), url=url, created=NOW) | more
+    made = build_entry(_metadata(name, version), digest=digest(data), url=url, created=NOW) | more
     return {key: value for key, value in made.items() if value is not None}
 
 

@@ -19,7 +19,7 @@ from chart_releaser.helm.archive import Allowance, unpack
 from chart_releaser.helm.chart_keys import correct_key_case
 from chart_releaser.helm.chart_rules import check_metadata
 from chart_releaser.helm.yaml import as_string
-from chart_releaser.index.index import Index, entry
+from chart_releaser.index.index import Index, build_entry
 
 if TYPE_CHECKING:
     import threading
@@ -166,7 +166,7 @@ def _read_package(destination: Auditable, stored: StoredPackage) -> Content:
         text = correct_key_case(chart_yaml.decode("utf-8-sig"), where="its Chart.yaml")
         metadata = Chart(path=stored.filename, chart_yaml=text).metadata
         check_metadata(metadata, where="its Chart.yaml")
-        made = entry(metadata, digest=digest, url=stored.url, created=stored.created or datetime.now(UTC))
+        made = build_entry(metadata, digest=digest, url=stored.url, created=stored.created or datetime.now(UTC))
     except ChartError as error:
         return error.what
     except UnicodeDecodeError:

@@ -8,7 +8,7 @@ from typing import Any
 from chart_releaser.destinations.findings import Finding, Repair, StoredPackage
 from chart_releaser.destinations.listed import ListedEntry, is_strict_version
 from chart_releaser.errors import ChartReleaserError
-from chart_releaser.index.entry import is_digest, known_part
+from chart_releaser.index.entry import is_digest, without_unknown_fields
 from chart_releaser.index.index import Index
 from chart_releaser.versions import helm_sort_key
 
@@ -108,14 +108,14 @@ class Audit:
             return
         if keeper is not None and keeper is not item:
             # Entries are dropped by content. If both are equal that drops the keeper too, so the keeper is added again.
-            repair = Repair(drop=(item.chart, item.item), add=known_part(keeper.item))
+            repair = Repair(drop=(item.chart, item.item), add=without_unknown_fields(keeper.item))
             what = "it is listed twice"
             yield _entry_finding("malformed", item, what, "--repair keeps the entry that fits its package", repair)
             return
         if item.unknown and self._digest(item) is not None:
             fields = f"unknown field{'s' if len(item.unknown) > 1 else ''} {', '.join(item.unknown)}"
             what = f"its entry has the {fields}, for which Helm refuses the whole index"
-            repair = Repair(drop=(item.chart, item.item), add=known_part(item.item))
+            repair = Repair(drop=(item.chart, item.item), add=without_unknown_fields(item.item))
             yield _entry_finding("malformed", item, what, "--repair removes the unknown fields", repair)
         if not is_strict_version(item.version):
             yield _version_finding(item)

@@ -23,7 +23,7 @@ from chart_releaser.errors import (
     retry_advice,
 )
 from chart_releaser.files import lock_directory, remove_staged, write_staged
-from chart_releaser.index.index import INDEX, Index, entry
+from chart_releaser.index.index import INDEX, Index, build_entry
 
 LOCK_SECONDS = 120
 """How long to wait for another run, which holds the lock only while it writes a file."""
@@ -114,7 +114,7 @@ class Directory:
             if package.provenance is not None:
                 self._write(directory, f"{name}.prov", package.provenance)
         return Published(
-            entry(package.metadata, digest=package.digest, url=self._address(name), created=self._now()),
+            build_entry(package.metadata, digest=package.digest, url=self._address(name), created=self._now()),
             adopted=adopted,
         )
 

@@ -22,7 +22,7 @@ from chart_releaser.errors import (
 )
 from chart_releaser.git.branch import Branch, Head
 from chart_releaser.git.run import Login
-from chart_releaser.index.index import INDEX, Index, entry
+from chart_releaser.index.index import INDEX, Index, build_entry
 from chart_releaser.index.scan import scan
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ class GitHubPages:
 
     def publish(self, package: PublishablePackage, notes: str, *, latest: bool = False) -> Published:
         """See `Destination.publish`."""
-        listed = entry(package.metadata, digest=package.digest, url=package.filename, created=self._now())
+        listed = build_entry(package.metadata, digest=package.digest, url=package.filename, created=self._now())
         host = urlsplit(self._repository.server.url).netloc
         if why_not := self._breaker.open_reason(host):
             raise DestinationError(f"{self.title}: {why_not}")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from chart_releaser.destinations.findings import StoredPackage
-from chart_releaser.index.entry import entry_problems, unknown_fields
+from chart_releaser.index.entry import entry_problems, find_unknown_fields
 from chart_releaser.index.index import Index
 from chart_releaser.versions import parse_tag
 
@@ -62,7 +62,7 @@ def match_packages(index: Index, stored: Sequence[StoredPackage], locate: Callab
                     place,
                     by_place.get(place),
                     entry_problems(chart, item),
-                    unknown_fields(fields),
+                    find_unknown_fields(fields),
                 )
             )
     return entries

@@ -1,1 +1,1 @@
-"""index.yaml: read, merged, written."""
+"""The index of a Helm repository: read, merged, written."""

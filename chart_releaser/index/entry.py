@@ -1,4 +1,4 @@
-"""One entry of an index: made from a package's Chart.yaml, and checked for what Helm refuses."""
+"""Entries of an index: build one from a package's Chart.yaml, and check one for everything that Helm refuses."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ _DIGEST = re.compile(r"[0-9a-f]{64}")
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)", re.ASCII)
 _TEXTS = ("apiVersion", "appVersion", "condition", "description", "home", "icon", "kubeVersion", "name", "tags", "type")
 _LISTS = ("keywords", "sources")
-# Helm's loader is strict, another field makes it refuse the whole index: ChartVersion in its pkg/repo/index.go, and
-# Metadata, Maintainer and Dependency in its pkg/chart.
+# Helm's loader is strict: any other field makes it refuse the whole index. See ChartVersion in Helm's
+# pkg/repo/index.go, and Metadata, Maintainer and Dependency in pkg/chart.
 _FIELDS = frozenset(
     (*_TEXTS, *_LISTS, "annotations", "dependencies", "deprecated", "maintainers", "version")
 ) | frozenset(("checksum", "created", "digest", "engine", "removed", "tillerVersion", "url", "urls"))
@@ -30,51 +30,55 @@ _FIELDS_BELOW = {
 
 
 def timestamp(time: datetime) -> str:
-    """A time as Helm writes it: RFC 3339 in UTC, a fraction without zeros at its end. ValueError without a zone."""
+    """Return a time as Helm writes it: RFC 3339 in UTC, without trailing zeros in the fraction.
+
+    Raises ValueError for a time without a time zone.
+    """
     if time.tzinfo is None:
-        raise ValueError("a time without a zone")
+        raise ValueError("a time without a time zone")
     utc = time.astimezone(UTC)
     fraction = f".{utc.microsecond:06}".rstrip("0") if utc.microsecond else ""
     return f"{utc:%Y-%m-%dT%H:%M:%S}{fraction}Z"
 
 
-def entry(metadata: Mapping[str, Any], *, digest: str, url: str, created: datetime) -> Entry:
-    """The index entry of a package: what Helm knows of its Chart.yaml, the SHA-256 in bare hex, the address.
+def build_entry(metadata: Mapping[str, Any], *, digest: str, url: str, created: datetime) -> Entry:
+    """Return the index entry of a package.
 
-    `metadata` is Chart.yaml with the types of YAML; numbers and booleans become the texts that Helm makes of them.
+    `metadata` is its Chart.yaml with the types of YAML; numbers and booleans are converted to text as Helm does.
+    `digest` is the SHA-256 in bare hex, `url` the package's address.
 
-    Fields that Helm does not know are left out, for one of them makes strict readers reject the whole file; so does a
-    field of another type than Helm's, which is a ChartError. Empty fields are left out as Helm does.
+    Fields that Helm does not know are omitted, because a single one makes strict readers reject the whole index. Empty
+    fields are omitted as in Helm. Raises ChartError for a field of the wrong type, and without a name or version.
     """
-    found: Entry = {key: _text(metadata, key) for key in (*_TEXTS, "version")}
-    found |= {key: _texts(metadata, key) for key in _LISTS}
-    found["annotations"] = {
+    fields: Entry = {key: _text(metadata, key) for key in (*_TEXTS, "version")}
+    fields |= {key: _texts(metadata, key) for key in _LISTS}
+    fields["annotations"] = {
         str(key): _text(annotations, key) for annotations in (_mapping(metadata, "annotations"),) for key in annotations
     }
-    found["maintainers"] = [
+    fields["maintainers"] = [
         {key: text for key in ("name", "email", "url") if (text := _text(maintainer, key, "maintainers"))}
         for maintainer in _mappings(metadata, "maintainers")
     ]
-    found["dependencies"] = [_dependency(dependency) for dependency in _mappings(metadata, "dependencies")]
-    found["deprecated"] = _boolean(metadata, "deprecated")
-    found = {key: value for key, value in found.items() if value}
+    fields["dependencies"] = [_dependency(dependency) for dependency in _mappings(metadata, "dependencies")]
+    fields["deprecated"] = _boolean(metadata, "deprecated")
+    fields = {key: value for key, value in fields.items() if value}
     for key in ("name", "version"):
-        if key not in found:
+        if key not in fields:
             raise ChartError(f"Chart.yaml has no {key}", remedy="add one")
-    return {**found, "created": timestamp(created), "digest": digest, "urls": [url]}
+    return {**fields, "created": timestamp(created), "digest": digest, "urls": [url]}
 
 
 def _dependency(dependency: Mapping[str, Any]) -> Entry:
     where = "dependencies"
-    found: Entry = {key: _text(dependency, key, where) for key in ("name", "version", "condition", "alias")}
-    found["tags"] = _texts(dependency, "tags", where)
-    found["enabled"] = _boolean(dependency, "enabled", where)
+    fields: Entry = {key: _text(dependency, key, where) for key in ("name", "version", "condition", "alias")}
+    fields["tags"] = _texts(dependency, "tags", where)
+    fields["enabled"] = _boolean(dependency, "enabled", where)
     imports = dependency.get("import-values") or []
     if not isinstance(imports, list):
         raise _wrong(where, "import-values", "a list")
-    found["import-values"] = imports
+    fields["import-values"] = imports
     # Helm writes the repository even if it is empty.
-    return {key: value for key, value in found.items() if value} | {
+    return {key: value for key, value in fields.items() if value} | {
         "repository": _text(dependency, "repository", where)
     }
 
@@ -119,46 +123,46 @@ def _mappings(metadata: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
 
 
 def entry_problems(name: str, entry: Any) -> list[str]:
-    """What is wrong with one entry that is listed under the chart name `name`, in a few words each."""
+    """Return what is wrong with an entry listed under the chart name `name`, a few words for each problem."""
     if not isinstance(entry, dict):
         return ["not a mapping"]
-    found = []
+    problems = []
     if not isinstance(entry.get("version"), str) or not entry["version"]:
-        found.append("no version")
+        problems.append("no version")
     if not isinstance(entry.get("name"), str) or not entry["name"]:
-        found.append("no name")
+        problems.append("no name")
     elif entry["name"] != name:
-        found.append(f"named {entry['name']}")
+        problems.append(f"named {entry['name']}")
     for key in (*_TEXTS, "version", "digest"):
         value = entry.get(key)
         if value is not None and type(value) is not str:
-            found.append(
+            problems.append(
                 f"{key} is {_shown(value)}, which Helm does not read as text, so it rejects the whole index; "
                 "put it in quotes"
             )
     for key in ("deprecated", "removed"):
         if not isinstance(entry.get(key), bool | None):
-            found.append(f"{key} is neither true nor false, so Helm rejects the whole index")
+            problems.append(f"{key} is neither true nor false, so Helm rejects the whole index")
     for key in _LISTS:
         value = entry.get(key)
         if value is not None and not (isinstance(value, list) and all(type(item) is str for item in value)):
-            found.append(f"{key} is not a list of texts, so Helm rejects the whole index; put each in quotes")
+            problems.append(f"{key} is not a list of texts, so Helm rejects the whole index; put each in quotes")
     created = entry.get("created")
     if created is not None and not (type(created) is str and _TIME.fullmatch(created)):
-        found.append("created is not a time that Helm can read, so it rejects the whole index")
+        problems.append("created is not a time that Helm can read, so it rejects the whole index")
     urls = entry.get("urls")
     if not isinstance(urls, list) or not urls or not all(type(url) is str and url for url in urls):
-        found.append("no urls")
+        problems.append("no urls")
     digest = entry.get("digest")
     if not digest:
-        found.append("no digest")
+        problems.append("no digest")
     elif not is_digest(digest):
-        found.append("the digest is not a SHA-256")
-    return found
+        problems.append("the digest is not a SHA-256")
+    return problems
 
 
 def is_digest(value: Any) -> bool:
-    """Whether it is a SHA-256 in bare hex, as an index has them."""
+    """Whether `value` is a SHA-256 in bare hex, as in an index."""
     return isinstance(value, str) and _DIGEST.fullmatch(value) is not None
 
 
@@ -168,31 +172,31 @@ def _shown(value: Any) -> str:
     return str(value) if isinstance(value, str) else "a mapping" if isinstance(value, dict) else "a list"
 
 
-def unknown_fields(entry: Mapping[str, Any]) -> list[str]:
-    """The fields of an entry for which Helm refuses the whole index."""
-    found = sorted(set(entry) - _FIELDS)
+def find_unknown_fields(entry: Mapping[str, Any]) -> list[str]:
+    """Return the fields of an entry that make Helm refuse the whole index."""
+    unknown = sorted(set(entry) - _FIELDS)
     for key, known in _FIELDS_BELOW.items():
         items = entry.get(key)
         names = (
             {name for item in items if isinstance(item, dict) for name in item} if isinstance(items, list) else set()
         )
-        found += sorted(f"{key}.{name}" for name in names - known)
-    return found
+        unknown += sorted(f"{key}.{name}" for name in names - known)
+    return unknown
 
 
-def known_part(entry: Mapping[str, Any]) -> Entry:
-    """An entry without the fields that Helm does not know."""
-    found = {key: value for key, value in entry.items() if key in _FIELDS}
+def without_unknown_fields(entry: Mapping[str, Any]) -> Entry:
+    """Return an entry without the fields that Helm does not know."""
+    fields = {key: value for key, value in entry.items() if key in _FIELDS}
     for key, known in _FIELDS_BELOW.items():
-        if isinstance(items := found.get(key), list):
-            found[key] = [
+        if isinstance(items := fields.get(key), list):
+            fields[key] = [
                 {name: value for name, value in item.items() if name in known} if isinstance(item, dict) else item
                 for item in items
             ]
-    return found
+    return fields
 
 
 def digest_and_url(entry: Mapping[str, Any]) -> tuple[str, str]:
-    """Return the digest and the first address of an entry, whatever shape they have; empty where there is none."""
+    """Return the digest and the first URL of an entry as text, or "" if they are missing or malformed."""
     urls = entry.get("urls")
     return str(entry.get("digest") or ""), str(urls[0]) if isinstance(urls, list) and urls else ""

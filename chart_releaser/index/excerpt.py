@@ -1,4 +1,4 @@
-"""What of an index a run with nothing to publish needs: `index_scan` finds it without parsing the whole."""
+"""The excerpt of an index that a run with nothing to publish needs; `scan.py` reads it without parsing the whole."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import Any
 
 
 class Excerpt:
-    """The versions of each chart that an index lists, with digest and first address. See `destinations.Listing`."""
+    """The versions of each chart in an index, with digest and first URL. Implements `destinations.Listing`."""
 
     def __init__(
         self, charts: Mapping[str, Mapping[str, tuple[str, str]]], size: int, sizes: Mapping[str, int]
     ) -> None:
-        """`charts`: name to version to digest and address; empty where the index has none.
+        """`charts` maps name and version to digest and URL, "" if the index has none.
 
-        `size` is that of the index, `sizes` those of each chart's entries, in characters.
+        `size` is the size of the index, `sizes` that of each chart's entries, in characters.
         """
         self.charts = charts
         self.size = size
@@ -29,6 +29,6 @@ class Excerpt:
         return self._sizes.get(name, 0)
 
     def entry(self, name: str, version: str) -> Mapping[str, Any] | None:
-        """See `Index.entry`; of the entry only `digest` and the first of `urls`."""
-        found = self.charts.get(name, {}).get(version)
-        return None if found is None else {"digest": found[0], "urls": [found[1]]}
+        """See `Index.entry`. The entry has only `digest` and the first of `urls`."""
+        pair = self.charts.get(name, {}).get(version)
+        return None if pair is None else {"digest": pair[0], "urls": [pair[1]]}

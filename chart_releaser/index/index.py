@@ -1,4 +1,4 @@
-"""index.yaml: read it, write its entries as Helm does, add new ones without touching a byte of the earlier ones."""
+"""Read index.yaml, and add or remove entries without changing a byte of the others."""
 
 from __future__ import annotations
 
@@ -10,42 +10,42 @@ from typing import Any
 
 from chart_releaser import yamlio
 from chart_releaser.errors import BrokenIndexError
-from chart_releaser.index.entry import Entry, entry, entry_problems, timestamp
-from chart_releaser.index.splice import cut, splice
-from chart_releaser.index.text import Bare, Document, read
+from chart_releaser.index.entry import Entry, build_entry, entry_problems, timestamp
+from chart_releaser.index.splice import insert_entries, remove_entries
+from chart_releaser.index.text import Document, UnquotedNumber, parse_document
 from chart_releaser.versions import helm_sort_key
 
-__all__ = ["Entry", "Index", "entry", "entry_problems", "timestamp"]
+__all__ = ["Entry", "Index", "build_entry", "entry_problems", "timestamp"]
 
 INDEX = "index.yaml"
-"""What every Helm repository calls its index."""
+"""The file name of the index in every Helm repository."""
 TOP_FIELDS = frozenset(("annotations", "apiVersion", "entries", "generated", "publicKeys", "serverInfo"))
-"""What Helm knows at the top of an index; it refuses one that has more: IndexFile in its pkg/repo/index.go."""
+"""The top-level fields of an index. Helm refuses others: IndexFile in pkg/repo/index.go."""
 
 
 @dataclass(frozen=True, eq=False)
 class Index:
-    """A Helm repository's index: its text, and what is in it."""
+    """The index of a Helm repository: its text and the parsed entries."""
 
     text: str
-    """As it was read; empty if there is no index yet."""
+    """The text as it was read; "" if there is no index yet."""
     entries: dict[str, list[Any]]
-    """Chart name to its entries, in the order of the text. Entries that `problems` names may have any shape."""
+    """The entries by chart name, in the order of the text. Entries that `problems` names may have any shape."""
     where: str
-    """What messages call it."""
+    """The name of the index in messages."""
     _document: Document
 
     @classmethod
     def parse(cls, text: str | None, *, where: str = INDEX) -> Index:
-        """Read an index; none at all, or one of nothing but space, is an empty one.
+        """Parse an index. None, or a blank text, is an empty index.
 
-        Unknown fields are kept. BrokenIndexError if the whole is no index: malformed YAML, not a mapping, no
-        `apiVersion: v1`, `entries` that is no mapping of lists, aliases, too large or too deep. What is wrong with
-        single entries is in `problems`.
+        Unknown fields are kept. Problems of single entries are in `problems`. Raises BrokenIndexError if the text as a
+        whole is not an index: malformed YAML, not a mapping, no `apiVersion: v1`, `entries` that is not a mapping of
+        lists, aliases, too large or too deep.
         """
         if text is None or not text.strip():
             return cls("", {}, where, Document({}))
-        document = read(text, where=where)
+        document = parse_document(text, where=where)
         version = document.data.get("apiVersion")
         if version != "v1":
             has = "no apiVersion" if version is None else f"apiVersion {version}"
@@ -62,35 +62,35 @@ class Index:
 
     @property
     def faults(self) -> tuple[str, ...]:
-        """What Helm refuses of the whole, its entries apart: doubled keys, top-level fields that it does not know."""
+        """What makes Helm refuse the index apart from its entries: repeated keys and unknown top-level fields."""
         unknown = sorted(set(self._document.data) - TOP_FIELDS)
         return (*self._document.repeated, *(f"the field {name} does not belong in an index" for name in unknown))
 
     @cached_property
     def _by_version(self) -> dict[str, dict[str, Entry]]:
-        found: dict[str, dict[str, Entry]] = {}
+        result: dict[str, dict[str, Entry]] = {}
         for name, entries in self.entries.items():
-            versions = found.setdefault(name, {})
+            versions = result.setdefault(name, {})
             for item in entries:
                 if isinstance(item, dict) and isinstance(version := item.get("version"), str) and version:
                     versions.setdefault(str(version), item)
-        return found
+        return result
 
     def versions(self, name: str) -> frozenset[str]:
-        """The versions that are listed under that chart name, exactly as they are written."""
+        """Return the versions listed under a chart name, exactly as written."""
         return frozenset(self._by_version.get(name, ()))
 
     def entry(self, name: str, version: str) -> Entry | None:
-        """The entry of exactly that name and version; the first one if there are several."""
+        """Return the entry with exactly that name and version, the first if there are several, or None."""
         return self._by_version.get(name, {}).get(version)
 
     @property
     def size(self) -> int:
-        """The characters of the text."""
+        """The length of the text in characters."""
         return len(self.text)
 
     def size_of(self, name: str) -> int:
-        """The characters that the entries of a chart take up, 0 for one that is not listed."""
+        """Return the length of a chart's entries in characters, 0 if it is not listed."""
         place = self._document.charts.get(name)
         if place is not None and place.end is not None:
             return place.end - place.key
@@ -99,47 +99,47 @@ class Index:
 
     @cached_property
     def problems(self) -> tuple[str, ...]:
-        """What is wrong with single entries, each in one line that names the entry."""
-        found = list(self._document.repeated)
+        """The problems of single entries, one line each that names the entry."""
+        problems = list(self._document.repeated)
         for name, entries in self.entries.items():
             seen: set[str] = set()
             for number, item in enumerate(entries, 1):
                 version = item.get("version") if isinstance(item, dict) else None
                 label = f"{name} {version}" if isinstance(version, str) and version else f"{name}, entry {number}"
-                found += [f"{label}: {problem}" for problem in entry_problems(name, item)]
+                problems += [f"{label}: {problem}" for problem in entry_problems(name, item)]
                 if isinstance(version, str) and version:
                     if version in seen:
-                        found.append(f"{label}: listed twice")
+                        problems.append(f"{label}: listed twice")
                     seen.add(version)
-        return tuple(found)
+        return tuple(problems)
 
     def merge(self, new: Iterable[Mapping[str, Any]], *, generated: datetime) -> str:
-        """The text with the new entries in it; the same text if there are none.
+        """Return the text with the new entries added, or the same text if all are already listed.
 
-        A name and version that is listed already stays as it is. Every earlier entry stays byte for byte, in its place
-        and order; a new one goes before the first entry that Helm sorts after it, a new chart to its alphabetical
-        place. Only where the text has no room for lines (JSON and other flow style) it is written anew with the same
-        data. `generated` becomes the time of the index. ValueError for an entry without name or version.
+        A listed name and version is never replaced. Existing entries stay byte for byte, in their place and order. A
+        new entry goes before the first one that Helm sorts after it, and a new chart to its alphabetical place. Only a
+        text to which no lines can be added (JSON and other flow style) is dumped again with the same data. `generated`
+        becomes the time of the index. Raises ValueError for an entry without name or version.
         """
         added = {name: _placed(self.entries.get(name, []), entries) for name, entries in self._missing(new).items()}
         if self.text:
             if not added:
                 return self.text
-            spliced = splice(self.text, self._document, added, generated=timestamp(generated))
+            spliced = insert_entries(self.text, self._document, added, generated=timestamp(generated))
             if spliced is not None:
                 return spliced
         return self._rewrite(added, generated)
 
     def without(self, drop: Callable[[str, Any], bool], *, generated: datetime, tidy: bool = False) -> Index:
-        """The index without the entries for which `drop(chart name, entry)` is true; the same if there are none.
+        """Return the index without the entries for which `drop(chart name, entry)` is true; `self` if there are none.
 
-        What stays does so byte for byte, unless the text has no room for that (see `merge`): then it is written anew
-        with the same data. `tidy` writes it anew in any case, without doubled keys and unknown top-level fields.
+        The other entries stay byte for byte if the layout allows it (see `merge`). `tidy` dumps the index in any case,
+        without repeated keys and unknown top-level fields.
         """
         dropped = {
-            name: found
+            name: numbers
             for name, listed in self.entries.items()
-            if (found := {number for number, item in enumerate(listed) if drop(name, item)})
+            if (numbers := {number for number, item in enumerate(listed) if drop(name, item)})
         }
         if not dropped and not tidy:
             return self
@@ -150,7 +150,7 @@ class Index:
         }
         time = timestamp(generated)
         if not tidy:
-            text = cut(self.text, self._document, dropped, generated=time)
+            text = remove_entries(self.text, self._document, dropped, generated=time)
             if text is not None:
                 return Index.parse(text, where=self.where)
         data = {key: value for key, value in self._document.data.items() if not tidy or key in TOP_FIELDS}
@@ -183,7 +183,7 @@ def _order(entry: Any) -> Any:
 
 
 def _placed(listed: list[Any], entries: list[Entry]) -> list[tuple[int, Entry]]:
-    """Each new entry with the number of the listed one that it goes before: the first that Helm sorts after it."""
+    """Pair each new entry with the index of the listed one to insert it before: the first that Helm sorts after it."""
     orders = [_order(entry) for entry in listed]
     return [
         (next((at for at, other in enumerate(orders) if own < other), len(orders)), entry)
@@ -192,9 +192,9 @@ def _placed(listed: list[Any], entries: list[Entry]) -> list[tuple[int, Entry]]:
 
 
 def _plain(value: Any) -> Any:
-    """The value without marks of how it was written."""
+    """Return `value` with each UnquotedNumber replaced by a plain string."""
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, list):
         return [_plain(item) for item in value]
-    return str(value) if isinstance(value, Bare) else value
+    return str(value) if isinstance(value, UnquotedNumber) else value

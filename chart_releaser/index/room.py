@@ -1,4 +1,4 @@
-"""Room in an index: what a release, a chart and all of them may take up, so that none makes it unreadable for all."""
+"""Size limits of an index: for an entry, for a chart, and in total, so that no upstream makes it unusable for all."""
 
 from __future__ import annotations
 
@@ -8,29 +8,29 @@ from typing import Any, Protocol
 
 from chart_releaser import yamlio
 from chart_releaser.errors import BudgetError, ChartError
-from chart_releaser.index.entry import entry
+from chart_releaser.index.entry import build_entry
 
 MAX_ENTRY = 256 * 1024
-"""Characters of one entry. Everybody who uses the repository reads all of them."""
+"""The longest entry in characters. Every user of the repository downloads all entries."""
 MAX_INDEX = 95_000_000
-"""Characters of an index that is added to. GitHub takes no file above 100 MiB, and this program reads twice as much."""
+"""The longest index in characters that entries are added to. GitHub rejects files above 100 MiB."""
 _INDENT = 2
 _ANY_TIME = datetime(2000, 1, 1, 0, 0, 0, 1, tzinfo=UTC)
 
 
 class Sizes(Protocol):
-    """The sizes of what an index lists."""
+    """The sizes of an index and its parts, in characters."""
 
     @property
     def size(self) -> int:
-        """Characters of the whole text."""
+        """The size of the whole text."""
 
     def size_of(self, name: str) -> int:
-        """Characters of the entries of the chart `name`."""
+        """Return the size of the entries of the chart `name`."""
 
 
-class Package(Protocol):
-    """What has to be known of a package."""
+class PackageInfo(Protocol):
+    """The properties of a package that its entry is built from."""
 
     @property
     def name(self) -> str:
@@ -50,18 +50,18 @@ class Package(Protocol):
 
 
 class Room:
-    """What is left of the room in an index as a run adds entries to it."""
+    """Keeps track of the room left in an index while a run adds entries to it."""
 
     def __init__(self, index: Sizes) -> None:
         self._index = index
         self._taken: dict[str, int] = {}
 
-    def take(self, package: Package, index_size: int) -> None:
-        """Reserve the room for a package's entry; its chart may have `index_size` characters in all.
+    def take(self, package: PackageInfo, index_size: int) -> None:
+        """Reserve room for the entry of a package. `index_size` is the limit for all entries of its chart.
 
-        Raises ChartError for an entry that is too large by itself, BudgetError for one that does not fit any more.
+        Raises ChartError for an entry that is too large by itself, and BudgetError if it does not fit any more.
         """
-        listed = entry(package.metadata, digest=package.digest, url=package.filename, created=_ANY_TIME)
+        listed = build_entry(package.metadata, digest=package.digest, url=package.filename, created=_ANY_TIME)
         text = yamlio.dump([listed])
         size = len(text) + _INDENT * text.count("\n")
         if size > MAX_ENTRY:

@@ -1,8 +1,8 @@
-"""The excerpt of an index without parsing it: for the layout that Helm and this program write, and for no other.
+"""Read the excerpt of an index with regular expressions, if it has the layout that Helm and this program write.
 
-A YAML parser makes an event of every scalar; a run with nothing to publish needs one in ten of a long index. So the
-text is held against that layout, entry by entry. One that has it from the first byte to the last can mean only one
-thing to any reader, and what is needed has been met on the way. Every other text is for the parser.
+A YAML parser makes an event of every scalar, but a run with nothing to publish needs only one in ten. So the text is
+matched against that layout, entry by entry. A text that matches from the first byte to the last is unambiguous to any
+reader. Every other text has to be parsed.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ from chart_releaser.index.text import MAX_CHARACTERS
 
 
 def _all(pattern: bytes, least: bytes = b"*") -> bytes:
-    """All of what matches in a row, of which nothing is given back, so that no text takes more than linear time."""
+    """Return a possessive repetition of `pattern`: without backtracking, so that matching takes linear time."""
     # Not `(?:...)*+`, which Python 3.11.4 and before match wrongly where the pattern backtracks: python/cpython#106052
     return rb"(?>(?:" + pattern + rb")" + least + rb")"
 
 
 _KEY = rb"[A-Za-z][\w./-]*+:"
-# A line of a plain scalar: it begins with no indicator, and has no `: ` or ` #` in it.
+# A line of a plain scalar does not begin with an indicator, and does not contain `: ` or ` #`.
 # https://yaml.org/spec/1.1/#id906890
 _PLAIN = rb"[\w/.(<^~$+\x80-\xff][^\n:#]*+" + _all(rb"(?::(?=[^ \n])|(?<! )#)[^\n:#]*+")
 
 
 def _scalar(indent: int) -> bytes:
-    """A scalar to its line's end. As older Helms write it, it may go on in further lines, which begin at `indent`."""
+    """Return the pattern of a scalar up to its line's end. Older Helms fold it to lines indented by `indent`."""
     more = rb"\n\n*+" + b" " * indent
     double = rb"\"" + _all(rb"[^\"\\\n]|\\[\"\\/nt]|\\?" + more) + rb"\""
     single = rb"'" + _all(rb"[^'\n]|''|" + more) + rb"'"
@@ -35,7 +35,7 @@ def _scalar(indent: int) -> bytes:
 
 
 def _value(indent: int) -> bytes:
-    """What follows a key: a scalar, or a text in lines of its own that begin at `indent`."""
+    """Return the pattern of what follows a key: a scalar, or a block scalar indented by `indent`."""
     margin = b" " * indent
     lines = margin + rb"[^ \n][^\n]*+\n" + _all(margin + rb"[^\n]*+\n|\n")
     return rb" (?:" + _scalar(indent) + rb"|[|>][-+]?\n" + lines + rb")"
@@ -45,13 +45,13 @@ _MEMBER = _KEY + rb"(?:" + _value(8) + rb"|\n" + _all(rb"      - " + _scalar(8),
 _ITEMS = _all(rb"    - (?:" + _MEMBER + _all(rb"      " + _MEMBER) + rb"|" + _scalar(6) + rb")", b"+")
 _PAIRS = _all(rb"      " + _KEY + _value(8), b"+")
 _OTHER = rb"(?!version:|digest:|urls:)" + _KEY + rb"(?:" + _value(6) + rb"|\n(?:" + _ITEMS + rb"|" + _PAIRS + rb"))"
-# Those of the wanted fields that some reader could take for something else than text are for the parser, too.
+# Only values that no reader could take for anything but text; others are left to the parser.
 _URL = rb"[A-Za-z0-9][\w.%+~/:-]*\.tgz"
 _SEMVER = rb"v?[0-9]+\.[0-9]+\.[0-9]+(?:[-+][0-9A-Za-z.+-]*)?"
 
 
 def _field(number: int) -> bytes:
-    """A field of an entry, the wanted ones as groups whose names end in `number`."""
+    """Return the pattern of a field of an entry; the needed fields are groups whose names end in `number`."""
     pattern = (
         rb"(?:version: (?P<q#>[\"']?)(?P<version#>" + _SEMVER + rb")(?P=q#)\n"
         rb"|digest: (?P<r#>[\"']?)(?P<digest#>[0-9a-f]{64})(?P=r#)\n"
@@ -67,17 +67,17 @@ _WANTED = ("version2", "version1", "digest2", "digest1", "url2", "url1")
 _TAIL = re.compile(rb"(?:generated: \"[0-9TZ:.+-]*\"\n)?")
 
 _USUAL = bytes(range(0x20, 0x7F)) + b"\n"
-# Line ends that look like none, and characters that a YAML reader refuses.
+# Unusual line breaks, and characters that YAML does not allow.
 _ODD = re.compile(rb"[\x00-\x7f]|\xc2[\x80-\x9f]|\xe2\x80[\xa8\xa9]|\xef\xbb\xbf|\xef\xbf[\xbe\xbf]")
 
 
 def scan(data: bytes) -> Excerpt | None:
-    """Return what an index lists, from the bytes of its text; None where the parser has to tell."""
+    """Return the excerpt of an index, or None if its text has to be parsed."""
     head = _HEAD.match(data)
     if head is None or len(data) > MAX_CHARACTERS or not _is_utf8(data) or _is_odd(data):
         return None
     charts: dict[str, dict[str, tuple[str, str]]] = {}
-    sizes: dict[str, int] = {}  # in bytes, which are as many as characters or a few more
+    sizes: dict[str, int] = {}  # in bytes, which are at least as many as the characters
     at = head.end()
     while (chart := _CHART.match(data, at)) is not None:
         name = chart[1].decode()
@@ -86,11 +86,11 @@ def scan(data: bytes) -> Excerpt | None:
         versions = charts[name] = {}
         at = chart.end()
         while (entry := _ENTRY.match(data, at)) is not None:
-            # As readers take it: the last one of a doubled key.
+            # The last of repeated keys counts, as for YAML readers.
             version, version1, digest, digest1, url, url1 = entry.group(*_WANTED)
             if version := version or version1:
-                found = (digest or digest1 or b"").decode(), (url or url1 or b"").decode()
-                versions.setdefault(version.decode(), found)
+                pair = (digest or digest1 or b"").decode(), (url or url1 or b"").decode()
+                versions.setdefault(version.decode(), pair)
             at = entry.end()
         sizes[name] = at - chart.start()
     return Excerpt(charts, len(data), sizes) if charts and _TAIL.fullmatch(data, at) else None
@@ -107,5 +107,5 @@ def _is_utf8(data: bytes) -> bool:
 
 
 def _is_odd(data: bytes) -> bool:
-    # In UTF-8 no character begins inside another one, so what is usual can be taken out before the search.
+    # In UTF-8 no character begins inside another one, so the usual ASCII can be removed before the slower search.
     return _ODD.search(data.translate(None, _USUAL)) is not None

@@ -1,12 +1,12 @@
-"""New entries as additional lines in the text of an index.
+"""Insert entries into the text of an index, or remove them, as whole lines.
 
-Why the outcome is certain without reading it a second time: the text was parsed, and every place is one that the parser
-itself reported as the beginning of a list item, of a chart's key, or of what ends such a block. Only whole lines are
-put there, indented as the items (keys) of that very block are. At such a place the parser is at the beginning of a
-line with a token ahead that ends whatever is deeper than the block, so what comes before reads as before; the added
-lines begin in that column and end where they began, so what comes after does, too. Anchors, which could tie the parts
-together, are refused when reading. What remains is whether the added lines say what they should, and those are parsed
-by themselves. Where one of the conditions is not met there is no outcome, and the caller writes the text anew.
+The result need not be parsed again, for these reasons. The text was parsed, and lines are inserted only where the
+parser reported the beginning of a list item, of a chart's key, or of the token that ends such a block. They are
+indented like the items (keys) of that block. At such a place the parser is at the beginning of a line whose token
+closes everything deeper than the block, so the text before it keeps its meaning. The inserted lines begin and end in
+the same column, so the text after them does as well. Anchors, which could connect the parts, were refused by the
+parser. The inserted lines are parsed by themselves to check that they mean what they should. If a condition is not met
+there is no result, and the caller dumps the index again.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from chart_releaser import yamledit, yamlio
-from chart_releaser.index.text import Bare, ChartPlace, Document, read
+from chart_releaser.index.text import ChartPlace, Document, UnquotedNumber, parse_document
 
 _SIMPLE_SCALAR = re.compile(r"[^\n|>][^\n]*")
 
 
-def splice(
+def insert_entries(
     text: str, document: Document, added: Mapping[str, Sequence[tuple[int, dict[str, Any]]]], *, generated: str
 ) -> str | None:
-    """Return the text with the entries and the new time, everything else as it was; None if it has no room for lines.
+    """Return the text with the entries and the new time added, or None if lines can't be inserted.
 
-    `added`: for each chart the entries, in their order, each with the number of the listed entry that it goes before.
+    `added` has the new entries of each chart in order, each with the index of the listed entry to insert it before.
     """
     try:
         edits = _Splicer(text, document).edits(added, generated)
@@ -35,10 +35,13 @@ def splice(
     return yamledit.apply_edits(text, edits)
 
 
-def cut(text: str, document: Document, dropped: Mapping[str, Collection[int]], *, generated: str) -> str | None:
-    """Return the text without these entries and with the new time, everything else as it was; None where that can't be.
+def remove_entries(
+    text: str, document: Document, dropped: Mapping[str, Collection[int]], *, generated: str
+) -> str | None:
+    """Return the text without some entries and with the new time, or None if their lines can't be removed.
 
-    `dropped`: for each chart the numbers of its entries that go; a chart without any goes, too, the last one can't.
+    `dropped` has the indices of the entries to remove by chart. A chart that loses all entries is removed; if no chart
+    would be left the result is None.
     """
     try:
         edits = _Splicer(text, document).cuts(dropped, generated)
@@ -48,7 +51,7 @@ def cut(text: str, document: Document, dropped: Mapping[str, Collection[int]], *
 
 
 class _NoRoomError(Exception):
-    """The text is not laid out in a way that lets lines be added."""
+    """The layout of the text does not allow lines to be inserted or removed."""
 
 
 class _Splicer:
@@ -66,14 +69,14 @@ class _Splicer:
                 charts.append(self._chart(name, [entry for _, entry in added[name]]))
             else:
                 items += [self._item(place, before, entry) for before, entry in added[name]]
-        # Where an item ends a list and a new chart follows that list both have the same place: the item comes first.
+        # A new last item of a list and a new chart after that list have the same offset: items come first.
         return [*items, *charts, self._generated(generated)]
 
     def cuts(self, dropped: Mapping[str, Collection[int]], generated: str) -> list[yamledit.Edit]:
         charts = self._document.charts
         if self._document.repeated or self._document.charts_end is None:
             raise _NoRoomError
-        found: list[yamledit.Edit] = []
+        edits: list[yamledit.Edit] = []
         ends = [*sorted(place.key for place in charts.values())[1:], self._document.charts_end]
         following = dict(zip(sorted(charts, key=lambda name: charts[name].key), ends, strict=True))
         gone = {name for name in dropped if len(dropped[name]) == len(charts[name].items)}
@@ -84,16 +87,16 @@ class _Splicer:
             if place.end is None:
                 raise _NoRoomError
             if name in gone:
-                found.append(yamledit.Edit(self._line_start(place.key)[0], self._line_start(following[name])[0], ""))
+                edits.append(yamledit.Edit(self._line_start(place.key)[0], self._line_start(following[name])[0], ""))
                 continue
             starts = [*(self._dash(item)[0] for item in place.items), self._line_start(place.end)[0]]
-            found += [yamledit.Edit(starts[number], starts[number + 1], "") for number in sorted(dropped[name])]
-        return [*found, self._generated(generated)]
+            edits += [yamledit.Edit(starts[number], starts[number + 1], "") for number in sorted(dropped[name])]
+        return [*edits, self._generated(generated)]
 
     def _item(self, place: ChartPlace, before: int, entry: dict[str, Any]) -> yamledit.Edit:
         if not place.items or place.end is None:
             raise _NoRoomError
-        # In a list all dashes are in one column.
+        # All dashes of a list are in the same column.
         start, column = self._dash(place.items[min(before, len(place.items) - 1)])
         if before >= len(place.items):
             start, _ = self._line_start(place.end)
@@ -127,7 +130,7 @@ class _Splicer:
         return yamledit.Edit(start, start, f'generated: "{generated}"{self._newline}')
 
     def _line_start(self, index: int) -> tuple[int, int]:
-        """Where the line of what is at `index` begins, and its column; nothing but spaces may be between them."""
+        """Return the start of the line that contains `index`, and the column. Only spaces may precede it."""
         start = self._text.rfind("\n", 0, index) + 1
         column = index - start
         if self._text[start:index] != " " * column:
@@ -135,7 +138,7 @@ class _Splicer:
         return start, column
 
     def _dash(self, index: int) -> tuple[int, int]:
-        """Where the line of the list item at `index` begins, and the column of its dash."""
+        """Return the start of the line of the list item at `index`, and the column of its dash."""
         start = self._text.rfind("\n", 0, index) + 1
         match = re.fullmatch(r"( *)- +", self._text[start:index])
         if match is None:
@@ -143,26 +146,26 @@ class _Splicer:
         return start, len(match[1])
 
     def _indent(self, block: str, column: int) -> str:
-        # The dumper escapes line breaks inside of strings: each line of the block is a line of its layout.
+        # The dumper escapes line breaks inside strings, so every line break belongs to the layout.
         return "".join(" " * column + line + self._newline for line in block.removesuffix("\n").split("\n"))
 
     def _check(self, block: str, meant: Any) -> None:
         lines = "".join(f"  {line}\n" for line in block.removesuffix("\n").split("\n"))
-        if not _same(read(f"value:\n{lines}", where="new entries").data["value"], meant):
+        if not _same(parse_document(f"value:\n{lines}", where="new entries").data["value"], meant):
             raise _NoRoomError
 
 
-def _same(found: Any, meant: Any) -> bool:
+def _same(parsed: Any, meant: Any) -> bool:
     if isinstance(meant, Mapping):
         return (
-            isinstance(found, dict)
-            and found.keys() == meant.keys()
-            and all(_same(found[key], value) for key, value in meant.items())
+            isinstance(parsed, dict)
+            and parsed.keys() == meant.keys()
+            and all(_same(parsed[key], value) for key, value in meant.items())
         )
     if isinstance(meant, list):
-        return isinstance(found, list) and len(found) == len(meant) and all(map(_same, found, meant))
+        return isinstance(parsed, list) and len(parsed) == len(meant) and all(map(_same, parsed, meant))
     if isinstance(meant, str):
-        return type(found) is str and found == meant
+        return type(parsed) is str and parsed == meant
     if meant is None or isinstance(meant, bool):
-        return found is meant
-    return isinstance(found, Bare)
+        return parsed is meant
+    return isinstance(parsed, UnquotedNumber)

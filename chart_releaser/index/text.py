@@ -1,8 +1,7 @@
-"""The text of an index.yaml: its data, and the places where lines can be added without touching the others.
+"""Parse the text of an index.yaml: its data, and the offsets at which lines can be inserted or removed.
 
-One pass over libyaml's events gives both. That is four times as fast as loading (there are no nodes and no resolvers),
-needs no recursion however deep the text is nested, keeps every scalar as it is written, and knows to the character
-where each entry begins, so that nothing has to be guessed from the look of a line.
+One pass over libyaml's events gives both. That is four times as fast as loading, since it makes no nodes and resolves
+no tags. It needs no recursion, keeps every scalar as written, and gives the exact offset of each entry.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ _CONSTANTS: dict[str, bool | None] = {
     **dict.fromkeys(("y", "Y", "true", "True", "TRUE", "yes", "Yes", "YES", "on", "On", "ON"), True),
     **dict.fromkeys(("n", "N", "false", "False", "FALSE", "no", "No", "NO", "off", "Off", "OFF"), False),
 }
-# What Helm's YAML reader takes for a number. Dates are no numbers to it: it gives their text to fields that hold text.
+# What Helm's YAML reader reads as a number. Dates are not numbers: a string field gets their text.
 _NUMBER = re.compile(
     r"[-+]?(?:0[xX][0-9a-fA-F_]+|0[oO][0-7_]+|0[bB][01_]+|(?:\.[0-9_]+|[0-9][0-9_]*(?:\.[0-9_]*)?)(?:[eE][-+]?[0-9]+)?"
     r"|\.(?:inf|Inf|INF))|\.(?:nan|NaN|NAN)"
@@ -33,25 +32,25 @@ _NUMBER = re.compile(
 _STRING_TAGS = (None, "!", "tag:yaml.org,2002:str")
 
 
-class Bare(str):
-    """A scalar that stands unquoted and is a number to Helm; the characters are those of the text."""
+class UnquotedNumber(str):
+    """An unquoted scalar that Helm reads as a number; its characters are kept as written."""
 
     __slots__ = ()
 
 
 @dataclass
 class ChartPlace:
-    """Where the list of one chart is: character offsets of its key, of its items, and of what follows it."""
+    """The character offsets of a chart's key, of its list items, and of the end of the list."""
 
     key: int
     items: list[int] = field(default_factory=list)
     end: int | None = None
-    """None if the value is no list that further items could be added to (`[]`, null)."""
+    """None if the value is not a block list to which items could be added (`[]`, null)."""
 
 
 @dataclass
 class Document:
-    """An index as data, and where its parts are in the text (absent where lines can't be added: flow style)."""
+    """The data of an index, and the offsets of its parts; None in flow style, where no lines can be edited."""
 
     data: dict[str, Any]
     charts: dict[str, ChartPlace] = field(default_factory=dict)
@@ -59,14 +58,15 @@ class Document:
     generated: tuple[int, int] | None = None
     end: int | None = None
     repeated: list[str] = field(default_factory=list)
-    """Keys that occur twice, in words; the last one counts, the lists of a repeated chart are joined."""
+    """A description of each repeated key. The last one counts, but the lists of a repeated chart are joined."""
 
 
-def read(text: str, *, where: str) -> Document:
-    """Read an index. The data are texts, booleans, null, lists and mappings; numbers stay texts, marked as `Bare`.
+def parse_document(text: str, *, where: str) -> Document:
+    """Parse an index. Its values are strings, booleans, None, lists and dicts; numbers are `UnquotedNumber` strings.
 
-    BrokenIndexError, with `where` and the line: malformed YAML, no mapping, a second document, aliases, tags other than
-    string, keys that are no scalars, a repeated top-level key, more than 200 million characters or 100 levels.
+    Raises BrokenIndexError, with `where` and the line, for malformed YAML, no mapping, several documents, aliases, tags
+    other than string, keys that are not scalars, a repeated top-level key, and more than 200 million characters or 100
+    levels.
     """
     if len(text) > MAX_CHARACTERS:
         raise BrokenIndexError(
@@ -92,7 +92,7 @@ class _Reader:
     def __init__(self, text: str, where: str) -> None:
         self._text = text
         self._where = where
-        # libyaml doesn't count a byte order mark.
+        # libyaml does not count a byte order mark in its offsets.
         self._shift = int(text.startswith("\ufeff"))
 
     def _fail(self, event: Any, what: str, remedy: str = "") -> BrokenIndexError:
@@ -102,7 +102,7 @@ class _Reader:
         document = Document({})
         documents = 0
         root: Any = None
-        # The open collections, and for each the key that waits for its value (lists never have one).
+        # The open collections, and the pending key of each, always None for lists.
         stack: list[Any] = []
         keys: list[str | None] = []
         scalar, end_of_mapping, end_of_list = yaml.ScalarEvent, yaml.MappingEndEvent, yaml.SequenceEndEvent
@@ -123,7 +123,7 @@ class _Reader:
                         self._repeat(document, event, depth)
                     if depth == 2 and keys[0] == "entries":
                         place = ChartPlace(event.start_mark.index + self._shift)
-                        # The second of two equal keys is no place to add anything: the first one is.
+                        # Entries are added to the first of two equal keys.
                         document.charts.setdefault(text, place)
                         open_chart = place
                     keys[-1] = text
@@ -132,7 +132,7 @@ class _Reader:
                     if text in _CONSTANTS:
                         value = _CONSTANTS[text]
                     elif text[0] in "0123456789+-." and _NUMBER.fullmatch(text):
-                        value = Bare(text)
+                        value = UnquotedNumber(text)
             elif kind is end_of_mapping or kind is end_of_list:
                 stack.pop()
                 keys.pop()
@@ -162,7 +162,6 @@ class _Reader:
             else:
                 continue
 
-            # A value: where does it belong?
             if not stack:
                 root = value
             else:

@@ -11,8 +11,8 @@ import yaml
 from hypothesis import strategies as st
 
 from chart_releaser.errors import BrokenIndexError
-from chart_releaser.index.entry import unknown_fields
-from chart_releaser.index.index import Index, entry
+from chart_releaser.index.entry import find_unknown_fields
+from chart_releaser.index.index import Index, build_entry
 from tests.fuzz.running import prop
 from tests.fuzz.texts import SCALAR
 from tests.helm import Helm
@@ -58,7 +58,7 @@ def indexes(draw: st.DrawFn) -> str:
 
 def made(name: str, version: str) -> dict[str, Any]:
     metadata = {"apiVersion": "v2", "name": name, "version": version, "appVersion": "1e3", "description": "ü: #"}
-    return entry(metadata, digest="1" * 64, url=f"{name}-{version}.tgz", created=NOW)
+    return build_entry(metadata, digest="1" * 64, url=f"{name}-{version}.tgz", created=NOW)
 
 
 NEW = st.lists(
@@ -81,7 +81,7 @@ def is_loaded(helm: Helm, text: str) -> dict[str, Any] | None:
 def is_sound(index: Index) -> bool:
     """Whether nothing is wrong with an index, so that Helm has to take it."""
     listed = [item for versions in index.entries.values() for item in versions]
-    return not index.faults and not index.problems and not any(map(unknown_fields, listed))
+    return not index.faults and not index.problems and not any(map(find_unknown_fields, listed))
 
 
 @prop(examples=12, text=indexes(), new=NEW)

@@ -238,7 +238,7 @@ def sanitized(value: Any) -> Any:
 
 
 def entry(chart: Chart) -> dict[str, Any]:
-    made = index_entry.entry(chart.metadata, digest="", url="", created=TIME)
+    made = index_entry.build_entry(chart.metadata, digest="", url="", created=TIME)
     cleaned: dict[str, Any] = sanitized(
         {key: value for key, value in made.items() if key not in ("digest", "urls", "created")}
     )

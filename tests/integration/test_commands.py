@@ -31,7 +31,7 @@ from chart_releaser.errors import (
     UpstreamError,
 )
 from chart_releaser.git.snapshot import Repository
-from chart_releaser.index.index import Index, entry
+from chart_releaser.index.index import Index, build_entry
 from chart_releaser.location import Location, Server
 from chart_releaser.upstream.releases import Upstream
 from chart_releaser.upstream.repositories import Repositories
@@ -92,7 +92,7 @@ class Memory:
         self.latest += [package.version] if latest else []
         self.notes.append(notes)
         when = datetime(2024, 1, 1, tzinfo=UTC)
-        return Published(entry(package.metadata, digest=package.digest, url=package.filename, created=when))
+        return Published(build_entry(package.metadata, digest=package.digest, url=package.filename, created=when))
 
     def finish(self, published: Sequence[Published]) -> None:
         self.finished.append([item.version for item in published])

@@ -23,7 +23,7 @@ from chart_releaser.errors import (
 )
 from chart_releaser.github.pacing import Pacing
 from chart_releaser.index.index import Index
-from chart_releaser.index.text import read
+from chart_releaser.index.text import parse_document
 from tests.hub import Fault, Hub, HubAsset, HubRelease, Server, mutating, on, running
 from tests.publishing import (
     FIRST_INDEX,
@@ -107,7 +107,7 @@ def count_parsing(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     def counted(text: str, *, where: str) -> Any:
         parsed.append(where)
-        return read(text, where=where)
+        return parse_document(text, where=where)
 
     monkeypatch.setattr("chart_releaser.index.index.read", counted)
     return parsed

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from chart_releaser.index.index import Index, entry
+from chart_releaser.index.index import Index, build_entry
 from tests.helm import Helm
 from tests.serving import served
 
@@ -26,7 +26,7 @@ HOSTILE = [
 
 def new(name: str, version: str, **more: Any) -> dict[str, Any]:
     metadata = {"apiVersion": "v2", "name": name, "version": version, **more}
-    return entry(metadata, digest="12e4567".rjust(64, "0"), url=f"{name}-{version}.tgz", created=NOW)
+    return build_entry(metadata, digest="12e4567".rjust(64, "0"), url=f"{name}-{version}.tgz", created=NOW)
 
 
 def search(helm: Helm, folder: Path, text: str) -> list[dict[str, str]]:

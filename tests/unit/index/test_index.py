@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from chart_releaser.errors import BrokenIndexError, ChartError, DestinationError
 from chart_releaser.index import text as index_text
-from chart_releaser.index.index import Index, entry, timestamp
+from chart_releaser.index.index import Index, build_entry, timestamp
 from chart_releaser.versions import helm_sort_key
 
 NOW = datetime(2025, 11, 22, 1, 2, 3, 456000, tzinfo=UTC)
@@ -59,7 +59,7 @@ generated: "2025-11-21T13:00:30.771586047Z"
 
 def new(name: str, version: str, **more: Any) -> dict[str, Any]:
     metadata = {"apiVersion": "v2", "name": name, "version": version, **more}
-    return entry(metadata, digest="ab" * 32, url=f"{name}-{version}.tgz", created=NOW)
+    return build_entry(metadata, digest="ab" * 32, url=f"{name}-{version}.tgz", created=NOW)
 
 
 def without_time(text: str) -> list[str]:
@@ -472,7 +472,7 @@ def test_the_fields_of_an_entry() -> None:
         ],
     }
     created = datetime(2025, 1, 1, 1, tzinfo=timezone(timedelta(hours=1)))
-    assert entry(metadata, digest="00" * 32, url="u", created=created) == {
+    assert build_entry(metadata, digest="00" * 32, url="u", created=created) == {
         "apiVersion": "v2",
         "name": "a",
         "version": "1.0.0",
@@ -520,7 +520,7 @@ def test_the_fields_of_an_entry() -> None:
 )
 def test_fields_of_other_types_are_refused(field: dict[str, Any], message: str) -> None:
     with pytest.raises(ChartError, match=message):
-        new("a", "1.0.0", **field) if not field.keys() & {"name", "version"} else entry(
+        new("a", "1.0.0", **field) if not field.keys() & {"name", "version"} else build_entry(
             {"name": "a", "version": "1.0.0", **field}, digest="", url="", created=NOW
         )
 

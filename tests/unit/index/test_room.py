@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from chart_releaser.errors import BudgetError, ChartError
-from chart_releaser.index.index import Index, entry
+from chart_releaser.index.index import Index, build_entry
 from chart_releaser.index.room import MAX_INDEX, Room
 from chart_releaser.index.scan import scan
 
@@ -73,7 +73,7 @@ def test_an_index_that_is_full_takes_nothing_more() -> None:
 
 def test_what_is_reserved_is_what_the_index_grows_by() -> None:
     package = Package(more={"description": "é: - x", "keywords": ["a", "b"]})
-    item = entry(
+    item = build_entry(
         package.metadata, digest=package.digest, url=package.filename, created=datetime(2026, 1, 1, tzinfo=UTC)
     )
     before = Index.parse(None).merge([{**item, "name": "b"}, item], generated=datetime(2026, 1, 1, tzinfo=UTC))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from chart_releaser.errors import BrokenIndexError
 from chart_releaser.index.excerpt import Excerpt
-from chart_releaser.index.index import Index, entry
+from chart_releaser.index.index import Index, build_entry
 from chart_releaser.index.scan import scan
 from tests.charts import excerpt_of
 
@@ -103,7 +103,7 @@ def test_what_this_program_writes_is_understood() -> None:
         "sources": ["https://github.com/a/b"],
     }
     made = [
-        entry({**metadata, "version": version}, digest=DIGEST, url=f"etcd-{version}.tgz", created=now)
+        build_entry({**metadata, "version": version}, digest=DIGEST, url=f"etcd-{version}.tgz", created=now)
         for version in ("1.0.0", "1.10.0-e1", "2.0.0+b_c")
         if "_" not in version
     ]
