@@ -1,1 +1,1 @@
-"""The configuration: YAML text to validated models, and back to edited text."""
+"""The configuration: YAML text parsed to validated models, and edited in place."""

@@ -1,4 +1,4 @@
-"""New versions into the text of a configuration file, everything else as its author wrote it."""
+"""Set versions in the text of a configuration file, and keep everything else as its author wrote it."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ _STRING = "tag:yaml.org,2002:str"
 
 
 def set_versions(text: str, new: Mapping[str, str], *, file: str = _WHERE) -> str:
-    """Return `text` with the `version` of each source in `new` (name -> version, as it shall stand there) set.
+    """Return `text` with the `version` of each source in `new`, which maps names to versions, changed.
 
-    Nothing else changes: quotes, comments, order, line ends and the rest stay byte for byte. A source without `version`
-    gets one after its name. The result is read again, and has to differ in these versions alone. `file` names the
-    configuration in messages.
+    Nothing else changes: quotes, comments, order and line ends stay byte for byte. A source without `version` gets one
+    after its name. The result is parsed again, and must differ only in these versions. `file` names the configuration
+    in messages.
 
-    Raises ChartReleaserError for a source that is not there, for a version that is an alias (`*name`) of something that
-    gets another value, and if the text is such that something else would change; YamlError if it is no YAML.
+    Raises ChartReleaserError for an unknown source, for a version that is an alias (`*name`) of a value that other
+    sources use, and if anything else would change; YamlError for malformed YAML.
     """
     mark = _BYTE_ORDER_MARK if text.startswith(_BYTE_ORDER_MARK) else ""
     body = text.removeprefix(mark)
@@ -37,25 +37,25 @@ def set_versions(text: str, new: Mapping[str, str], *, file: str = _WHERE) -> st
     sources = [(name, node) for name, node in document.sources() if name in new]
     if unknown := sorted(set(new) - {name for name, _ in sources}):
         raise ChartReleaserError(f"{file} has no source called {', '.join(unknown)}", remedy="nothing was changed")
-    wanted: dict[int, str] = {}
+    versions: dict[int, str] = {}  # by the id of the version's node
     edits: list[Edit] = []
     aliases: list[tuple[str, ScalarNode, ScalarNode]] = []
     for name, source in sources:
-        found = _pair(source, "version")
-        if found is None:
+        pair = _pair(source, "version")
+        if pair is None:
             edits.append(document.insertion(source, new[name]))
             continue
-        key, value = found
+        key, value = pair
         if not _is_scalar(value):
             raise ChartReleaserError(f"{file}:{_line(key)}: version of {name} is not text", remedy="write it in quotes")
         if _is_alias(key, value):
             aliases.append((name, key, value))
             continue
-        wanted[id(value)] = new[name]
+        versions[id(value)] = new[name]
         if value.value != new[name] or value.tag != _STRING:
             edits.append(document.replacement(key, value, new[name]))
     for name, key, anchored in aliases:
-        if wanted.get(id(anchored), anchored.value) != new[name]:
+        if versions.get(id(anchored), anchored.value) != new[name]:
             raise ChartReleaserError(
                 f"{file}:{_line(key)}: version of {name} is an alias of line {_line(anchored)}, which other sources"
                 f" use, too",
@@ -75,18 +75,21 @@ def _is_scalar(node: Node) -> TypeGuard[ScalarNode]:
 
 
 def _pair(mapping: MappingNode, name: str) -> tuple[ScalarNode, Node] | None:
-    """The key `name` in any letter case and its value; of two, the last, which is the one that YAML readers take."""
+    """Return the key `name`, in any letter case, and its value.
+
+    The last of repeated keys counts, as for YAML readers.
+    """
     pairs = [(key, value) for key, value in mapping.value if _is_scalar(key) and key.value.lower() == name]
     return pairs[-1] if pairs else None
 
 
 def _is_alias(key: Node, value: Node) -> bool:
-    """Whether `value` was written elsewhere: an anchor always stands before its aliases."""
+    """Whether `value` is an alias: ruamel.yaml then returns the anchored node, which always precedes the key."""
     return bool(value.start_mark.index < key.end_mark.index)
 
 
 class _Document:
-    """The text of a configuration, and where ruamel.yaml finds things in it."""
+    """The text of a configuration with the nodes of ruamel.yaml."""
 
     def __init__(self, text: str, file: str) -> None:
         from ruamel.yaml import YAML
@@ -94,11 +97,12 @@ class _Document:
         from ruamel.yaml.tokens import ScalarToken
 
         self._text, self._file = text, file
-        # Only places are taken from here. ruamel.yaml refuses tabs at the end of a line, which YAML allows.
+        # ruamel.yaml rejects tabs at the end of a line, which YAML allows. Only offsets are used, and they stay the
+        # same.
         read = text.replace("\t", " ")
         try:
             self._root: Node | None = YAML(pure=True).compose(read)
-            # A node begins with its anchor and tag, a token with the scalar itself.
+            # The start of a node includes its anchor and tag; that of a token does not.
             scalars = [token for token in YAML(pure=True).scan(read) if isinstance(token, ScalarToken)]
         except YAMLError as error:
             raise ChartReleaserError(
@@ -107,36 +111,39 @@ class _Document:
         self._starts = {token.end_mark.index: token.start_mark.index for token in scalars}
 
     def sources(self) -> Iterator[tuple[str, MappingNode]]:
-        """Yield the sources that have a name, with it."""
+        """Yield name and node of each source that has a name."""
         from ruamel.yaml.nodes import MappingNode, SequenceNode
 
-        found = _pair(self._root, "sources") if isinstance(self._root, MappingNode) else None
-        if found is None or not isinstance(found[1], SequenceNode):
+        pair = _pair(self._root, "sources") if isinstance(self._root, MappingNode) else None
+        if pair is None or not isinstance(pair[1], SequenceNode):
             return
-        for source in found[1].value:
+        for source in pair[1].value:
             name = _pair(source, "name") if isinstance(source, MappingNode) else None
             if name is not None and _is_scalar(name[1]):
                 yield name[1].value, source
 
     def _span(self, node: ScalarNode) -> tuple[int, int]:
-        """Where the scalar itself begins and ends: without anchor and tag before it and line ends after it."""
+        """Return start and end of a scalar without its anchor and tag, and without the line breaks after it."""
         end = node.end_mark.index
         start = self._starts.get(end, end)
         return start, start + len(self._text[start:end].rstrip())
 
     def replacement(self, key: ScalarNode, node: ScalarNode, version: str) -> Edit:
-        """Return the edit that puts `version` in the place of the scalar behind `key`."""
+        """Return the edit that replaces `node`, the scalar value of `key`, by `version`."""
         if node.start_mark.index < node.end_mark.index:
             start, end = self._span(node)
-        else:  # nothing is there, and its mark can be lines further down
+        else:  # an empty value, whose mark may be several lines further down
             start = end = self._text.find(":", key.end_mark.index) + 1
         space = " " if start == end and not self._text[:start].endswith(" ") else ""
         return Edit(start, end, space + _scalar(version, node.style))
 
     def insertion(self, source: MappingNode, version: str) -> Edit:
-        """Return the edit that puts `version: …` behind the source's name, in the style of that."""
+        """Return the edit that inserts `version: …` after the source's name, in the same style.
+
+        Raises ChartReleaserError for a source in flow style whose name is an alias.
+        """
         pair = _pair(source, "name")
-        assert pair is not None  # noqa: S101 - that is how the source was found
+        assert pair is not None  # noqa: S101 - `sources` yields only sources with a name
         key, name = pair
         assert _is_scalar(name)  # noqa: S101
         entry = f"{_scalar('version', key.style)}: {_scalar(version, name.style)}"
@@ -159,7 +166,7 @@ class _Document:
 
 
 def _scalar(text: str, style: str | None) -> str:
-    """`text` in the quotes that stood there; unquoted only where every reader takes it for a string."""
+    """Return `text` in quotes of the given style; unquoted only if every reader reads it as a string."""
     if style == "'" and text.isprintable():
         return "'" + text.replace("'", "''") + "'"
     if style != '"' and _PLAIN.fullmatch(text) and _is_string(text):
@@ -169,14 +176,14 @@ def _scalar(text: str, style: str | None) -> str:
 
 def _is_string(text: str) -> bool:
     try:
-        float(text)  # such as 1e3, which only some readers take for a string
+        float(text)  # such as 1e3, which some readers read as a number
     except ValueError:
         return bool(yamlio.load(text, where="") == text)
     return False
 
 
 def _check(expected: Any, after: str, new: Mapping[str, str], file: str) -> None:
-    """Refuse a result that any reader would find different from `expected` in more than the versions."""
+    """Raise ChartReleaserError unless `after` equals `expected` with the versions in `new`."""
     for source in _entries(expected):
         keys = {str(key).lower(): str(key) for key in source}
         name = str(source.get(keys.get("name", "name")))
@@ -188,13 +195,13 @@ def _check(expected: Any, after: str, new: Mapping[str, str], file: str) -> None
         same = False
     if not same:
         raise ChartReleaserError(
-            f"{file} is written so that a new version would change something else, too",
+            f"{file} is written so that a new version would also change something else",
             remedy=f"set {', '.join(sorted(new))} by hand",
         )
 
 
 def _entries(config: Any) -> Iterator[dict[str, Any]]:
-    """The sources of a loaded configuration, to be changed in place."""
+    """Yield the sources of a loaded configuration, which the caller may change in place."""
     for key, value in config.items():
         if str(key).lower() == "sources":
             yield from (entry for entry in value if isinstance(entry, dict))

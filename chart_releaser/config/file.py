@@ -1,4 +1,4 @@
-"""The configuration file on the disk: read as text, changed in one step."""
+"""Read the configuration file as text, and change it atomically."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _LOCK_SECONDS = 10
 
 
 def read_config(path: Path) -> str:
-    """Return the file's text, line ends as they are. Raises ConfigError."""
+    """Return the file's text with its line ends unchanged. Raises ConfigError."""
     try:
         return path.read_bytes().decode()
     except FileNotFoundError as error:
@@ -28,7 +28,7 @@ def read_config(path: Path) -> str:
 
 
 def _such_as(path: Path) -> str:
-    """Return a file beside `path` that is most likely meant, as the end of the advice; nothing where there is none."""
+    """Return a hint at a file beside `path` that may be meant, to end the advice with, or ""."""
     try:
         beside = sorted(file.name for file in path.parent.iterdir() if file.suffix in {".yaml", ".yml"})
     except OSError:
@@ -38,24 +38,25 @@ def _such_as(path: Path) -> str:
 
 
 def change_config(path: Path, change: Callable[[str], str]) -> None:
-    """Give the file the text that `change` makes of its present one, in one step, its mode kept; of a link, the target.
+    """Atomically replace the file's text by `change(text)`. The mode is kept; for a link, its target is replaced.
 
-    What another run or an editor writes meanwhile stays: the change is made anew, to that. Raises ChartReleaserError.
+    If another run or an editor writes the file meanwhile, `change` is applied again to the new text. Raises
+    ChartReleaserError.
     """
     target = path.resolve()
     try:
-        with _turn(target):
+        with _lock(target):
             before = read_config(path)
-            while (after := _changed(target, before, change(before))) is not None:
-                before = after
+            while (newer := _replace(target, before, change(before))) is not None:
+                before = newer
     except OSError as error:
         raise ChartReleaserError(
             f"{path} can't be written: {error.strerror}", remedy=f"it is unchanged, {retry_advice(error)}"
         ) from error
 
 
-def _changed(target: Path, before: str, text: str) -> str | None:
-    """Replace the text `before` of a file; where it has another one by now leave it, and return that."""
+def _replace(target: Path, before: str, text: str) -> str | None:
+    """Replace a file's text `before` by `text`. If the file has changed, leave it and return its present text."""
     if text == before:
         return None
     present = before
@@ -70,10 +71,11 @@ def _changed(target: Path, before: str, text: str) -> str | None:
 
 
 @contextmanager
-def _turn(target: Path) -> Iterator[None]:
-    """Wait until no other run is writing the file, then clear away what killed ones left.
+def _lock(target: Path) -> Iterator[None]:
+    """Lock the file's directory against other runs, and remove temporary files that killed ones left.
 
-    The lock is on its directory. Where there are no locks, or somebody else keeps it, it does without.
+    If locks are not supported, or another process keeps the lock, the block runs without it: the lock only spares
+    repeated work, `change_config` notices concurrent writes in any case.
     """
     with ExitStack() as stack:
         with suppress(OSError):

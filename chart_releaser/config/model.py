@@ -1,191 +1,37 @@
-"""The configuration's keys: what each holds, by default and in an editor's help, and what is refused."""
+"""The models of the configuration: its keys with their types, defaults, descriptions and examples."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
+from typing import Annotated, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Discriminator,
-    Field,
-    PlainValidator,
-    Tag,
-    ValidationInfo,
-)
-from pydantic_core import PydanticKnownError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, PlainValidator, Tag
 
 from chart_releaser.budget import INDEX_BYTES, MEMORY_BYTES, RELEASE_SECONDS, SOURCE_SECONDS
 from chart_releaser.config.problems import resembles
-from chart_releaser.location import Location, check_repository_name, parse_location
-from chart_releaser.versions import Range, Window
+from chart_releaser.config.values import (
+    Size,
+    TimeSpan,
+    VersionRange,
+    check_branch,
+    check_chart_name,
+    check_owner,
+    check_repository,
+    check_signing_key,
+    check_tag_prefix,
+    check_text,
+    check_url,
+    check_version,
+    clean_chart_path,
+    convert_chart,
+    convert_directory,
+    convert_location,
+    text_field,
+)
+from chart_releaser.location import Location
+from chart_releaser.versions import Window
 
 REGISTRATION = "controller-registration"
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-_CHART_NAME = re.compile(r"[a-zA-Z0-9._-]+", re.ASCII)
-_BAD_IN_REF = re.compile(r"\.\.|@\{|//|[\x00-\x20\x7f~^:?*\[\\]|/\.|\.lock(/|$)|^[-./]|[./]$|^@$")
-
-
-def check_chart_name(name: str) -> str:
-    """`name`, if Helm takes it for a chart and git for the beginning of a tag; else ValueError."""
-    if not _CHART_NAME.fullmatch(name) or len(name) > 250:
-        raise ValueError(
-            f"{name!r} is not a name that Helm accepts: up to 250 letters, digits, dots, hyphens, underscores"
-        )
-    if _BAD_IN_REF.search(name):
-        raise ValueError(f"{name!r} can't begin a release's tag: no .. in it, no - or . first, no . or .lock last")
-    return name
-
-
-def clean_chart_path(path: str) -> str:
-    """`path` in its shortest form, if it leads into the repository; else ValueError."""
-    if not path.strip():
-        raise ValueError("is empty; name a chart's directory in the repository")
-    if _CONTROL.search(path):
-        raise ValueError("has a control character")
-    if "\\" in path:
-        raise ValueError(f"{path!r} has a backslash; paths are written with /")
-    if path.startswith(("/", "~")) or re.match(r"[A-Za-z]:", path):
-        raise ValueError(f"{path!r} is absolute; write it relative to the repository's top, such as charts/name")
-    parts = [part for part in path.split("/") if part not in {"", "."}]
-    if ".." in parts:
-        raise ValueError(f"{path!r} has a .. in it; write it from the repository's top, such as charts/name")
-    return "/".join(parts) or "."
-
-
-def _branch(name: str) -> str:
-    if not name or _BAD_IN_REF.search(name):
-        raise ValueError(f"{name!r} is not a branch name that git accepts")
-    return name
-
-
-def _owner(name: str) -> str:
-    _check_one_name(name)
-    check_repository_name(name, "x")
-    return name
-
-
-def _repository_name(name: str) -> str:
-    _check_one_name(name)
-    check_repository_name("x", name)
-    return name
-
-
-def _check_one_name(name: str) -> None:
-    owner, slash, repo = name.partition("/")
-    if slash and owner and repo and "/" not in repo:
-        raise ValueError(f"{name!r} is both names in one; write owner: {owner} and repo: {repo}")
-
-
-def _location(repo: object, info: ValidationInfo) -> Location:
-    if not isinstance(repo, str):
-        raise PydanticKnownError("string_type")
-    context: dict[str, Any] = info.context or {}
-    return parse_location(repo, base=context["base"], server=context["server"])
-
-
-def _local(path: str, base: Path) -> Path:
-    try:
-        return (base / Path(path).expanduser()).absolute()
-    except RuntimeError:
-        raise ValueError(f"{path!r}: there is no such home directory") from None
-
-
-def _directory(value: object, info: ValidationInfo) -> object:
-    if not isinstance(value, str):
-        return value
-    context: dict[str, Any] = info.context or {}
-    return _local(_text(value), context["base"])
-
-
-def _text(text: str) -> str:
-    if not text.strip():
-        raise ValueError("is empty; write a value or take the key out")
-    if _CONTROL.search(text):
-        raise ValueError("has a control character")
-    return text
-
-
-def _version(text: str) -> str:
-    _text(text)
-    if text.startswith("-") or re.search(r"\s", text):
-        raise ValueError(f"{text!r} is not a version; write one such as v1.2.3")
-    return text
-
-
-def _signing_key(text: str) -> str:
-    _text(text)
-    if text.startswith("-"):
-        raise ValueError(f"{text!r} would be taken for an option; write a key's fingerprint or address")
-    return text
-
-
-def _tag_prefix(text: str) -> str:
-    if text.startswith("-") or re.search(r"[\s~^:?*\[\\]|\.\.|[\x00-\x1f\x7f]", text):
-        raise ValueError(f"{text!r} can't begin a git tag")
-    return text
-
-
-def _url(text: str) -> str:
-    try:
-        url = urlsplit(text)
-        usable = url.scheme in {"http", "https"} and bool(url.hostname) and url.port != 0
-    except ValueError:
-        usable = False
-    if not usable or re.search(r"[\s\x00-\x1f\x7f]", text) or url.query or url.fragment:
-        raise ValueError("is not an http or https address; write one such as https://charts.example.org")
-    if url.username is not None or url.password is not None:
-        raise ValueError("holds credentials, which would be published in the index; take them out")
-    return text.rstrip("/")
-
-
-def _range(value: object) -> Range:
-    if isinstance(value, Range):
-        return value
-    if not isinstance(value, str):
-        raise ValueError('must be a range in quotes, such as ">=1.20.0 <2"')  # noqa: TRY004 - pydantic collects these
-    return Range.parse(value)
-
-
-def _chart_entry(value: object) -> object:
-    return {"path": value} if isinstance(value, str) else value
-
-
-def _text_field(check: Callable[..., str]) -> Any:
-    return AfterValidator(check)
-
-
-_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
-_BYTES = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
-
-
-def _quantity(units: Mapping[str, int], example: str) -> Callable[[object], int]:
-    """Return what reads a number with one of `units` behind it."""
-    known = " or ".join(filter(None, units))
-
-    def read(value: object) -> int:
-        found = re.fullmatch(r"([0-9]{1,15}) ?([A-Za-z]?)(?:i?B)?", str(value)) if type(value) in (int, str) else None
-        unit = "" if found is None else next((unit for unit in units if unit.lower() == found[2].lower()), None)
-        if found is None or unit is None or int(found[1]) == 0:
-            raise ValueError(f"must be a number above 0, with {known} behind it if need be, such as {example}")
-        return int(found[1]) * units[unit]
-
-    return read
-
-
-def _quantity_field(units: Mapping[str, int], example: str) -> Any:
-    return PlainValidator(_quantity(units, example), json_schema_input_type=int | str)
-
-
-TimeSpan = Annotated[float, _quantity_field(_SECONDS, "90s, 5m or 1h")]
-Size = Annotated[int, _quantity_field(_BYTES, "512M")]
-VersionRange = Annotated[Range, PlainValidator(_range, json_schema_input_type=str)]
 
 
 class _Model(BaseModel):
@@ -195,7 +41,7 @@ class _Model(BaseModel):
 class ChartPath(_Model):
     """A chart directory in the upstream repository, or its controller-registration, and the releases that have it."""
 
-    path: Annotated[str, _text_field(clean_chart_path)] = Field(
+    path: Annotated[str, text_field(clean_chart_path)] = Field(
         description="The chart's directory relative to the repository root, or the word controller-registration.",
         examples=["charts/gardener/operator", REGISTRATION],
     )
@@ -209,13 +55,13 @@ class ChartPath(_Model):
 class GitHubDestination(_Model):
     """A GitHub repository: releases hold the packages, a branch holds the index."""
 
-    owner: Annotated[str, _text_field(_owner)] = Field(
+    owner: Annotated[str, text_field(check_owner)] = Field(
         description="The user or organisation that owns the repository.", examples=["gardener-community"]
     )
-    repo: Annotated[str, _text_field(_repository_name)] = Field(
+    repo: Annotated[str, text_field(check_repository)] = Field(
         description="The repository's name, without the owner.", examples=["gardener-charts"]
     )
-    branch: Annotated[str, _text_field(_branch)] = Field(
+    branch: Annotated[str, text_field(check_branch)] = Field(
         default="gh-pages", description="The branch that holds index.yaml.", examples=["gh-pages"]
     )
     page: bool = Field(default=True, description="Write an index.html for people next to index.yaml.", examples=[True])
@@ -225,7 +71,7 @@ class GitHubDestination(_Model):
         description="Mark the newest release of the first source as Latest on GitHub.",
         examples=[False],
     )
-    sign: Annotated[str, _text_field(_signing_key)] | None = Field(
+    sign: Annotated[str, text_field(check_signing_key)] | None = Field(
         default=None,
         description="The gpg key that signs each new package for helm verify: a fingerprint or an email address.",
         examples=["charts@example.org"],
@@ -235,16 +81,16 @@ class GitHubDestination(_Model):
 class DirectoryDestination(_Model):
     """A Helm repository in a local directory; it needs no server and no token."""
 
-    directory: Annotated[Path, BeforeValidator(_directory, json_schema_input_type=str)] = Field(
+    directory: Annotated[Path, BeforeValidator(convert_directory, json_schema_input_type=str)] = Field(
         description="The directory, relative to the configuration file.", examples=["public"]
     )
-    url: Annotated[str, _text_field(_url)] | None = Field(
+    url: Annotated[str, text_field(check_url)] | None = Field(
         default=None,
         description="The URL where the directory is served; the index then has absolute package URLs.",
         examples=["https://charts.example.org"],
     )
     page: bool = Field(default=True, description="Write an index.html for people next to index.yaml.", examples=[True])
-    sign: Annotated[str, _text_field(_signing_key)] | None = Field(
+    sign: Annotated[str, text_field(check_signing_key)] | None = Field(
         default=None,
         description="The gpg key that signs each new package for helm verify: a fingerprint or an email address.",
         examples=["charts@example.org"],
@@ -318,22 +164,22 @@ class Defaults(_Model):
 class Source(Defaults):
     """An upstream repository, and the chart to publish from it."""
 
-    name: Annotated[str, _text_field(check_chart_name)] = Field(
+    name: Annotated[str, text_field(check_chart_name)] = Field(
         description="The name of the published chart.", examples=["provider-azure"]
     )
-    location: Annotated[Location, PlainValidator(_location, json_schema_input_type=str)] = Field(
+    location: Annotated[Location, PlainValidator(convert_location, json_schema_input_type=str)] = Field(
         alias="repo",
         description="owner/name on GitHub, any https or ssh git URL, or the path of a local repository.",
         examples=["gardener/gardener", "https://git.example.org/charts.git", "./charts"],
     )
-    version: Annotated[str, _text_field(_version)] | None = Field(
+    version: Annotated[str, text_field(check_version)] | None = Field(
         default=None,
         description="The release that export writes, with or without the tag's v; default: the newest. "
         "update ignores this key.",
         examples=["v1.29.0"],
     )
     charts: Annotated[
-        tuple[Annotated[ChartPath, BeforeValidator(_chart_entry, json_schema_input_type=str | ChartPath)], ...],
+        tuple[Annotated[ChartPath, BeforeValidator(convert_chart, json_schema_input_type=str | ChartPath)], ...],
         Field(strict=False),
     ] = Field(
         min_length=1,
@@ -345,7 +191,7 @@ class Source(Defaults):
         description="Only track releases in this range, in Helm's syntax.",
         examples=[">=1.20.0 <2", "~1.2"],
     )
-    tag_prefix: Annotated[str, _text_field(_tag_prefix)] = Field(
+    tag_prefix: Annotated[str, text_field(check_tag_prefix)] = Field(
         default="",
         alias="tagPrefix",
         description="The prefix before the version in this source's tags, for repositories that tag several things.",
@@ -359,12 +205,12 @@ class Source(Defaults):
 
     @property
     def window(self) -> Window:
-        """Which versions of the source are tracked."""
+        """The window of tracked versions."""
         return Window(self.minors, self.patches, self.versions, self.prereleases)
 
 
 def destination_kind(value: object) -> str:
-    """Which kind of destination a mapping as written means: `directory` tells, or a key that is meant to be it."""
+    """Return the kind of destination of a mapping: "directory" if it has that key, or one like it, else "github"."""
     if not isinstance(value, dict):
         return "github"
     if "directory" in value:
@@ -397,7 +243,7 @@ class ConfigFile(_Model):
         description="Settings for all sources; a source can override them.",
         examples=[{"minors": 2, "patches": "latest"}],
     )
-    target_dir: Annotated[str, _text_field(_text)] | None = Field(
+    target_dir: Annotated[str, text_field(check_text)] | None = Field(
         default=None,
         alias="targetDir",
         description="Where export writes the charts, unless the command line names a directory.",

@@ -1,4 +1,4 @@
-"""The configuration: YAML text to validated values, every problem with its line; the JSON Schema for editors."""
+"""Parse a configuration: YAML text to validated values, or all problems with their lines. Make its JSON Schema."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from chart_releaser import yamlio
-from chart_releaser.config import problems as config_problems
 from chart_releaser.config.model import (
     REGISTRATION,
     ChartPath,
@@ -19,10 +18,10 @@ from chart_releaser.config.model import (
     GitHubDestination,
     Limits,
     Source,
-    clean_chart_path,
     destination_kind,
 )
-from chart_releaser.config.problems import Problems, Tree
+from chart_releaser.config.problems import ConfigTree, KeyPath, Problems, describe_error, resembles
+from chart_releaser.config.values import clean_chart_path
 from chart_releaser.errors import ConfigError, YamlError
 from chart_releaser.location import Server
 
@@ -43,7 +42,7 @@ _EXAMPLE = "write at least sources: with a name, a repo and charts"
 
 @dataclass(frozen=True)
 class Config:
-    """A configuration that was found sound. `base` is the directory that relative paths in it start from."""
+    """A valid configuration. Relative paths in it start from the directory `base`."""
 
     destination: GitHubDestination | DirectoryDestination | None
     sources: tuple[Source, ...]
@@ -52,10 +51,10 @@ class Config:
 
 
 def parse_config(text: str, *, file: str, base: Path, server: Server | None = None) -> Config:
-    """Read a configuration file's text; relative paths in it start at `base`.
+    """Parse the text of a configuration file. Relative paths in it start from `base`.
 
-    `file` names it in messages; `server` is the GitHub server of the run, github.com if None. Raises ConfigError with
-    all problems, each `file:line: key: what`.
+    `file` names it in messages. `server` is the GitHub server of the run, by default github.com. Raises ConfigError
+    with all problems, each as `file:line: key: what`.
     """
     try:
         root = yamlio.compose(text.removeprefix("\ufeff"), where=file, max_characters=_MAX_CHARACTERS)
@@ -65,32 +64,32 @@ def parse_config(text: str, *, file: str, base: Path, server: Server | None = No
     if root is None:
         problems.add(1, (), f"the file is empty; {_EXAMPLE}")
         raise ConfigError(problems.lines())
-    tree = Tree(root, _known_keys(), problems)
+    tree = ConfigTree(root, _known_keys(), problems)
     if not isinstance(tree.value, dict):
         problems.add(tree.line(()), (), f"a configuration is a mapping of keys; {_EXAMPLE}")
         raise ConfigError(problems.lines())
     _find_duplicates(tree, problems)
-    written: ConfigFile | None = None
+    parsed: ConfigFile | None = None
     try:
-        written = ConfigFile.model_validate(tree.value, context={"base": base, "server": server or Server()})
+        parsed = ConfigFile.model_validate(tree.value, context={"base": base, "server": server or Server()})
     except ValidationError as error:
-        _add_all(error, tree, problems)
+        _add_validation_errors(error, tree, problems)
     _find_nulls(tree, problems)
-    if problems or written is None:
+    if problems or parsed is None:
         raise ConfigError(problems.lines())
-    sources = tuple(_with_defaults(source, written.defaults) for source in written.sources)
-    return Config(written.destination, sources, written.target_dir, base)
+    sources = tuple(_with_defaults(source, parsed.defaults) for source in parsed.sources)
+    return Config(parsed.destination, sources, parsed.target_dir, base)
 
 
 def json_schema() -> dict[str, Any]:
-    """The JSON Schema (draft 2020-12) of the configuration file, for editors and checkers."""
+    """Return the JSON Schema (draft 2020-12) of the configuration file, for editors and validators."""
     schema = ConfigFile.model_json_schema(by_alias=True)
     for model in (schema, *schema["$defs"].values()):
         del model["title"]
         for key, value in model.get("properties", {}).items():
             value.pop("title", None)
             if key not in model.get("required", ()):
-                _without_null(value)
+                _remove_null(value)
     schema["properties"]["targetdir"] = {
         "type": "string",
         "deprecated": True,
@@ -105,8 +104,8 @@ def json_schema() -> dict[str, Any]:
     }
 
 
-def _without_null(value: dict[str, Any]) -> None:
-    """A key without a value is refused, so the schema must not offer null: absent is how to leave a key out."""
+def _remove_null(value: dict[str, Any]) -> None:
+    """Remove null from the allowed types: a key without a value is an error, so the schema must not offer it."""
     choices = [choice for choice in value.get("anyOf", []) if choice.get("type") != "null"]
     if len(choices) == 1:
         del value["anyOf"]
@@ -116,9 +115,9 @@ def _without_null(value: dict[str, Any]) -> None:
 
 
 def _with_defaults(source: Source, defaults: Defaults) -> Source:
-    unsaid = defaults.model_fields_set - source.model_fields_set
-    update = {name: getattr(defaults, name) for name in sorted(unsaid)}
-    if "limits" in defaults.model_fields_set & source.model_fields_set:  # a mapping: each of its keys counts by itself
+    unset = defaults.model_fields_set - source.model_fields_set
+    update = {name: getattr(defaults, name) for name in sorted(unset)}
+    if "limits" in defaults.model_fields_set & source.model_fields_set:  # limits are merged key by key
         own = {name: getattr(source.limits, name) for name in source.limits.model_fields_set}
         update["limits"] = defaults.limits.model_copy(update=own)
     return source.model_copy(update=update)
@@ -128,7 +127,7 @@ def _keys(*models: type[BaseModel]) -> list[str]:
     return list(dict.fromkeys(field.alias or name for model in models for name, field in model.model_fields.items()))
 
 
-def _known_keys() -> dict[config_problems.Path, list[str]]:
+def _known_keys() -> dict[KeyPath, list[str]]:
     return {
         (): _keys(ConfigFile),
         ("destination",): _keys(GitHubDestination, DirectoryDestination),
@@ -140,7 +139,7 @@ def _known_keys() -> dict[config_problems.Path, list[str]]:
     }
 
 
-def _add_all(error: ValidationError, tree: Tree, problems: Problems) -> None:
+def _add_validation_errors(error: ValidationError, tree: ConfigTree, problems: Problems) -> None:
     kind = destination_kind(tree.at(("destination",)))
     mine, other, beside_it, instead = (
         (DirectoryDestination, GitHubDestination, "owner and repo", "directory")
@@ -148,36 +147,36 @@ def _add_all(error: ValidationError, tree: Tree, problems: Problems) -> None:
         else (GitHubDestination, DirectoryDestination, "directory", "owner and repo")
     )
     exclusive = f"is for a destination with {beside_it}, not for one with {instead}; keep one kind of destination"
-    for found in error.errors(include_url=False):
-        loc = found["loc"]
-        # After `destination`, pydantic names the kind that it took the mapping for.
+    for detail in error.errors(include_url=False):
+        loc = detail["loc"]
+        # After `destination`, pydantic inserts the tag of the union, which is not in the file.
         path = (*loc[:1], *loc[2:]) if loc[0] == "destination" else loc
-        if found["type"] == "too_short" and tree.at(path):
-            continue  # pydantic counts the sound entries only, and the others are told one by one
+        if detail["type"] == "too_short" and tree.at(path):
+            continue  # pydantic counts only valid entries, and the invalid ones are reported one by one
         beside = tuple(0 if isinstance(step, int) else step for step in path[:-1])
         known = _known_keys().get(beside, [])
         elsewhere: dict[str, str] = {}
         if beside == ("destination",):
             known = _keys(mine)
             elsewhere = dict.fromkeys(set(_keys(other)) - set(known), exclusive)
-        if found["type"] == "missing" and _is_misspelt(path, tree):
-            continue  # the key that is most likely meant to be it is told, with its line
-        what = config_problems.explain(found, path, tree, known, elsewhere)
-        if found["type"] == "missing" and beside == ("destination",):
+        if detail["type"] == "missing" and _is_misspelled(path, tree):
+            continue  # the misspelled key itself is reported, with its line
+        what = describe_error(detail, path, tree, known, elsewhere)
+        if detail["type"] == "missing" and beside == ("destination",):
             what = "is missing; a destination has owner and repo, or a directory in their place"
         problems.add(tree.line(path), path, what)
 
 
-def _is_misspelt(path: config_problems.Path, tree: Tree) -> bool:
-    """Whether an unknown key stands where the one at `path` is missing, and looks like it."""
+def _is_misspelled(path: KeyPath, tree: ConfigTree) -> bool:
+    """Whether the mapping that lacks the key at `path` has an unknown key that resembles it."""
     beside = tree.at(path[:-1])
     known = _known_keys().get(tuple(0 if isinstance(step, int) else step for step in path[:-1]), [])
     keys = [str(key) for key in beside if key not in known] if isinstance(beside, dict) else []
-    return any(config_problems.resembles(key, str(path[-1])) for key in keys)
+    return any(resembles(key, str(path[-1])) for key in keys)
 
 
-def _find_nulls(tree: Tree, problems: Problems) -> None:
-    """A key without a value is most often a slip, also where the key may be absent."""
+def _find_nulls(tree: ConfigTree, problems: Problems) -> None:
+    """Report keys without a value, even optional ones: most are mistakes."""
     for path, place in tree.places.items():
         parent = tuple(0 if isinstance(step, int) else step for step in path[:-1])
         known = _known_keys().get(parent, [])
@@ -185,7 +184,7 @@ def _find_nulls(tree: Tree, problems: Problems) -> None:
             problems.add(place.line, path, "has no value; write one or take the key out")
 
 
-def _find_duplicates(tree: Tree, problems: Problems) -> None:
+def _find_duplicates(tree: ConfigTree, problems: Problems) -> None:
     names: dict[str, int] = {}
     sources = tree.at(("sources",))
     for number, source in enumerate(sources if isinstance(sources, list) else []):
@@ -196,15 +195,15 @@ def _find_duplicates(tree: Tree, problems: Problems) -> None:
             path = ("sources", number, "name")
             line = tree.line(path)
             if name in names:
-                problems.add(line, path, f"{name!r} is the name of the source in line {names[name]}, too; rename one")
+                problems.add(line, path, f"{name!r} is also the name of the source in line {names[name]}; rename one")
             names.setdefault(name, line)
         charts = source.get("charts")
         if isinstance(charts, list):
             _find_duplicate_paths(charts, ("sources", number, "charts"), tree, problems)
 
 
-def _find_duplicate_paths(charts: list[Any], at: config_problems.Path, tree: Tree, problems: Problems) -> None:
-    """The same path may be listed again for other releases only: each time with a range of its own."""
+def _find_duplicate_paths(charts: list[Any], at: KeyPath, tree: ConfigTree, problems: Problems) -> None:
+    """Report paths that are listed twice, unless each has a different range in `versions`."""
     first: dict[str, dict[str | None, int]] = {}
     for number, entry in enumerate(charts):
         chart = entry if isinstance(entry, dict) else {"path": entry}
@@ -219,6 +218,6 @@ def _find_duplicate_paths(charts: list[Any], at: config_problems.Path, tree: Tre
         clash = versions if versions in ranges else None
         if ranges and (versions is None or clash in ranges):
             earlier = ranges.get(clash, min(ranges.values()))
-            what = f"{path!r} is listed in line {earlier}, too; take one out, or give each versions: of its own"
+            what = f"{path!r} is also listed in line {earlier}; remove one, or give each its own versions:"
             problems.add(line, (*at, number), what)
         ranges.setdefault(versions, line)

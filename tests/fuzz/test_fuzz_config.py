@@ -110,8 +110,8 @@ SEMANTIC = (
     ),
     *(
         "is not a version range",
-        "is the name of the source in line",
-        "is listed in line",
+        "is also the name of the source in line",
+        "is also listed in line",
         "repository",
         "address",
         "owner",

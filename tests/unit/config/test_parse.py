@@ -152,7 +152,7 @@ def test_every_problem_in_one_go_in_the_order_of_the_file() -> None:
         'config.yaml:5: sources[0].version: 1.10 is a number for YAML; put it in quotes: "1.10"',
         "config.yaml:6: sources[0].chartz: unknown key; did you mean charts?",
         "config.yaml:7: sources[0].charts: must be a list, not charts/x; did you mean a list, [charts/x]?",
-        "config.yaml:8: sources[1].name: 'a' is the name of the source in line 3, too; rename one",
+        "config.yaml:8: sources[1].name: 'a' is also the name of the source in line 3; rename one",
         "config.yaml:8: sources[1].repo: is missing; add the key",
         "config.yaml:9: sources[1].minors: must be at least 1, not 0",
         "config.yaml:10: sources[1].patches: must be all or latest, not lates; did you mean latest?",
@@ -218,10 +218,10 @@ def test_files_that_are_wrong_as_a_whole(text: str, problem: str) -> None:
         ("charts", "[x/../y]", "has a .. in it"),
         ("charts", "['x\\y']", "has a backslash"),
         ("charts", '["x\\ty"]', "has a control character"),
-        ("charts", "[x, y, ./x]", "'./x' is listed in line 1, too"),
-        ("charts", "[{path: x, versions: '<1'}, {path: x, versions: '<1'}]", "is listed in line 1, too"),
-        ("charts", "[{path: x, versions: '<1'}, x]", "is listed in line 1, too"),
-        ("charts", "[x, {path: x, versions: '<1'}]", "is listed in line 1, too"),
+        ("charts", "[x, y, ./x]", "'./x' is also listed in line 1"),
+        ("charts", "[{path: x, versions: '<1'}, {path: x, versions: '<1'}]", "is also listed in line 1"),
+        ("charts", "[{path: x, versions: '<1'}, x]", "is also listed in line 1"),
+        ("charts", "[x, {path: x, versions: '<1'}]", "is also listed in line 1"),
         ("charts", "[{path: x, version: '<1'}]", "unknown key; did you mean versions?"),
         ("charts", "[{versions: '<1'}]", "charts[0].path: is missing"),
         ("charts", "[{path: x, versions: latest}]", "'latest' is not a version range"),
@@ -285,9 +285,9 @@ def test_what_a_destination_may_not_say(destination: str, problem: str) -> None:
 def test_keys_given_twice() -> None:
     text = "sources:\n- name: a\n  repo: o/a\n  charts: [x]\n  repo: o/b\n  Charts: [y]\nsources: []\n"
     assert problems(text) == [
-        "config.yaml:5: sources[0].repo: the key is in line 3, too; keep one of them",
+        "config.yaml:5: sources[0].repo: the key is also in line 3; keep one of them",
         "config.yaml:6: sources[0].Charts: the same key as charts is in line 4; keep one of them",
-        "config.yaml:7: sources: the key is in line 1, too; keep one of them",
+        "config.yaml:7: sources: the key is also in line 1; keep one of them",
     ]
 
 
