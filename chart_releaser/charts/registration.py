@@ -27,6 +27,8 @@ PATHS = (
     f"example/registration/{ASSET}",
     f"deploy/extension/base/{ASSET}",
 )
+BASES = tuple(path for path in PATHS if "/base/" in path)
+"""Those of PATHS that are in a kustomize base: drafts, in which `latest` stands for the release's image."""
 
 _MAX_CHARACTERS = 1_500_000  # about the largest object that a cluster accepts: etcd's default request limit
 _API_GROUP = "core.gardener.cloud/"

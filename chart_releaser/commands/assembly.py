@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from chart_releaser.budget import Budget
 from chart_releaser.charts.assemble import Assembled, Origin, Registration, assemble
 from chart_releaser.charts.pointers import check_content
-from chart_releaser.charts.registration import ASSET, PATHS
+from chart_releaser.charts.registration import ASSET, BASES, PATHS
 from chart_releaser.config.model import REGISTRATION
 from chart_releaser.errors import ChartError
 from chart_releaser.versions import image_tag
@@ -61,14 +61,14 @@ def paths_to_fetch(items: Sequence[Item]) -> list[str]:
 def find_registration(item: Item, snapshot: Snapshot, upstream: Upstream, budget: Budget) -> Registration:
     """Return the controller registration of a release, from a known path of its tree or else from its assets.
 
-    Raises ChartError, which names the places that were searched.
+    An asset comes before a kustomize base. Raises ChartError, which names the places that were searched.
     """
-    for path in PATHS:
-        if snapshot.kind(path) == "file":
-            return Registration(_decode(snapshot.read(path), path), path)
-    for asset in item.release.assets:
-        if asset.name == ASSET:
-            return Registration(_decode(upstream.read_asset(asset, budget.left), ASSET), f"asset {ASSET}")
+    paths = [path for path in PATHS if snapshot.kind(path) == "file"]
+    assets = [asset for asset in item.release.assets if asset.name == ASSET]
+    if assets and not set(paths) - set(BASES):
+        return Registration(_decode(upstream.read_asset(assets[0], budget.left), ASSET), f"asset {ASSET}")
+    if paths:
+        return Registration(_decode(snapshot.read(paths[0]), paths[0]), paths[0])
     # Not used, since nothing says that it is the right one, but named in the hint.
     elsewhere = snapshot.find("", ASSET)
     hint = (

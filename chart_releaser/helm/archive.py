@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from chart_releaser.budget import Budget
 from chart_releaser.errors import ChartError
-from chart_releaser.helm.tarball import TarError, read_members
+from chart_releaser.helm.tarball import TarError, has_end, read_members
 
 # Limits of Helm's loader: pkg/chart/loader/archive.go.
 MAX_FILE_BYTES = 5 * 1024 * 1024
@@ -17,6 +17,7 @@ MAX_CHART_BYTES = 100 * 1024 * 1024
 _MAX_FILES = 20_000
 # The largest uncompressed tar of a chart, with headers and padding.
 _MAX_PLAIN_BYTES = MAX_CHART_BYTES + _MAX_FILES * 1024
+_GZIP_MAGIC = b"\x1f\x8b"
 _PIECE = 4096  # small, because the rest of a piece is copied for each gzip stream, and there can be many
 # The same bounds as for upstream's git tree: git.limits.TreeLimits.
 _DEEPEST_PATH = 64
@@ -48,15 +49,13 @@ class Allowance:
 def unpack(data: bytes, path: str, allowance: Allowance) -> dict[str, bytes]:
     """Return the files of a tgz by their path below its top directory. `path` names the archive in messages.
 
-    Raises ChartError for everything that Helm's loader refuses (absolute paths, `..`, drives, too large), and for links
-    and devices, which Helm silently loads as empty files. Raises BudgetError beyond the budget of `allowance`.
+    A link or a device is an empty file, as for Helm. Raises ChartError for everything that Helm's loader refuses
+    (absolute paths, `..`, drives, too large), and BudgetError beyond the budget of `allowance`.
     """
     files: dict[str, bytes] = {}
     try:
         for member in read_members(_gunzip(data, path, allowance)):
             shown = ascii(member.name)[1:-1]
-            if member.kind == "other":
-                raise ChartError(f"{path}: {shown} is a link or a device", remedy="only files can be in a chart")
             allowance.take(len(member.data), f"{path}: {shown}")
             if member.kind == "directory":
                 continue
@@ -79,6 +78,8 @@ def _gunzip(data: bytes, path: str, allowance: Allowance) -> bytes:
         if pieces > _MAX_GZIP_PIECES:
             raise TarError(f"it consists of more than {_MAX_GZIP_PIECES} gzip files")
         stream = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
+        if pieces > 1 and not data.startswith(_GZIP_MAGIC, at) and has_end(plain):
+            break  # Go's reader stops at the end of the tar, and never sees what follows
         while not stream.eof:
             piece = data[at : at + _PIECE]
             if not piece:

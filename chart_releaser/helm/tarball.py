@@ -52,7 +52,7 @@ class Member:
     """The name in the archive; invalid UTF-8 is decoded to lone surrogates."""
     kind: MemberKind
     data: bytes = b""
-    """The content of a file."""
+    """The content; empty for directories, links and devices."""
 
 
 def read_members(data: bytes) -> Iterator[Member]:
@@ -88,12 +88,17 @@ def read_members(data: bytes) -> Iterator[Member]:
             name = long_name or records.get(b"path") or _name(header)
             mode = _number(header[_MODE], at)
             member_kind = _kind(kind, mode, name)
-            content = data[start : start + size] if member_kind == "file" else b""
-            yield Member(name.decode(errors="surrogateescape"), member_kind, content)
+            yield Member(name.decode(errors="surrogateescape"), member_kind, data[start : start + size])
             records, long_name = {}, b""
         at = start + -(-size // BLOCK) * BLOCK
     if records or long_name:
         raise TarError("it ends with an extended header")
+
+
+def has_end(data: bytes | bytearray) -> bool:
+    """Tell whether a tar has its end marker, two blocks of zeros, before which all of its members are."""
+    marker = bytes(2 * BLOCK)
+    return any(data[at : at + 2 * BLOCK] == marker for at in range(0, len(data) - BLOCK, BLOCK))
 
 
 def _header(data: bytes, at: int) -> bytes | None:

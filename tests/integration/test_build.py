@@ -307,6 +307,17 @@ def find(repo: GitRepo, tag: str, *assets: Asset) -> Any:
         return find_registration(wanted, snapshot, Assets("x", list), Budget())
 
 
+def test_an_asset_comes_before_a_kustomize_base(repo: GitRepo) -> None:
+    """The base is a draft: `latest` stands there for the image that the asset names."""
+    base = "deploy/extension/base/controller-registration.yaml"
+    repo.release("v3.0.0", {base: "from: base\n"})
+    asset = Asset("controller-registration.yaml", "https://api/1", 9, None)
+    assert find(repo, "v3.0.0", asset).where == "asset controller-registration.yaml"
+    assert find(repo, "v3.0.0").where == base
+    repo.release("v3.1.0", {"example/controller-registration.yaml": "from: tree\n"})
+    assert find(repo, "v3.1.0", asset).where == "example/controller-registration.yaml"
+
+
 def test_a_registration_in_the_tree_comes_before_an_asset(repo: GitRepo) -> None:
     asset = Asset("controller-registration.yaml", "https://api/1", 9, None)
     found = find(repo, "v1.0.0", Asset("other.yaml", "", 1, None), asset)

@@ -16,7 +16,7 @@ from chart_releaser.charts import schema_check
 from tests.cli.runner import Files, called, chart, snapshot
 from tests.gitrepo import GitRepo
 from tests.helm import Helm
-from tests.hostile import REGISTRATION, Case, Outcome, World
+from tests.hostile import REGISTRATION, Case, Outcome, Packed, World
 from tests.hub import Hub, running
 from tests.tars import header, member, pax, tgz
 
@@ -35,6 +35,11 @@ def archive(*parts: bytes, name: str = "sub") -> Files:
 
 def raw(data: bytes, name: str = "sub") -> Files:
     return {f"{C}/charts/{name}.tgz": data}
+
+
+def is_empty(packed: Packed) -> bool:
+    """Tell whether the member in question became an empty file, as Helm has it."""
+    return packed["charts/sub/x"] == b""
 
 
 def metadata(name: str) -> bytes:
@@ -59,11 +64,11 @@ ARCHIVES = [
     Case("up, by a pax header", archive(pax({"path": "sub/../../canary"}), member("sub/x", b"x")), "leads out"),
     Case("absolute", archive(member("/etc/cron.d/x", b"x")), "leads out of the chart"),
     Case("a drive", archive(member("sub/C:/x", b"x")), "leads out of the chart"),
-    Case("a symbolic link", archive(header("sub/x", 0, b"2", link="/etc/passwd")), "sub/x is a link or a device"),
-    Case("a hard link", archive(header("sub/x", 0, b"1", link="/etc/passwd")), "sub/x is a link or a device"),
-    Case("a device", archive(header("sub/x", 0, b"3")), "sub/x is a link or a device"),
-    Case("a pipe", archive(header("sub/x", 0, b"6")), "sub/x is a link or a device"),
-    Case("a link with colours", archive(header("sub/\x1b[31m", 0, b"2")), r"sub/\\x1b\[31m is a link"),
+    Case("a symbolic link", archive(header("sub/x", 0, b"2", link="/etc/passwd")), check=is_empty),
+    Case("a hard link", archive(header("sub/x", 0, b"1", link="/etc/passwd")), check=is_empty),
+    Case("a device", archive(header("sub/x", 0, b"3")), check=is_empty),
+    Case("a pipe", archive(header("sub/x", 0, b"6")), check=is_empty),
+    Case("a link with colours", archive(header("sub/\x1b[31m", 0, b"2")), "a path that Helm's loader refuses"),
     Case("GNU sparse", archive(header("sub/x", 0, b"S")), "it has a sparse file"),
     Case("pax sparse", archive(
         pax({"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.realsize": "9" * 15}), member("sub/x", b"")),
@@ -82,7 +87,7 @@ ARCHIVES = [
     Case("pieces", raw(gzip.compress(b"") * 2000), "more than 1000 gzip files"),
     Case("truncated", raw(SUB_TGZ[:-20]), "is not a chart archive"),
     Case("a wrong checksum", raw(SUB_TGZ[:-8] + bytes(8)), "is not a chart archive"),
-    Case("garbage behind it", raw(SUB_TGZ + b"garbage"), "is not a chart archive"),
+    Case("garbage behind it", raw(SUB_TGZ + b"garbage"), check=lambda packed: packed["charts/sub/files/x"] == b"x"),
     Case("something behind the end", raw(tgz(member("sub/Chart.yaml", SUB), bytes(512), member("sub/x", b"x"))),
          "is not a chart archive: it is damaged at byte"),
     Case("no archive", raw(b"<html>404</html>"), "is not a chart archive"),
