@@ -1,4 +1,4 @@
-"""The command line: options in, exit codes out, and the one place where errors become messages."""
+"""The commands and their options: each reads the configuration, runs the command, and shows its report."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ _CONFIG = Path("config.yaml")
 
 
 class _Commands(TyperGroup):
-    """Takes the common options before the command too, for a run as for completion."""
+    """Accepts the common options before the command too, when running and when completing."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """As inherited."""
+        """See `TyperGroup`."""
         return super().parse_args(ctx, move_command_first(args))
 
 
@@ -48,7 +48,7 @@ ConfigOption = Annotated[
 
 
 def _complete_source(context: typer.Context, incomplete: str) -> list[str]:
-    """Return the names to offer for --source: those in the configuration that have not been given yet."""
+    """Return completions for --source: the names in the configuration that are not given yet."""
     given = context.params.get("source") or ()
     config = Path(os.path.expanduser(context.params.get("config") or _CONFIG))  # noqa: PTH111 - never raises
     names = source_names(config)
@@ -110,7 +110,7 @@ def update_command(
     quiet: QuietOption = False,
     jobs: JobsOption = _THREADS,
     cache_dir: CacheOption = None,
-    # What gardener-chart-releaser took with every command; nothing is kept locally here any more.
+    # gardener-chart-releaser accepts it with every command, so existing workflows may pass it. It has no effect here.
     target_dir: Annotated[str | None, typer.Option("--targetDir", hidden=True)] = None,  # noqa: ARG001
 ) -> None:
     """Publish the releases that the destination lacks."""
@@ -244,7 +244,7 @@ def schema_command() -> None:
 
 
 def _console(context: typer.Context, verbose: int, quiet: bool) -> Console:
-    """Return the console of a command; what `-vv` asks for is shown until the command ends."""
+    """Return the console of a command. With `-vv` it shows logs until the command ends."""
     if verbose and quiet:
         raise UsageError("--verbose and --quiet exclude each other", remedy="give one of them")
     console = Console(verbosity=1 if verbose else -1 if quiet else 0, secrets=context.obj.all)
@@ -268,7 +268,7 @@ _BARE = re.compile(r"--verbose|--quiet|-[vq]+")
 
 
 def move_command_first(words: list[str]) -> list[str]:
-    """Move the common options that stand before the command behind it: both places have always worked."""
+    """Return `words` with the common options that stand before the command moved behind it."""
     at = 0
     while at < len(words):
         if words[at] in _WITH_VALUE:

@@ -1,4 +1,4 @@
-"""What is shown when the program itself is wrong: a few lines to paste into an issue, with nothing of the user's."""
+"""The report about a bug in this program: a few lines to paste into an issue, without the user's data."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _PATH = re.compile(r"(?<![\w.<])(?:~|\.{0,2})/[^\s'\":,;)\]]+|[A-Za-z]:\\[^\s'\"
 
 
 def bug_report(error: BaseException, command: str) -> list[str]:
-    """Return the report's lines: versions, the command's name, the error and where in the code it came up.
+    """Return the lines of the report: versions, the command, the error, and the innermost stack frames.
 
-    Addresses and paths are left out of the error's text: they tell of the user and say little of the bug.
+    Addresses and paths in the error's text are replaced, because they may reveal something about the user.
     """
     frames = traceback.extract_tb(error.__traceback__)[-_FRAMES:]
     return [
@@ -33,7 +33,7 @@ def bug_report(error: BaseException, command: str) -> list[str]:
 
 
 def _anonymous(text: str) -> str:
-    """Return `text` in one line, without addresses and paths."""
+    """Return `text` in one line, with addresses and paths replaced."""
     text = " ".join(text.split())
     for pattern, word in ((_ADDRESS, "<address>"), (_PATH, "<path>")):
         text = pattern.sub(word, text)
@@ -41,7 +41,7 @@ def _anonymous(text: str) -> str:
 
 
 def _platform() -> str:
-    """The system and its kind of processor; its release may be a name that somebody gave it."""
+    """Return system, processor and C library, but not the system's release, which may be a name that a user chose."""
     return " ".join(filter(None, (platform.system(), platform.machine(), *platform.libc_ver())))
 
 
@@ -49,10 +49,10 @@ def _git() -> str:
     try:
         from chart_releaser.git.run import git_version
 
-        found = re.match(r"git version [0-9][\w.]{0,40}", git_version())
-    except Exception:  # the bug may be there; the report has to come all the same
-        found = None
-    return "no git" if found is None else found[0].replace(" version", "")
+        match = re.match(r"git version [0-9][\w.]{0,40}", git_version())
+    except Exception:  # the bug may be in this very call
+        match = None
+    return "no git" if match is None else match[0].replace(" version", "")
 
 
 def _version(library: str) -> str:

@@ -1,4 +1,4 @@
-"""What people see: progress and messages on stderr, results on stdout, annotations and a summary in GitHub Actions."""
+"""Output: results on stdout, progress and messages on stderr, annotations and a summary in GitHub Actions."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ if TYPE_CHECKING:
     from chart_releaser.cli.terminal import Terminal
 
 _CLEAR = "\r\x1b[K"
-_NARROWEST = 40  # columns; what is narrower wraps
+_NARROWEST = 40  # columns; a narrower terminal wraps the lines itself
 
-_SHORTEST_SECRET = 8  # shorter ones are no tokens, and would blot out ordinary words
+_SHORTEST_SECRET = 8  # a shorter one is not a token, and hiding it would hide ordinary words
 
 
 @dataclass
 class Console:
-    """Where a command writes to. `verbosity` is -1 for quiet, 0, or 1 for verbose; safe to use from several threads.
+    """The output of a command. Thread-safe. `verbosity` is -1 for quiet, 0, or 1 for verbose.
 
-    Whatever is written has been through `clean`: names and texts from upstream end up in messages.
+    All text passes through `clean`, because messages contain names and texts from upstream.
     """
 
     verbosity: int = 0
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
     secrets: Sequence[str] = field(default=(), repr=False)
-    """What is never shown."""
+    """Texts that are replaced by `***` wherever they occur."""
     started: float = field(default_factory=time.monotonic)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _bar: str = ""
@@ -49,7 +49,7 @@ class Console:
 
     @property
     def elapsed(self) -> str:
-        """How long this has been going on: `0.4 s`, `12 s`, `3 min 5 s`."""
+        """The time since the start: `0.4 s`, `12 s`, `3 min 5 s`."""
         seconds = time.monotonic() - self.started
         if seconds < 10:
             return f"{seconds:.1f} s"
@@ -57,53 +57,53 @@ class Console:
 
     @property
     def result_width(self) -> int | None:
-        """The columns that a line of the result can take on a terminal; None where lines may be of any length."""
+        """The columns for a line of the result on a terminal; None elsewhere, where a line may have any length."""
         return _width(sys.stdout)
 
     @property
     def message_width(self) -> int | None:
-        """The columns that a message can take on a terminal; None where lines may be of any length."""
+        """The columns for a message on a terminal; None elsewhere, where a message may have any length."""
         return _width(sys.stderr)
 
     @property
     def is_live(self) -> bool:
-        """Whether messages go to a terminal whose last line can change: it has the progress, and waits count down."""
+        """Whether messages go to a terminal that can show progress and countdowns in its last line."""
         plain = self.in_actions or self.environ.get("TERM") == "dumb"
         return self.verbosity >= 0 and not plain and sys.stderr.isatty()
 
     def step(self, text: str) -> None:
-        """Tell what was done."""
+        """Write a step that was begun or done."""
         if self.verbosity >= 0:
             self._write(sys.stderr, text)
 
     def success(self, text: str) -> None:
-        """Tell what was published."""
+        """Write what was published."""
         if self.verbosity >= 0:
             self._write(sys.stderr, text, "green")
 
     def detail(self, text: str) -> None:
-        """Tell more to those who asked for it."""
+        """Write a detail, only with --verbose."""
         if self.verbosity > 0:
             self._write(sys.stderr, text, "dim")
 
     def headline(self, text: str) -> None:
-        """Tell, in the summary at the end, what went wrong."""
+        """Write a failure in the summary at the end."""
         if self.verbosity >= 0:
             self._write(sys.stderr, text, "red")
 
     def note(self, text: str) -> None:
-        """Tell what is no error, but most likely not as it was meant."""
+        """Write a note about something that is not an error, but probably not intended."""
         if self.verbosity >= 0:
             self._annotate("note", text, "yellow")
 
     def failure(self, text: str) -> None:
-        """Tell that one source or release failed; the run goes on.
+        """Write that one source or release failed, while the run goes on.
 
-        On a terminal that is one line, cut if it must be: at the end of the run its reason is told in full, once.
+        On a terminal the message is cut to one line, because the full reason is shown at the end of the run.
         """
         if self.is_live:
             room = shutil.get_terminal_size().columns - len("error: ")
-            text = self._shown(text)
+            text = self._for_terminal(text)
             title = text.partition(": ")[0]
             if len(title) > room:
                 text = f"…{title[1 - room :]}"  # the version is at the end
@@ -112,16 +112,16 @@ class Console:
         self.error(text)
 
     def error(self, text: str) -> None:
-        """Tell what went wrong, whatever the verbosity; an annotation in Actions. Each line is a message of its own."""
+        """Write an error at any verbosity, in Actions as an annotation. Each line of `text` is a message of its own."""
         for line in text.splitlines():
             self._annotate("error", line, "red")
 
     def warning(self, text: str) -> None:
-        """Tell what deserves a look, whatever the verbosity: it explains an exit code."""
+        """Write a warning at any verbosity, because it explains the exit code."""
         self._annotate("warning", text, "yellow")
 
     def result(self, text: str) -> None:
-        """Write a line of the result to stdout. Raises ChartReleaserError if it can't be written."""
+        """Write a line of the result to stdout. Raises ChartReleaserError, or BrokenPipeError if the reader is gone."""
         try:
             self._write(sys.stdout, text)
         except BrokenPipeError:
@@ -130,36 +130,36 @@ class Console:
             raise output_error(error) from error
 
     def report(self, text: str) -> None:
-        """Write a line of a report on stderr, as plain text and whatever the verbosity."""
+        """Write a line of a bug report to stderr, as plain text at any verbosity."""
         self._write(sys.stderr, text)
 
     def progress(self, what: str, done: int, total: int) -> None:
-        """Show how much is done, and `what` is being done now, in a terminal's last line; it goes away at the end."""
+        """Show in the terminal's last line how much is done, and `what` is being done. It disappears at the end."""
         if self.is_live:
             self._set_last_line(
                 bar=self._terminal(sys.stderr).progress(self.clean(what), done, total) if done < total else ""
             )
 
     def countdown(self, text: str) -> None:
-        """Show what is being waited for in a terminal's last line, in place of the progress; nothing ends it."""
+        """Show a wait in the terminal's last line, in place of the progress; an empty `text` ends it."""
         if self.is_live:
             self._set_last_line(countdown=self._terminal(sys.stderr).status(self.clean(text)) if text else "")
 
     def draw_table(self, header: Sequence[str], rows: Sequence[tuple[str, Sequence[int]]]) -> list[str] | None:
-        """Return what was counted as the lines of a table for the messages' terminal; None where there is none."""
+        """Return the lines of a table of counts for the terminal that shows messages; None if that is no terminal."""
         if not sys.stderr.isatty():
             return None
         return self._terminal(sys.stderr).table(header, [(self.clean(name), counts) for name, counts in rows])
 
     def write_table(self, lines: Sequence[str]) -> None:
-        """Write what `draw_table` returned."""
+        """Write the lines that `draw_table` returned, unless the console is quiet."""
         for line in lines:
             if self.verbosity >= 0:
                 self._write(sys.stderr, line, raw=True)
 
     @contextmanager
     def group(self, title: str) -> Iterator[None]:
-        """Fold in Actions what is written meanwhile; nothing elsewhere."""
+        """In Actions, fold what is written in the body; elsewhere, do nothing."""
         if self.in_actions and self.verbosity >= 0:
             self._write(sys.stderr, f"::group::{_escape(self.clean(title))}", raw=True)
         try:
@@ -169,26 +169,26 @@ class Console:
                 self._write(sys.stderr, "::endgroup::", raw=True)
 
     def summary(self, title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        """Append a Markdown table to the job's summary, where there is one; nothing without rows. See `markdown`."""
+        """Append a Markdown table to the job's summary, if there are rows and a summary. See `cli/markdown.py`."""
         path = self.environ.get("GITHUB_STEP_SUMMARY")
         if path and rows:
             self._append(path, markdown_table(title, header, rows, self.clean))
 
     def output(self, name: str, value: str) -> None:
-        """Set an output of the job's step, where there is one. `value` is one line."""
+        """Set an output of the job's step, if it runs in Actions. `value` is one line."""
         path = self.environ.get("GITHUB_OUTPUT")
         if path:
             self._append(path, f"{name}={self.clean(value)}\n")
 
     def clean(self, text: str) -> str:
-        """Return `text` in one line, without what could steer a terminal or a job, and without the token."""
+        """Return `text` in one line, without secrets and without characters that control a terminal or a job."""
         for secret in self.secrets:
             if len(secret) >= _SHORTEST_SECRET:
                 text = text.replace(secret, "***")
         shown = text
         if not text.isprintable():
             shown = "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)
-        # The runner takes "##[" for a command wherever it stands, "::" at the beginning of a line.
+        # The runner reads "##[" as a command anywhere in a line, and "::" at its beginning.
         return re.sub(r"^(\s*):(?=:)", r"\1: ", shown.replace("##[", "## [")) if self.in_actions else shown
 
     def _annotate(self, kind: str, text: str, style: str) -> None:
@@ -205,8 +205,8 @@ class Console:
         except OSError as error:
             self.warning(f"{path} can't be written: {error.strerror}; the job's summary or outputs are incomplete")
 
-    def _shown(self, text: str) -> str:
-        """Return `text` for a terminal: clean, and with paths as seen from where the user stands."""
+    def _for_terminal(self, text: str) -> str:
+        """Return `text` for a terminal: cleaned, and with paths relative to the current directory."""
         with suppress(OSError):  # the current directory may be gone
             here = re.escape(str(Path.cwd()))
             text = re.sub(rf"(?<![^\s'\"(:=]){here}/(?=[^/\s])", "", text)
@@ -232,11 +232,11 @@ class Console:
         return Terminal(stream, width=_width(stream) or _NARROWEST, colours=self._has_colour(stream))
 
     def _write(self, stream: TextIO, text: str, style: str = "", *, raw: bool = False) -> None:
-        shown = text if raw else self._shown(text) if stream.isatty() else self.clean(text)
+        shown = text if raw else self._for_terminal(text) if stream.isatty() else self.clean(text)
         if style and self._has_colour(stream):
             shown = self._terminal(stream).style_line(shown, style)
         with self._lock, suppress(OSError) if stream is sys.stderr else nullcontext():
-            # What can't be told, on a full disk or to a reader who has gone, is no reason to leave work undone.
+            # A message that can't be written, because the disk is full or the reader gone, must not stop the work.
             if self._last_line:
                 sys.stderr.write(_CLEAR)
                 sys.stderr.flush()
@@ -251,7 +251,7 @@ class Console:
 
 
 def output_error(error: OSError) -> ChartReleaserError:
-    """Return the error for a standard output that takes no more."""
+    """Return the error for results that can't be written to stdout."""
     return ChartReleaserError(
         f"the results can't be written: {error.strerror}", remedy="make room, or write them elsewhere"
     )

@@ -1,4 +1,4 @@
-"""What the modules log, on the console: for those who ask for more twice."""
+"""Shows the log records of this package on the console, for `-vv`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from chart_releaser.cli.console import Console
 
 
 class _Handler(logging.Handler):
-    """Shows each record as a line of its own; the console takes out secrets and what would steer a terminal."""
+    """Writes each record to the console, which removes secrets and control characters."""
 
     def __init__(self, console: Console) -> None:
         super().__init__()
@@ -22,7 +22,7 @@ class _Handler(logging.Handler):
 
 @contextmanager
 def show_logs(console: Console) -> Iterator[None]:
-    """Show on `console`, in the body, what this package logs."""
+    """Show the log records of this package on `console` while the body runs."""
     logger = logging.getLogger("chart_releaser")
     handler, level = _Handler(console), logger.level
     logger.addHandler(handler)

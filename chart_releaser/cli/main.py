@@ -1,4 +1,4 @@
-"""Runs the program: the one place where errors become messages and exit codes."""
+"""Runs the program; the one place where errors become messages and exit codes."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ BUG = 70
 
 
 def run_program() -> int:
-    """Run the program on `sys.argv` and return its exit code; every error has become a message on stderr.
+    """Run the program with `sys.argv` and return its exit code. Every error becomes a message on stderr.
 
-    From here on `os.environ` holds no secret, and nothing else that no process needs to know.
+    Removes from `os.environ` all secrets and everything else that no process needs.
     """
     secrets = environment.sanitize(os.environ)
     try:
         with end_children_on_exit():
             return _run_command(secrets)
-    except KeyboardInterrupt:  # one more, while an error was being told
+    except KeyboardInterrupt:  # a second one, while an error was being handled
         return INTERRUPTED
 
 
@@ -57,7 +57,7 @@ def _run_command(secrets: Secrets) -> int:
     except BrokenPipeError:
         return 1
     except Exception as error:
-        if (broken := flush_stdout()) is not None:  # such as by the text of --help
+        if (broken := flush_stdout()) is not None:  # for example, the text of --help could not be written
             console.error(output_error(broken).full_message)
             return 1
         from chart_releaser.cli.bugreport import bug_report
@@ -70,11 +70,11 @@ def _run_command(secrets: Secrets) -> int:
 
 
 def run_console_script() -> NoReturn:
-    """Entry point of the console scripts."""
+    """Run the program and end the process with its exit code: the entry point of the console scripts."""
     open_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a terminal that lacks a character is no reason to fail
+            stream.reconfigure(errors="backslashreplace")  # instead of failing on a character that the terminal lacks
     code = run_program()
     try:
         sys.stdout.flush()
@@ -85,5 +85,5 @@ def run_console_script() -> NoReturn:
             Console().error(output_error(error).full_message)
         code = code or 1
     finally:
-        # Threads that wait for the network would keep the process from ending after an interrupt.
+        # Not sys.exit: it would wait for threads that wait for the network.
         os._exit(code)

@@ -1,7 +1,7 @@
-"""Markdown for the summary of a job in GitHub Actions, in which text from outside stays text.
+"""Markdown tables for the summary of a GitHub Actions job, in which text from outside stays plain text.
 
-GitHub makes links, mentions and references out of the text that Markdown leaves, so escaping is not enough: `@name`
-and `https://…` work whichever way they are written. Nothing of the kind happens inside code:
+Escaping is not enough, because GitHub turns `@name`, `https://…` and references into links even if escaped. Inside code
+it does not, so such text is written as code:
 https://github.github.com/gfm/#code-spans, https://github.github.com/gfm/#tables-extension-
 """
 
@@ -14,13 +14,13 @@ _LINK = re.compile(r"https?://[A-Za-z0-9.-]+(?::[0-9]+)?(?:/[A-Za-z0-9._~%+/-]*)
 
 
 class RawMarkdown(str):
-    """Words of this program: Markdown as it stands."""
+    """Text of this program, written as it is."""
 
     __slots__ = ()
 
 
 class Link(str):
-    """Where a published package is: a link, if it is a web address without odd characters."""
+    """An address, written as a link if it is a web address without unusual characters, otherwise as code."""
 
     __slots__ = ()
 
@@ -28,14 +28,14 @@ class Link(str):
 def markdown_table(
     title: str, header: Sequence[str], rows: Sequence[Sequence[str]], clean: Callable[[str], str]
 ) -> str:
-    """Return a headline and a table. `title` and cells that are not `Words` are shown as code, after `clean`."""
+    """Return a heading and a table. `title` and cells become code after `clean`, except for `RawMarkdown`, `Link`."""
     lines = [f"### {_inline(title, clean)}", "", _row(header), _row(["---"] * len(header))]
     lines += [_row([_inline(cell, clean).replace("|", "\\|") for cell in row]) for row in rows]
     return "\n".join([*lines, "", ""])
 
 
 def code_span(text: str) -> str:
-    """Return a code span that shows `text` in one line; the empty text for nothing."""
+    """Return a code span that shows `text` in one line; the empty string for an empty text."""
     line = " ".join(text.split())
     if not line:
         return ""

@@ -1,4 +1,4 @@
-"""This process: its standard streams, and the signals that ask it to end."""
+"""Standard streams and signal handling of this process."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 @contextmanager
 def end_children_on_exit() -> Iterator[None]:
-    """End the processes that were started in the block when it is left, also by a signal."""
+    """End all child processes when the body ends, whether normally or by a signal."""
 
     def on_signal(_number: int, _frame: object) -> None:
         raise KeyboardInterrupt
 
     before = {number: signal.getsignal(number) for number in _ENDING}
     for number, handler in before.items():
-        if handler == signal.SIG_DFL:  # it would end this process alone, and at once
+        if handler == signal.SIG_DFL:  # it would end this process at once and leave its children running
             signal.signal(number, on_signal)
     with ExitStack() as stack:
         for number, handler in before.items():
@@ -37,14 +37,15 @@ def end_children_on_exit() -> Iterator[None]:
             yield
         finally:
             for number in _ENDING:
-                signal.signal(number, signal.SIG_IGN)  # what comes now takes a moment, and has to be done
+                signal.signal(number, signal.SIG_IGN)  # ending the children takes a moment and must not be interrupted
 
 
 @contextmanager
 def finish_on_signal(stop: threading.Event) -> Iterator[None]:
-    """Let SIGINT or SIGTERM finish what is under way; the same signal once more ends the program.
+    """Set `stop` on SIGINT or SIGTERM, so that what is under way is finished; the same signal again ends the program.
 
-    The same one, since a cancelled workflow gets SIGINT first, and SIGTERM while it is still finishing.
+    Raises typer.Exit in that case. A different second signal does not count, because GitHub sends a cancelled workflow
+    SIGINT and then, while it is still finishing, SIGTERM.
     """
     seen: set[int] = set()
 
@@ -54,7 +55,7 @@ def finish_on_signal(stop: threading.Event) -> Iterator[None]:
         seen.add(number)
         stop.set()
         name = signal.Signals(number).name
-        # Not through the console: it may be in the middle of a message, and hold its lock.
+        # Not through the console: this handler may have interrupted it while it holds its lock.
         with suppress(OSError):
             os.write(2, b"%s: finishing what is under way; once more ends at once\n" % name.encode())
 
@@ -70,7 +71,7 @@ def finish_on_signal(stop: threading.Event) -> Iterator[None]:
 
 
 def flush_stdout() -> OSError | None:
-    """Return why stdout takes no more, None if it does: what it did not take is written once more."""
+    """Flush stdout, and return the error if that fails."""
     try:
         sys.stdout.flush()
     except OSError as error:
@@ -79,7 +80,7 @@ def flush_stdout() -> OSError | None:
 
 
 def open_closed_streams() -> None:
-    """Open the null device for each standard stream that the caller has closed: no file of ours may get its number."""
+    """Open the null device for each closed standard stream, so that no file of ours gets its descriptor."""
     for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
         if getattr(sys, name) is None:
             with suppress(OSError):

@@ -1,4 +1,4 @@
-"""What a command ends with: the result on stdout, the count on stderr, a table and outputs for a job in Actions."""
+"""Shows the report of a command: result on stdout, counts on stderr, table and outputs for a job in Actions."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ if TYPE_CHECKING:
     from chart_releaser.cli.console import Console
     from chart_releaser.commands.verify import VerifyReport
 
-_NAMED = 3  # versions that are named before the rest is counted
+_NAMED = 3  # versions that are named; the others are counted
 
 
 def show_update(console: Console, report: UpdateReport, title: str, *, as_json: bool, dry_run: bool) -> None:
-    """Show what `update` did, or would do; a dry run writes nothing, not even for a job."""
+    """Show what `update` did or, with `dry_run`, would do. A dry run writes no summary and no outputs."""
     if as_json:
         console.result(json.dumps(report.as_json()))
     elif dry_run:
         _write_lines(console, plan_rows(report, each=console.verbosity > 0))
     elif console.result_width is None or console.message_width is None or console.verbosity:
         _write_lines(console, [("published", row.source, row.version, row.url) for row in report.published])
-    # Else the same terminal has just shown each of them, when it was published.
+    # Otherwise the same terminal has already shown each package when it was published.
     for line in note_lines(report.notes):
         console.note(line)
     if not dry_run:
@@ -61,9 +61,9 @@ def show_update(console: Console, report: UpdateReport, title: str, *, as_json: 
 
 
 def plan_rows(report: UpdateReport, *, each: bool) -> list[tuple[str, str, str]]:
-    """Return the plan, source by source: what would be published, what is there, what is not tracked and why.
+    """Return the rows of the plan, source by source: to publish, up to date, and not tracked with the reason.
 
-    Releases that nothing is done about are counted, with the newest few named; with `each` every one has its row.
+    Up-to-date and untracked releases are counted, and the newest ones named. With `each`, every release has a row.
     """
     failed = {(row.source, row.tag): row for row in report.failed}
     planned, skipped = _by_source(report.planned), _by_source(report.skipped)
@@ -74,14 +74,14 @@ def plan_rows(report: UpdateReport, *, each: bool) -> list[tuple[str, str, str]]
             failure = failed.get((source, row.tag))
             what = f"{row.tag}: {failure.error}" if failure is not None else row.tag
             rows.append(("would fail" if failure is not None else "publish", source, what))
-        there = [row.tag for row in skipped.get(source, ())]
+        up_to_date = [row.tag for row in skipped.get(source, ())]
         passed = passed_over.get(source, [])
         if each:
-            rows += [("up to date", source, version) for version in there]
+            rows += [("up to date", source, version) for version in up_to_date]
             rows += [("not tracked", source, f"{one.tag}: {one.reason}") for one in passed]
             continue
-        if there:
-            rows.append(("up to date", source, f"{len(there)}: {_first_few(there)}"))
+        if up_to_date:
+            rows.append(("up to date", source, f"{len(up_to_date)}: {_first_few(up_to_date)}"))
         reasons: dict[str, list[str]] = {}
         for one in sorted(passed, key=lambda one: helm_sort_key(one.tag)):
             reasons.setdefault(one.reason.kind, []).append(one.tag)
@@ -123,7 +123,7 @@ Counts = list[tuple[str, list[int]]]
 
 
 def source_counts(report: UpdateReport) -> tuple[list[str], Counts]:
-    """Return a header and what became of each source with news; no rows where there is one source."""
+    """Return a header and the counts of each source that changed; no rows if there is only one source."""
     columns = {
         "published": Counter(row.source for row in report.published),
         "up to date": Counter(row.source for row in report.skipped),
@@ -145,7 +145,7 @@ def source_counts(report: UpdateReport) -> tuple[list[str], Counts]:
 
 
 def plain_table(header: Sequence[str], rows: Counts) -> list[str]:
-    """Return the lines of a table of numbers, as long as they are."""
+    """Return the lines of a table of counts, not limited in width."""
     room = max(len(name) for name in [header[0], *(name for name, _ in rows)])
     return [
         f"{header[0].ljust(room)}  {'  '.join(header[1:])}",
@@ -158,7 +158,7 @@ def plain_table(header: Sequence[str], rows: Counts) -> list[str]:
 
 
 def _show_failures(console: Console, failed: Sequence[ReleaseRow], *, others: int) -> None:
-    """Sum up what failed, by reason; nothing where a single failure has just been told in full."""
+    """Show the failures grouped by reason, unless the only message so far was a single failure in full."""
     if not console.is_live and len(failed) + bool(others) < 2:
         return
     width = console.message_width
@@ -190,7 +190,7 @@ def show_export(console: Console, report: ExportReport) -> None:
 
 
 def show_latest(console: Console, report: UpdateReport, bumps: Sequence[Bump], *, dry_run: bool) -> None:
-    """Show what `fetch-latest-versions` changed, or would change."""
+    """Show what `fetch-latest-versions` changed or, with `dry_run`, would change."""
     changed = [bump for bump in bumps if bump.changed]
     _write_lines(console, [(bump.source, bump.old, "->", bump.new) for bump in changed])
     _show_retried(console, report.retried)
@@ -219,8 +219,8 @@ def show_verify(console: Console, report: VerifyReport, title: str, *, as_json: 
     else:
         _write_lines(console, rows)
     left = len(report.findings) - len(report.repaired)
-    found = f"{len(report.repaired)} repaired, {left} left" if report.findings else "nothing is wrong"
-    counts = f"{report.entries} entries, {report.packages} packages, {found}"
+    outcome = f"{len(report.repaired)} repaired, {left} left" if report.findings else "nothing is wrong"
+    counts = f"{report.entries} entries, {report.packages} packages, {outcome}"
     if console.in_actions:
         for finding in report.findings:
             (console.note if finding.repaired else console.warning)(finding.text)
@@ -230,7 +230,7 @@ def show_verify(console: Console, report: VerifyReport, title: str, *, as_json: 
 
 
 def _show_retried(console: Console, retried: Sequence[Retry]) -> None:
-    """Tell what failed at first: a run that ends well may still tell of a server or a network that is not."""
+    """Show what failed at first and was tried again, because it may point to an unreliable server or network."""
     for one in retried:
         console.step(f"tried again: {one.what} ({_times(one.count)})")
 

@@ -1,4 +1,4 @@
-"""What a command works with, made of its options, the configuration and the environment."""
+"""Builds what a command needs from its options, the configuration and the environment."""
 
 from __future__ import annotations
 
@@ -32,7 +32,10 @@ if TYPE_CHECKING:
 
 
 def load_config(path: Path) -> Config:
-    """Return the configuration in the file. Raises ConfigError with every problem, UsageError for the environment."""
+    """Return the configuration in the file.
+
+    Raises ConfigError, which lists every problem, or UsageError for a wrong server address in the environment.
+    """
     from chart_releaser.config.file import read_config
     from chart_releaser.config.parse import parse_config
 
@@ -40,10 +43,10 @@ def load_config(path: Path) -> Config:
 
 
 def source_names(path: Path) -> list[str]:
-    """Return the names of the sources in a configuration file, for completion; none where it can't be read.
+    """Return the names of the sources in a configuration file, for shell completion; none if it can't be read.
 
-    The file is not validated, which would take longer than a key press should. Only names that Helm could accept are
-    returned: a shell interprets what it is offered.
+    The file is not validated, because that is too slow for completion. Only names that Helm accepts are returned,
+    because shells interpret special characters in completions.
     """
     from chart_releaser import yamlio
     from chart_releaser.config.file import read_config
@@ -66,7 +69,7 @@ def _server() -> Server:
 def make_destination(
     config: Config, path: Path, repositories: Repositories, *, writes: bool, audits: bool = False
 ) -> Auditable:
-    """Return what the configuration publishes to; nothing is asked or read yet. Raises ConfigError without one."""
+    """Return the configured destination, without reading it yet. Raises ConfigError if there is none."""
     from chart_releaser.config.parse import DirectoryDestination
 
     chosen = config.destination
@@ -94,12 +97,12 @@ def make_destination(
     from chart_releaser.git.run import require_git
     from chart_releaser.location import GitHubRepository
 
-    # What it imports takes four times as long once there are threads that want the processor, too.
-    with contextlib.suppress(UpstreamError):  # told where git is needed
+    # Importing GitPython now, before there are threads, is four times as fast as later.
+    with contextlib.suppress(UpstreamError):  # it is raised again where git is used
         require_git()
     return AuditableGitHubPages(
         GitHubRepository(repositories.server, chosen.owner, chosen.repo),
-        repositories.api(repositories.server, keeps=False),  # what is published is decided by no kept answer
+        repositories.api(repositories.server, keeps=False),  # a kept answer must not decide what is published
         opening_api=None if audits else repositories.api(repositories.server),
         branch=chosen.branch,
         token=repositories.token,
@@ -111,23 +114,21 @@ def make_destination(
 
 
 _SOURCE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*", re.ASCII)
-_SUGGESTED = 3  # sources at the most
+_SUGGESTED = 3  # sources in a hint, at most
 _LISTED = 10
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
 
 
 def parse_duration(text: str) -> float:
-    """Return the seconds in a length of time such as 90, 90s, 5m or 1h. Raises UsageError."""
+    """Return the seconds in a duration such as 90, 90s, 5m or 1h. Raises UsageError."""
     match = re.fullmatch(r"([0-9]{1,6})([smh]?)", text.strip())
     if match is None:
-        raise UsageError(
-            f"--max-wait {text} is no length of time", remedy="write seconds, or a number with s, m or h: 5m"
-        )
+        raise UsageError(f"--max-wait {text} is not a duration", remedy="write seconds, or a number with s, m or h: 5m")
     return float(match[1]) * _UNITS[match[2]]
 
 
 def _suggest_sources(name: str, known: Sequence[str]) -> str:
-    """Return which sources can be meant by `name`: those that are written much like it, else those that hold it."""
+    """Return a hint with the sources that `name` may stand for: similar names, or else names that contain it."""
     lower = name.lower()
     near = close_matches(name, known)
     near = near or [one for one in known if len(lower) > 2 and lower in one.lower()][:_SUGGESTED]
@@ -147,7 +148,7 @@ def make_run(
     *,
     max_wait: float = 300.0,
 ) -> Run:
-    """Return the run over the sources called `names`, over all without. Raises UsageError for an unknown one."""
+    """Return a run over the sources called `names`, or over all if None. Raises UsageError for an unknown name."""
 
     from chart_releaser.commands.run import Run
     from chart_releaser.config.parse import GitHubDestination
@@ -193,10 +194,10 @@ def make_run(
 
 @contextlib.contextmanager
 def open_cache(chosen: Path | None, *, keep: bool) -> Iterator[Path]:
-    """Give the directory for what is fetched: `chosen`, or the user's own.
+    """Give the cache directory: `chosen`, or the default in the user's cache directory.
 
-    Without `keep` it is a temporary one: a dry run leaves nothing behind, wherever it is looked for. Raises UsageError,
-    MachineError for one that belongs to other users or that they may write to.
+    Without `keep` it is a temporary directory, because a dry run must leave nothing behind. Raises UsageError if there
+    is no home directory, and MachineError if other users own the cache or may write to it.
     """
     if keep:
         cache = chosen if chosen is not None else _default_cache()
@@ -213,7 +214,7 @@ def _default_cache() -> Path:
     path = None
     with contextlib.suppress(RuntimeError):
         path = platformdirs.user_cache_path("chart-releaser")
-    if path is None or not path.is_absolute():  # older versions of platformdirs leave it at ~
+    if path is None or not path.is_absolute():  # older versions of platformdirs return ~ unexpanded
         raise UsageError(
             "there is no home directory to keep the cache in", remedy="set HOME, or name a place with --cache-dir"
         )

@@ -1,6 +1,7 @@
-"""What a terminal shows beside plain lines, drawn by rich: colour, the bar, tables. Imported only where one is there.
+"""Draws colour, progress bars and tables for a terminal with rich.
 
-Texts come in after `Console.clean` and are data to rich: no markup, no emoji, no highlighting.
+Imported only if there is a terminal. Texts have been through `Console.clean` and are data to rich: no markup, no emoji,
+no highlighting.
 """
 
 from __future__ import annotations
@@ -21,13 +22,13 @@ _COUNTED = {"published": "green", "failed": "red", "waiting": "yellow"}
 
 
 class Terminal:
-    """Draws for one terminal, `width` columns wide, and returns what to write there; in colour with `colours`."""
+    """Draws for one terminal of `width` columns and returns the text to write there, coloured if `colours`."""
 
     def __init__(self, stream: TextIO, *, width: int, colours: bool) -> None:
         self._console = Console(
             file=stream,
             width=width,
-            height=25,  # of no consequence
+            height=25,  # not used, but otherwise rich asks the terminal
             force_terminal=True,
             color_system="standard" if colours else None,
             no_color=not colours,
@@ -38,15 +39,15 @@ class Terminal:
         )
 
     def style_line(self, text: str, style: str) -> str:
-        """Return one line in a style of rich's, such as `red`; it is neither wrapped nor cut."""
+        """Return one line in a style of rich, such as `red`, neither wrapped nor cut."""
         return self._render(Text(text, style))
 
     def progress(self, what: str, done: int, total: int) -> str:
-        """Return the line that says how much is done; it leaves the last column free, so that it can be wiped."""
+        """Return the progress line. It leaves the last column free, so that it can be erased."""
         return self.status(f"{done}/{total}, {total - done} left: {what}", done / total)
 
     def status(self, text: str, share: float | None = None) -> str:
-        """Return a line that can be wiped, behind a bar for `share` of it where there is room for one."""
+        """Return a line that can be erased, with a bar for `share` in front if there is room."""
         room = shutil.get_terminal_size().columns - 1
         bar = ""
         if share is not None and room + 1 >= _BAR_FROM:
@@ -57,7 +58,7 @@ class Terminal:
         return bar + line.plain
 
     def table(self, header: Sequence[str], rows: Sequence[tuple[str, Sequence[int]]]) -> list[str]:
-        """Return what was counted, as lines that fit: the first column gets what room the numbers leave."""
+        """Return a table of counts as lines that fit the terminal; the first column is cut to what the counts leave."""
         drawn = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="")
         room = self._console.width - sum(len(title) + 2 for title in header[1:])
         drawn.add_column(header[0], overflow="ellipsis", no_wrap=True, max_width=max(room, _SHORTEST_NAME))

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 
 def align_columns(rows: Sequence[Sequence[str]], width: int | None = None) -> list[str]:
-    """Return rows as lines with aligned columns, the last one as long as it is.
+    """Return `rows` as lines with aligned columns; the last column is not padded.
 
-    Where lines can be no longer than `width` the last column goes on in further lines, below itself; words stay whole.
+    If `width` limits the lines, the last column is wrapped between words and continues below itself.
     """
     if not rows:
         return []
@@ -26,7 +26,7 @@ def align_columns(rows: Sequence[Sequence[str]], width: int | None = None) -> li
 
 
 def wrap_text(text: str, width: int | None, first: str = "", others: str = "") -> list[str]:
-    """Return `text` in lines of at most `width` that begin with `first` and `others`; words stay whole."""
+    """Return `text` wrapped between words to `width`; `first` begins the first line, `others` the other lines."""
     if width is None:
         return [first + text]
     return textwrap.wrap(

@@ -76,7 +76,7 @@ PROVOKED = (
     # the command line
     Provoked("both", _configured(WEATHER), "update -v -q", "--verbose and --quiet", "exclude", "give one", 2),
     Provoked("source", _configured(WEATHER), "update -s wether", "--source wether", "no such", "mean weather?", 2),
-    Provoked("time", _configured(WEATHER), "update --max-wait x", "--max-wait x", "is no length of time", "h: 5m", 2),
+    Provoked("time", _configured(WEATHER), "update --max-wait x", "--max-wait x", "is not a duration", "h: 5m", 2),
     Provoked("option", _configured(WEATHER), "update --dryrun", "", "No such option", "update --help", 2),
     # the configuration
     Provoked("no file", lambda _: None, "update", "config.yaml", "does not exist", "with --config", 2),

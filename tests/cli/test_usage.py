@@ -62,7 +62,7 @@ def test_the_version(tmp_path: Path, words: list[str]) -> None:
         (["--config"], "Missing command; see chart-releaser --help"),
         (
             ["update", "--max-wait", "soon"],
-            "--max-wait soon is no length of time; write seconds, or a number with s, m or h: 5m",
+            "--max-wait soon is not a duration; write seconds, or a number with s, m or h: 5m",
         ),
         (["update", "-q", "-v"], "--verbose and --quiet exclude each other; give one of them"),
         (["update", "-s", "wether"], "--source wether: there is no such source; did you mean weather?"),
