@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from chart_releaser.index.index import Index
 
-Kind = Literal[
+FindingKind = Literal[
     "unreadable", "malformed", "missing", "digest", "unchecked", "unlisted", "conflict", "draft", "broken", "version"
 ]
 
@@ -65,7 +65,7 @@ class Repair:
 class Finding:
     """Something that is wrong: what, what the user can do, and how `--repair` resolves it, if it can."""
 
-    kind: Kind
+    kind: FindingKind
     chart: str
     version: str
     what: str

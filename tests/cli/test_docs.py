@@ -215,7 +215,7 @@ def test_every_message_and_finding_is_one() -> None:
         for part in re.split(r" ?… ?|; ", message.strip("`")):
             assert part.strip("; ") in known, f"{message}: no text of the program has {part!r}"
     kinds = [quoted(row[0])[0] for row in rows(section(operating, "Verify and repair"), "finding")]
-    assert sorted(kinds) == sorted(findings.Kind.__args__)  # type: ignore[attr-defined]
+    assert sorted(kinds) == sorted(findings.FindingKind.__args__)  # type: ignore[attr-defined]
 
 
 def test_the_json_documents() -> None:
