@@ -1,1 +1,1 @@
-"""What chart-releaser costs, in requests, bytes, seconds and memory: `python -m bench`. Method: docs/performance.md."""
+"""Benchmarks of requests, bytes, time and memory: `python -m bench`. docs/performance.md describes the method."""

@@ -25,28 +25,28 @@ PARTS = {
 
 
 def main() -> int:
-    """Run the parts asked for. Exit code 1 with --check if a goal of counts is missed."""
+    """Run the requested parts. Returns 1 if --check is given and a count goal is missed, otherwise 0."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"default: all of {', '.join(PARTS)}")
-    parser.add_argument("--small", action="store_true", help="little data, a few seconds: for the counts")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
-    parser.add_argument("--check", action="store_true", help="exit 1 if a goal of counts is missed; time never counts")
+    parser.add_argument("--small", action="store_true", help="use little data, for the counts; takes a few seconds")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures to FILE")
+    parser.add_argument("--check", action="store_true", help="exit 1 if a count goal is missed; time is never checked")
     options = parser.parse_args()
     unknown = [name for name in options.parts if name not in PARTS]
     if unknown:
         parser.error(f"there is no part {unknown[0]}; choose from {', '.join(PARTS)}")
     machine = describe()
     print("; ".join(f"{name}: {value}" for name, value in machine.items()), flush=True)
-    found = [measure(name, small=options.small) for name in options.parts or PARTS]
+    parts = [measure(name, small=options.small) for name in options.parts or PARTS]
     if options.json:
-        document = {"machine": machine, "small": options.small, "parts": [part.as_json() for part in found]}
+        document = {"machine": machine, "small": options.small, "parts": [part.as_json() for part in parts]}
         options.json.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-    missed = any(goal.kind == "count" and not goal.met for part in found for goal in part.goals)
+    missed = any(goal.kind == "count" and not goal.met for part in parts for goal in part.goals)
     return 1 if options.check and missed else 0
 
 
 def measure(name: str, *, small: bool) -> Part:
-    """Run one part in a directory of its own and print it."""
+    """Run one part in a temporary directory, print its result, and return it."""
     run: Callable[..., Part] = import_module(PARTS[name]).run
     begin = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:

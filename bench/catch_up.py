@@ -13,7 +13,7 @@ from tests.hub import GitDir
 
 
 def run(folder: Path, *, small: bool) -> Part:
-    """Measure some releases and five times as many from the same repositories, each time into an empty destination."""
+    """Measure publishing a few releases and five times as many, each time into an empty destination."""
     repositories = 2 if small else 10
     few, many = (1, 4) if small else (5, 25)
     tags = [f"v1.{number}.0" for number in range(many)]

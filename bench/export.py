@@ -1,4 +1,4 @@
-"""`export` of a whole configuration, every repository as large as the largest one in use."""
+"""`export` of a whole configuration, with every repository as large as the largest real one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bench.serving import Site, Traffic, site
 
 
 def run(folder: Path, *, small: bool) -> Part:
-    """Measure with an empty cache, with a full one into an empty directory, and once more with nothing to write."""
+    """Measure with a cold cache, with a warm cache into an empty directory, and again with nothing to write."""
     sources = synthetic.sources(small=small)
     slugs = sorted({source.repo for source in sources})
     part = Part("export", f"export of {len(sources)} sources over {len(slugs)} repositories")

@@ -1,4 +1,4 @@
-"""Ten new entries into an index: ours against `helm repo index --merge` on the same file, in turns."""
+"""Adding ten entries to an index: chart-releaser beside `helm repo index --merge` on the same file."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _URL = "https://example.org/charts"
 
 
 def run(folder: Path, *, small: bool) -> Part:
-    """Measure whole processes: start, read, merge, write. The median of several turns."""
+    """Measure whole processes (start, read, merge, write) in turns, and report medians."""
     part = Part("index", f"{_NEW} new entries into an index, whole processes")
     try:
         helm = get_helm.find()
@@ -67,15 +67,15 @@ def _helm(folder: Path, helm: Path, source: Path, wanted: int) -> Used:
 
 
 def _check(path: Path, wanted: int) -> None:
-    found = path.read_text().count("\n    digest: ")
-    if found != wanted:
-        raise CommandError(f"{path.name} has {found} entries instead of {wanted}")
+    count = path.read_text().count("\n    digest: ")
+    if count != wanted:
+        raise CommandError(f"{path.name} has {count} entries instead of {wanted}")
 
 
 def _packages(folder: Path) -> list[dict[str, object]]:
-    """Make packages for Helm and return their entries for us."""
+    """Make packages for Helm, and return their index entries for chart-releaser."""
     folder.mkdir()
-    found = []
+    entries = []
     for number in range(_NEW):
         metadata = {"apiVersion": "v2", "name": f"chart-{number:02}-0", "version": "9.0.0", "description": "New"}
         data = json.dumps(metadata).encode()
@@ -87,8 +87,8 @@ def _packages(folder: Path) -> list[dict[str, object]]:
         file = f"{metadata['name']}-9.0.0.tgz"
         (folder / file).write_bytes(buffer.getvalue())
         digest = hashlib.sha256(buffer.getvalue()).hexdigest()
-        found.append(build_entry(metadata, digest=digest, url=f"{_URL}/{file}", created=datetime.now(UTC)))
-    return found
+        entries.append(build_entry(metadata, digest=digest, url=f"{_URL}/{file}", created=datetime.now(UTC)))
+    return entries
 
 
 def _median(runs: list[Used]) -> float:

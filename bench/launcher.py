@@ -1,6 +1,6 @@
-"""Run a command and write what it used as JSON: `python launcher.py RESULT COMMAND...`.
+"""Run a command and write its resource usage as JSON: `python launcher.py RESULT COMMAND...`.
 
-A process of its own, since a child begins with its parent's peak memory: this one is small.
+It is a small process of its own because a child inherits the peak memory of its parent.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import time
 
 
 def main() -> None:
-    """Memory is that of the largest process among the command and what it started, time that of all of them."""
+    """Run the command and write the result: peak memory of its largest process, CPU time of all its processes."""
     begin = time.perf_counter()
     pid = os.posix_spawnp(sys.argv[2], sys.argv[2:], os.environ)
     _, status = os.waitpid(pid, 0)
@@ -26,7 +26,7 @@ def main() -> None:
         "cpu": used.ru_utime + used.ru_stime,
         "memory": used.ru_maxrss * unit,
     }
-    with open(sys.argv[1], "w", encoding="ascii") as stream:  # noqa: PTH123 - pathlib is not worth its import here
+    with open(sys.argv[1], "w", encoding="ascii") as stream:  # noqa: PTH123 - importing pathlib would cost memory
         json.dump(result, stream)
 
 

@@ -1,4 +1,4 @@
-"""What the figures were measured with: they are worth little without it."""
+"""Describes the machine, without which measurements can't be compared."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ def describe() -> dict[str, str]:
 
 def _helm() -> str:
     try:
-        found = get_helm.find()
+        helm = get_helm.find()
     except get_helm.HelmMissingError:
-        found = None
-    return _first_line(str(found), "version", "--short") if found else "none"
+        helm = None
+    return _first_line(str(helm), "version", "--short") if helm else "none"
 
 
 def _first_line(*command: str) -> str:

@@ -1,4 +1,4 @@
-"""`update` where everything is published already: what a night without news costs."""
+"""`update` when everything is already published: the cost of a nightly run without new releases."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bench.serving import Site, Traffic, site
 
 
 def run(folder: Path, *, small: bool) -> Part:
-    """Measure a first run (empty cache) and a second one, for a usual index and one ten times as long."""
+    """Measure a run with an empty cache and a second run, for a usual index and one ten times as long."""
     part = Part("nothing-new", "update, everything published already")
     sources = synthetic.sources(small=small)
     repositories = len({source.repo for source in sources})

@@ -1,4 +1,4 @@
-"""Run commands as users do and tell what they used."""
+"""Runs commands as users do and measures their resource usage."""
 
 from __future__ import annotations
 
@@ -19,34 +19,34 @@ _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 
 
 class CommandError(Exception):
-    """A command that is measured failed, so its figures say nothing."""
+    """A measured command failed, so its figures are meaningless."""
 
 
 @dataclass(frozen=True)
 class Used:
-    """What a command used, its children included."""
+    """The resource usage of a command and its children."""
 
     seconds: float
     cpu: float
-    """Seconds of processor time."""
+    """CPU time in seconds."""
     memory: int
-    """Bytes that the largest of the processes had resident at its peak."""
+    """Peak resident memory of the largest process, in bytes."""
     stdout: str
     stderr: str
 
 
 def chart_releaser() -> list[str]:
-    """The command as users run it."""
+    """Return the command line of the installed program."""
     return [str(Path(sysconfig.get_path("scripts")) / "chart-releaser")]
 
 
 def module(name: str) -> list[str]:
-    """A module of the benchmark as a command."""
+    """Return the command line that runs a module of the benchmark."""
     return [sys.executable, "-m", name]
 
 
 def environment(home: Path, more: Mapping[str, str] | None = None) -> dict[str, str]:
-    """This process's environment without what the machine, its user or a CI service set, in a home of its own."""
+    """Return an environment with `home` as home directory, and without settings of machine, user or CI service."""
     kept = {
         name: value
         for name, value in os.environ.items()
@@ -59,7 +59,7 @@ def environment(home: Path, more: Mapping[str, str] | None = None) -> dict[str, 
 def measure(
     command: Sequence[str], *, home: Path, environ: Mapping[str, str] | None = None, accepted: Sequence[int] = (0,)
 ) -> Used:
-    """Run `command` to its end in the directory `home`. Raises CommandError unless its exit code is accepted."""
+    """Run `command` in the directory `home` and measure it. Raises CommandError for an unexpected exit code."""
     home.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="bench-") as scratch:
         result = Path(scratch) / "result.json"
@@ -74,7 +74,7 @@ def measure(
         stdout, stderr = done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")
         if done.returncode:
             raise CommandError(f"{command[0]} could not be run: {stderr[-2000:]}")
-        found = json.loads(result.read_text())
-    if found["status"] not in accepted:
-        raise CommandError(f"{' '.join(command[:3])} ended with {found['status']}: {stderr[-2000:]}")
-    return Used(found["seconds"], found["cpu"], found["memory"], stdout, stderr)
+        usage = json.loads(result.read_text())
+    if usage["status"] not in accepted:
+        raise CommandError(f"{' '.join(command[:3])} ended with {usage['status']}: {stderr[-2000:]}")
+    return Used(usage["seconds"], usage["cpu"], usage["memory"], stdout, stderr)

@@ -1,4 +1,4 @@
-"""What a measurement gives: rows for a table, and goals that are met or not."""
+"""The results of a measurement: rows of a table, and goals that are met or missed."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ Value = int | float | str | None
 
 @dataclass(frozen=True)
 class Goal:
-    """At most `bound` is wanted of what was measured as `value`.
+    """The goal that a measured `value` is at most `bound`.
 
-    "count" goals (requests, bytes) hold on every machine; "machine" goals are about time and memory, on two cores.
+    Goals of the kind "count" (requests, bytes) hold on every machine. Those of the kind "machine" (time, memory) are
+    set for two cores.
     """
 
     text: str
@@ -23,13 +24,13 @@ class Goal:
 
     @property
     def met(self) -> bool:
-        """Is it reached?"""
+        """Whether the goal is met."""
         return self.value <= self.bound
 
 
 @dataclass
 class Part:
-    """One part of the benchmark. All rows have the same keys; times are in seconds, sizes in the unit of their key."""
+    """One part of the benchmark. All rows have the same keys, which name the unit of a size; times are in seconds."""
 
     name: str
     title: str
@@ -37,18 +38,18 @@ class Part:
     goals: list[Goal] = field(default_factory=list)
 
     def add(self, case: str, figures: Mapping[str, Value]) -> None:
-        """Take up a row."""
+        """Add a row."""
         self.rows.append({"": case, **figures})
 
     def row(self, case: str) -> dict[str, Value]:
-        """Return the row of that case. Raises KeyError."""
+        """Return the row of a case. Raises KeyError if there is none."""
         for row in self.rows:
             if row[""] == case:
                 return row
         raise KeyError(case)
 
     def lines(self) -> Iterator[str]:
-        """The part as text: a heading, a table, the goals."""
+        """Return the part as lines of text: a heading, a table, the goals."""
         yield f"{self.name}: {self.title}"
         if self.rows:
             head = list(self.rows[0])
@@ -63,13 +64,13 @@ class Part:
             yield f"  goal {verdict}: {goal.text}: {show(goal.value)}, at most {show(goal.bound)}"
 
     def as_json(self) -> dict[str, object]:
-        """The part as JSON has it."""
+        """Return the part as JSON values."""
         goals = [{**vars(goal), "met": goal.met} for goal in self.goals]
         return {"name": self.name, "title": self.title, "rows": self.rows, "goals": goals}
 
 
 def show(value: Value) -> str:
-    """A figure for people: three digits are as many as a measurement has."""
+    """Return a value as text, with the three significant digits that a measurement has."""
     if value is None:
         return "-"
     if isinstance(value, float):
@@ -78,10 +79,10 @@ def show(value: Value) -> str:
 
 
 def mb(size: float) -> float:
-    """Bytes as megabytes, to the kilobyte."""
+    """Return bytes as megabytes, rounded to kilobytes."""
     return round(size / 1e6, 3)
 
 
 def ratio(ours: float, theirs: float) -> float:
-    """How many times as much the other way costs."""
+    """Return how many times as much the other way costs."""
     return round(theirs / ours, 2) if ours else 0.0

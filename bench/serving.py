@@ -1,4 +1,4 @@
-"""The test GitHub as a benchmark uses it: with latency, without limits, and with every request counted."""
+"""Serves the test GitHub for a benchmark: with latency, without rate limits, and with a count of all requests."""
 
 from __future__ import annotations
 
@@ -13,41 +13,41 @@ from tests.hub import Hub
 from tests.hub.server import Server
 
 LATENCY = 0.03
-"""Seconds a request."""
+"""Seconds per request."""
 CONNECT_LATENCY = 0.06
-"""Seconds a new connection: the two further round trips of TCP and TLS."""
+"""Seconds per new connection, for the two more round trips of TCP and TLS."""
 TOKEN = "bench"
 DESTINATION = "bench/charts"
 
 
 @dataclass
 class Traffic:
-    """What was asked while something was measured; bodies only, sizes in bytes."""
+    """The requests during a measurement; sizes are those of bodies, in bytes."""
 
     api: int = 0
     git: int = 0
     writes: int = 0
-    """Requests that may change something, pushes included."""
+    """Requests that may change something, including pushes."""
     unchanged: int = 0
-    """Answered 304."""
+    """Requests answered with 304."""
     connections: int = 0
     bytes: int = 0
     all_cpu: float = 0.0
-    """Seconds of processor time of everything: the test GitHub, git's back end behind it, and what was measured."""
+    """CPU seconds of all processes: the test GitHub, its git back end, and the measured command."""
 
     @property
     def requests(self) -> int:
-        """All of them."""
+        """The number of all requests."""
         return self.api + self.git
 
 
 class Counting(Server):
-    """Counts connections, which the hub's journal does not know."""
+    """A server that also counts connections, which the journal does not record."""
 
     connections = 0
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """As inherited."""
+        """Count the connection."""
         self.connections += 1
         super().process_request(request, client_address)
 
@@ -66,7 +66,7 @@ class Site:
 
     @property
     def environ(self) -> dict[str, str]:
-        """What makes the command use it."""
+        """The environment variables that make the command use this server."""
         return {
             "GITHUB_SERVER_URL": self.server.url,
             "GITHUB_API_URL": self.server.api_url,
@@ -75,7 +75,7 @@ class Site:
 
     @contextmanager
     def counting(self) -> Iterator[Traffic]:
-        """Count what is asked until the block ends; the figures are there then."""
+        """Count the requests during the body; the figures are complete when it ends."""
         traffic = Traffic()
         self.hub.journal.clear()
         connections, cpu = self.server.connections, _cpu()
@@ -92,7 +92,7 @@ class Site:
 
 @contextmanager
 def site() -> Iterator[Site]:
-    """Serve an empty hub without limits until the block ends."""
+    """Serve an empty hub without rate limits while the body runs."""
     hub = Hub()
     hub.latency, hub.connect_latency = LATENCY, CONNECT_LATENCY
     hub.limits.anonymous = hub.limits.content_per_minute = hub.limits.content_per_hour = None

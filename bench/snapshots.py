@@ -1,4 +1,4 @@
-"""Chart directories of 1, 12 and 36 tags of a large repository: our way against the straightforward ones."""
+"""Reading chart directories at 1, 12 and 36 tags of a large repository: our way beside the obvious ones."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from tests.hub.gitdir import environment
 
 SLUG = "bench/large"
 _EACH = 3
-"""What is done for each tag anew is measured for so many tags and multiplied: marked with ~."""
+"""Ways that start over for each tag are measured for this many tags and multiplied; their figures are marked ~."""
 
 _SHARE = {False: 15, True: 3}
-"""What part of an unfiltered fetch ours may get; in the small repository the charts are a larger part of it."""
+"""The share of an unfiltered fetch that ours may transfer; charts are a larger share of the small repository."""
 
 
 def run(folder: Path, *, small: bool) -> Part:
-    """Measure; the goals are the requests of our way, and its bytes beside those that are wanted at least."""
+    """Measure all ways. The goals are for ours: its requests, and its bytes in proportion to the necessary ones."""
     part = Part("snapshots", "chart directories of N tags of a large repository")
     shape = synthetic.SMALL if small else synthetic.LARGE
     tags = [f"v1.{number}.0" for number in range(shape.commits)]
@@ -77,7 +77,7 @@ def _timed(served: Site, action: Callable[[], None]) -> tuple[float, Traffic]:
 
 
 def _read(served: Site, cache: Path, tags: Sequence[str]) -> None:
-    """Read every file of the charts at every tag."""
+    """Read all files of the charts at each tag."""
     owner, _, name = SLUG.partition("/")
     server = Server(served.server.url, served.server.api_url)
     repository = open_repository(GitHubRepository(server, owner, name), cache=cache)
@@ -107,6 +107,6 @@ def _clone(folder: Path, url: str, tags: Sequence[str]) -> None:
 
 
 def _archive(repository: Path, tag: str) -> int:
-    """What a server has to make for a tarball. Not sent over the network here: a lower bound."""
+    """Measure what a server does to make a tarball. It is not sent over a network, so this is a lower bound."""
     command = ["git", "--git-dir", str(repository), "archive", "--format=tar.gz", tag]
     return len(subprocess.run(command, check=True, env=environment(), capture_output=True).stdout)

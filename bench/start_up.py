@@ -1,4 +1,4 @@
-"""How long the command takes to say something."""
+"""How long the command takes to print its help and its version."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bench.results import Goal, Part, mb
 
 
 def run(folder: Path, *, small: bool) -> Part:
-    """Measure --help, --version and, for what can't be less, Python doing nothing; in turns, the median of several."""
+    """Measure --help, --version and, as a lower bound, Python doing nothing, in turns; report medians."""
     part = Part("start-up", "the command's first words")
     commands = {
         "--help": [*chart_releaser(), "--help"],

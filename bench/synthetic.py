@@ -1,6 +1,6 @@
-"""What is measured with: repositories, releases, an index, a configuration. Made up, and the same on every run.
+"""Synthetic test data, the same on every run: repositories, releases, an index, a configuration.
 
-Numbers are those of a configuration in use: 53 sources over 35 repositories, as many releases as those have.
+The numbers follow a configuration in use: 53 sources in 35 repositories, with as many releases as those have.
 """
 
 from __future__ import annotations
@@ -25,30 +25,30 @@ _RELEASES = (
 _SOURCES = (4, 3, 3, 3, 3, *(2,) * 7, *(1,) * 23)
 _UMBRELLAS = 31
 CHARTS = ("charts/app", "charts/admission", "example/controller-registration.yaml")
-"""What is read of a repository."""
+"""The paths that are read from a repository."""
 _STEMS = [f"{a}{b}" for a in ("re", "con", "de", "un", "per") for b in ("la", "so", "ti", "mu")]
 _WORDS = [stem + end for stem in _STEMS for end in ("ted", "n", "r")]
 
 
 @dataclass(frozen=True)
 class Shape:
-    """How large a repository is."""
+    """The size of a repository."""
 
     files: int
     file_size: int
     commits: int
     changed: int
-    """Files that each commit changes, charts aside."""
+    """The number of files that each commit changes, not counting charts."""
 
 
 LARGE = Shape(files=4500, file_size=9000, commits=36, changed=40)
-"""Much like gardener/gardener: a pack of some 25 MB for one commit."""
+"""Similar to gardener/gardener, with a pack of about 25 MB for one commit."""
 SMALL = Shape(files=400, file_size=2000, commits=8, changed=8)
 
 
 @dataclass(frozen=True)
 class Source:
-    """One source of the configuration, and what its repository has released, oldest first."""
+    """One source of the configuration, with the versions that its repository has released, oldest first."""
 
     name: str
     repo: str
@@ -57,7 +57,7 @@ class Source:
 
 
 def versions(count: int) -> list[str]:
-    """Return so many versions, oldest first: minors of five patches, three minors alive at a time."""
+    """Return `count` versions, oldest first: minors of five patches, with three minors maintained at a time."""
     times = {(minor, patch): 10 * minor + 6 * patch for minor in range(count // 5 + 5) for patch in range(5)}
     ordered = sorted(times, key=lambda version: (times[version], version))
     return [f"1.{minor}.{patch}" for minor, patch in ordered[:count]]
@@ -68,12 +68,12 @@ def sources(*, small: bool) -> list[Source]:
     repositories = list(zip(_RELEASES, _SOURCES, strict=True))
     if small:
         repositories = [(30, 3), (12, 2), (5, 1), (1, 1)]
-    found: list[Source] = []
+    result: list[Source] = []
     for number, (count, shares) in enumerate(repositories):
         listed = versions(count)
         for share in range(shares):
-            found.append(Source(f"chart-{number:02}-{share}", f"bench/repo-{number:02}", len(found) % 5 < 3, listed))
-    return found
+            result.append(Source(f"chart-{number:02}-{share}", f"bench/repo-{number:02}", len(result) % 5 < 3, listed))
+    return result
 
 
 def config(listed: Sequence[Source], *, more: str = "") -> str:
@@ -94,14 +94,14 @@ def newest(listed: Sequence[str]) -> str:
 
 
 def add_releases_to_new(hub: Hub, listed: Sequence[Source]) -> None:
-    """Put the repositories on the hub, with releases and without content."""
+    """Add the repositories to the hub, with releases but without content."""
     for repo in {source.repo: None for source in listed}:
         hub.add_repository(repo)
     add_releases(hub, listed)
 
 
 def add_releases(hub: Hub, listed: Sequence[Source]) -> None:
-    """Put the releases of these sources' repositories on the hub, with notes of a usual length and two assets each."""
+    """Add the releases of these sources to the hub, each with notes of a usual length and two assets."""
     chance = random.Random(1)
     asset = {"controller-registration.yaml": b"a" * 20_000, "checksums.txt": b"b" * 300}
     begin = datetime(2020, 1, 1, tzinfo=UTC)
@@ -113,18 +113,18 @@ def add_releases(hub: Hub, listed: Sequence[Source]) -> None:
 
 
 def prose(chance: random.Random, length: int) -> str:
-    """Return so many characters of something like release notes."""
-    found: list[str] = []
+    """Return a text of that many characters that resembles release notes."""
+    lines: list[str] = []
     size = 0
     while size < length:
         line = "- " + " ".join(chance.choices(_WORDS, k=12)) + f" (#{chance.randrange(9999)}, @somebody)"
-        found.append(line)
+        lines.append(line)
         size += len(line) + 1
-    return "\n".join(found)
+    return "\n".join(lines)
 
 
 def index(listed: Sequence[Source], entries: int) -> str:
-    """Return an index as Helm writes it with so many entries, all releases of the last minors among them."""
+    """Return an index in Helm's layout with that many entries, including all releases of the last minors."""
     share, rest = divmod(entries, len(listed))
     lines = ["apiVersion: v1", "entries:"]
     for number, source in enumerate(sorted(listed, key=lambda item: item.name)):
@@ -155,7 +155,7 @@ def _entry(source: Source, version: str) -> Iterator[str]:
 
 
 def add_destination(hub: Hub, folder: Path, text: str | None) -> GitDir:
-    """Put the destination on the hub, with this index on its branch gh-pages."""
+    """Add the destination to the hub, with `index` on its branch gh-pages."""
     git = GitDir(create(folder / "destination.git"))
     git.commit("main", {"README.md": b"# Charts\n"})
     if text is not None:
@@ -165,7 +165,7 @@ def add_destination(hub: Hub, folder: Path, text: str | None) -> GitDir:
 
 
 def repository(path: Path, shape: Shape, tags: Sequence[str]) -> Path:
-    """Make a bare repository at `path`, packed as a server has it, whose tags are spread evenly over its commits."""
+    """Create a bare repository at `path`, packed as on a server, with tags spread evenly over its commits."""
     create(path)
     command = ["git", "-c", "core.compression=1", "--git-dir", str(path), "fast-import", "--quiet", "--depth=0"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, env=environment()) as process:
@@ -199,7 +199,7 @@ def _file(name: str, data: bytes) -> bytes:
 
 
 def _charts(chance: random.Random, *, whole: bool) -> Iterator[tuple[str, bytes]]:
-    """Two charts and a registration: all of them at first, what a release changes later."""
+    """Return the files of two charts and a registration; after the first commit, those that a release changes."""
     for name in ("app", "admission"):
         image = f"# {prose(chance, 200).splitlines()[0]}\nimage:\n  repository: example.org/{name}\n  tag: latest\n"
         yield f"charts/{name}/values.yaml", image.encode()

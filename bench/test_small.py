@@ -1,4 +1,4 @@
-"""The small version of every part: requests, bytes and writes stay within their bounds. Seconds are never looked at."""
+"""Run every part with little data and check that requests, bytes and writes stay within their bounds, but not time."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bench.process import ROOT, environment
 NOT_YET = {
     "export": {"requests a repository, cold cache"},
 }
-"""Goals of counts that are known to be missed. One that is reached is taken out of here, so that it stays reached."""
+"""Count goals that are known to be missed. Remove a goal from here once it is met, so that it stays met."""
 
 
 @pytest.mark.parametrize("name", [name for name in PARTS if name != "start-up"])
@@ -34,9 +34,9 @@ def test_the_command_prints_tables_and_writes_json(tmp_path: Path) -> None:
         command, cwd=ROOT, env=environment(tmp_path), capture_output=True, text=True, check=True, timeout=300
     )
     assert "--version" in done.stdout
-    found = json.loads(target.read_text())
-    assert found["small"] is True
-    assert {"processors", "python", "git", "helm"} <= found["machine"].keys()
-    (part,) = found["parts"]
+    document = json.loads(target.read_text())
+    assert document["small"] is True
+    assert {"processors", "python", "git", "helm"} <= document["machine"].keys()
+    (part,) = document["parts"]
     assert [row[""] for row in part["rows"]] == ["--help", "--version", "update --help", "python -c pass"]
     assert all(row["MB memory"] > 1 for row in part["rows"])

@@ -1,4 +1,4 @@
-"""chart-releaser without its own pacing of content-creating requests, with which a catch-up would measure waiting."""
+"""chart-releaser without its pacing of content-creating requests; otherwise a catch-up would measure waiting."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from chart_releaser.github.pacing import Pacing
 
 
 def main() -> None:
-    """Run the command line."""
-    setattr(Pacing, "before_creating", lambda _pacing: None)  # noqa: B010 - a method may not be assigned openly
+    """Run the command line without pacing."""
+    setattr(Pacing, "before_creating", lambda _pacing: None)  # noqa: B010 - mypy forbids assigning to a method
     cli.run_console_script()
 
 

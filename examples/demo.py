@@ -1,7 +1,7 @@
-"""The demo: small upstream repositories, published into ./public by chart-releaser, and what Helm makes of it.
+"""The demo: chart-releaser publishes small upstream repositories to ./public, and Helm shows the result.
 
-Nothing but the standard library and git is needed here; chart-releaser itself runs as users run it, as a command.
-Run it with `make demo`, or as `python -m examples.demo` in the checkout.
+It needs only git and the standard library, and runs chart-releaser as a command, as users do. Start it with
+`make demo`, or with `python -m examples.demo` in the checkout.
 """
 
 from __future__ import annotations
@@ -22,24 +22,24 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def say(title: str) -> None:
-    """A heading."""
+    """Print a heading."""
     print(f"\n=== {title}", flush=True)
 
 
 def run(*command: str | Path, folder: Path) -> int:
-    """Show a command as one would type it, run it, and give its exit code."""
+    """Print a command as a user would type it, run it, and return its exit code."""
     name, *arguments = map(str, command)
     print(f"$ {shlex.join([Path(name).name, *arguments])}", flush=True)
     return subprocess.run([name, *arguments], cwd=folder, stdin=subprocess.DEVNULL, check=False).returncode
 
 
 def chart_releaser() -> Path:
-    """The console script of this interpreter's environment."""
+    """Return the console script in the environment of this interpreter."""
     return Path(sysconfig.get_path("scripts")) / "chart-releaser"
 
 
 def tree_lines(folder: Path, indent: str = "  ") -> Iterator[str]:
-    """The files below a folder, as an indented list."""
+    """The files below a folder as an indented list."""
     for entry in sorted(folder.iterdir()):
         if entry.is_dir():
             yield f"{indent}{entry.name}/"
@@ -49,7 +49,7 @@ def tree_lines(folder: Path, indent: str = "  ") -> Iterator[str]:
 
 
 def index_excerpt(index: str, chart: str) -> list[str]:
-    """The head of the index and the newest entry of one chart, as they are in the file."""
+    """The beginning of the index and the newest entry of one chart, as in the file."""
     lines = index.splitlines()
     start = lines.index(f"  {chart}:")
     later = range(start + 2, len(lines))
@@ -58,13 +58,13 @@ def index_excerpt(index: str, chart: str) -> list[str]:
 
 
 def find_helm() -> str | None:
-    """Helm where tests look for it too."""
+    """Return the Helm that the tests would use, or None."""
     brought = ROOT / ".tools" / "helm"
     return shutil.which(os.environ.get("HELM") or "helm") or (str(brought) if brought.exists() else None)
 
 
 def show_helm(folder: Path) -> int:
-    """What Helm says of one package; the commands alone where there is no Helm."""
+    """Show one package with Helm, or only the commands if Helm is missing."""
     package = "public/provider-acme-1.2.1.tgz"
     switches = "controller.enabled=true,admission-acme-runtime.enabled=true,controller.values.image.tag=my-own"
     helm = find_helm()
@@ -90,7 +90,7 @@ def show_helm(folder: Path) -> int:
 
 
 def main() -> int:
-    """Exit code of the first step that failed, or 0."""
+    """Run the demo. Returns the exit code of the first failed step, or 0."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
     parser.add_argument(
         "--folder", type=Path, default=ROOT, help="where demo/ and public/ are made (default: the checkout)"

@@ -1,4 +1,4 @@
-"""The demo's upstream repositories: small, and the same commits wherever and whenever they are made."""
+"""The small upstream repositories of the demo, with the same commits wherever and whenever they are created."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ Tree = Mapping[str, "str | Link"]
 
 @dataclass
 class Upstream:
-    """A git repository made file by file, with a clock of its own: equal calls give equal commits on every machine."""
+    """A git repository with a clock of its own, so that equal calls make equal commits on every machine."""
 
     path: Path
     clock: int = field(default=1_700_000_000)
@@ -73,7 +73,7 @@ class Upstream:
         self.git("init", "--quiet", "--initial-branch=main")
 
     def git(self, *arguments: str) -> None:
-        """Run git, untouched by the configuration of whoever runs the demo. Raises CalledProcessError."""
+        """Run git without the user's own configuration. Raises CalledProcessError."""
         environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
         person = {"NAME": "Ada Upstream", "EMAIL": "ada@example.org", "DATE": f"{self.clock} +0000"}
         environment |= {f"GIT_{role}_{key}": value for role in ("AUTHOR", "COMMITTER") for key, value in person.items()}
@@ -81,7 +81,7 @@ class Upstream:
         subprocess.run(["git", *arguments], cwd=self.path, env=environment, stdin=subprocess.DEVNULL, check=True)
 
     def release(self, tag: str, notes: str, tree: Tree) -> None:
-        """Replace the work tree, commit it and tag it; a week passes."""
+        """Replace the work tree, commit it, tag it, and advance the clock by a week."""
         self.clock += 7 * 24 * 3600
         for entry in self.path.iterdir():
             if entry.name != ".git":
@@ -98,22 +98,22 @@ class Upstream:
         self.tag(tag, notes)
 
     def tag(self, name: str, notes: str) -> None:
-        """Tag the last commit; the message is what a release's notes are elsewhere."""
+        """Tag the last commit. The message serves as the release notes."""
         self.git("tag", "--annotate", "--cleanup=verbatim", "--message", notes, name)
 
 
 def text(content: str) -> str:
-    """A text that is indented with the code around it."""
+    """Return a text without the indentation of the code around it."""
     return textwrap.dedent(content).lstrip("\n")
 
 
 def chart_yaml(name: str, description: str, api: str = "v1") -> str:
-    """A Chart.yaml as upstreams have it: the version in it means nothing."""
+    """Return a typical Chart.yaml of an upstream, in which the version is meaningless."""
     return f"apiVersion: {api}\nname: {name}\ndescription: {description}\nversion: 0.1.0\n"
 
 
 def config_map(name: str, data: str) -> str:
-    """A template of one ConfigMap."""
+    """Return a template with one ConfigMap."""
     return text(f"""
         apiVersion: v1
         kind: ConfigMap
@@ -126,7 +126,7 @@ def config_map(name: str, data: str) -> str:
 
 
 def raw_chart(files: Mapping[str, str]) -> str:
-    """A chart as a ControllerDeployment carries it: a tgz in base64, the same bytes each time."""
+    """Return a chart as a ControllerDeployment contains it: a tgz in base64, always with the same bytes."""
     buffer = io.BytesIO()
     with gzip.GzipFile(fileobj=buffer, mode="wb", mtime=0) as zipped, tarfile.open(fileobj=zipped, mode="w") as tar:
         for name, content in files.items():
@@ -137,7 +137,7 @@ def raw_chart(files: Mapping[str, str]) -> str:
 
 
 def registration(tag: str) -> str:
-    """A controller-registration as an extension's repository has it in example/."""
+    """Return a controller registration as in the example/ directory of an extension's repository."""
     chart = raw_chart(
         {
             "Chart.yaml": chart_yaml("gardener-extension-provider-acme", "The controller"),
@@ -177,7 +177,7 @@ def registration(tag: str) -> str:
 
 
 def admission(prefix: str, role: str) -> dict[str, str | Link]:
-    """One of the two parts of an admission chart, below `prefix`."""
+    """Return the files of one part of an admission chart, below `prefix`."""
     return {
         f"{prefix}/Chart.yaml": chart_yaml(f"admission-acme-{role}", f"Admission for acme, {role} part"),
         f"{prefix}/values.yaml": text("""
@@ -193,7 +193,7 @@ def admission(prefix: str, role: str) -> dict[str, str | Link]:
 
 
 def make_extension(path: Path) -> None:
-    """An extension whose admission chart is one chart with two sub-charts at first, and two charts later."""
+    """Make an extension whose admission chart is first one chart with two sub-charts, and later two charts."""
     upstream = Upstream(path)
     below = "charts/gardener-extension-admission-acme"
     for tag in ("v1.0.0", "v1.1.0", "v1.1.1", "v1.2.0", "v1.2.1"):
@@ -215,7 +215,7 @@ def make_extension(path: Path) -> None:
 
 
 def make_terminal(path: Path) -> None:
-    """A chart whose sub-charts share values and helper templates through symbolic links."""
+    """Make a chart whose sub-charts share values and helper templates through symbolic links."""
     upstream = Upstream(path)
     chart = "charts/terminal"
     for tag in ("v0.33.0", "v0.34.0"):
@@ -240,7 +240,7 @@ def make_terminal(path: Path) -> None:
 
 
 def make_weather(path: Path) -> None:
-    """A plain chart with many releases, and tags that are none."""
+    """Make a plain chart with many releases, and with tags that are not versions."""
     upstream = Upstream(path)
     for tag in ("1.0.0", "1.1.0", "1.2.0", "1.2.1", "2.0.0", "2.0.1", "1.2.2", "2.1.0", "2.2.0-rc.1"):
         tree: Tree = {
@@ -254,9 +254,9 @@ def make_weather(path: Path) -> None:
 
 
 def build(folder: Path) -> Path:
-    """Make the upstream repositories and the configuration in `folder`, in place of those of an earlier run.
+    """Create the upstream repositories and the configuration in `folder`, replacing those of an earlier run.
 
-    Gives the configuration file's path.
+    Returns the path of the configuration file.
     """
     shutil.rmtree(folder / "upstream", ignore_errors=True)
     make_extension(folder / "upstream" / "gardener-extension-provider-acme")

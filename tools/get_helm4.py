@@ -1,4 +1,4 @@
-"""Bring Helm 4 for the tests: its library in a virtual environment of its own, since it needs a newer Python."""
+"""Install Helm 4's library for the tests, in a virtual environment of its own because it needs a newer Python."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ OLDEST = (3, 12)
 
 
 class Helm4MissingError(Exception):
-    """Helm 4 can't be brought; the text says why."""
+    """Helm 4 can't be installed; the message says why."""
 
 
 def _candidates() -> Iterator[Path]:
@@ -33,7 +33,7 @@ def _candidates() -> Iterator[Path]:
 
 
 def find_python() -> Path | None:
-    """A Python that is new enough and can make virtual environments."""
+    """Return a Python that is new enough and can create virtual environments, or None."""
     probe = "import sys, ensurepip, venv; print('%d.%d' % sys.version_info[:2])"
     for candidate in _candidates():
         try:
@@ -47,14 +47,14 @@ def find_python() -> Path | None:
             )
         except (OSError, subprocess.TimeoutExpired):
             continue
-        found = re.fullmatch(r"(\d+)\.(\d+)\s*", answer.stdout)
-        if answer.returncode == 0 and found and (int(found[1]), int(found[2])) >= OLDEST:
+        match = re.fullmatch(r"(\d+)\.(\d+)\s*", answer.stdout)
+        if answer.returncode == 0 and match and (int(match[1]), int(match[2])) >= OLDEST:
             return candidate
     return None
 
 
 def works(python: Path = PYTHON) -> bool:
-    """Whether the environment is there and its library loads."""
+    """Tell whether the environment exists and its library can be imported."""
     if not python.exists():
         return False
     command = [str(python), "-c", "import helm_sdkpy; helm_sdkpy.Configuration()"]
@@ -65,7 +65,7 @@ def works(python: Path = PYTHON) -> bool:
 
 
 def bring() -> Path:
-    """Make the environment if it is not there; gives its interpreter. Raises Helm4MissingError with the reason."""
+    """Create the environment if it is missing, and return its interpreter. Raises Helm4MissingError."""
     if works():
         return PYTHON
     python = find_python()
@@ -95,9 +95,9 @@ def bring() -> Path:
 
 
 def main() -> int:
-    """Exit code 0 and the interpreter on standard output, or 1 and the reason on standard error.
+    """Print the interpreter and return 0, or print the reason to standard error and return 1.
 
-    With `--can` only says whether there is a Python for it.
+    With `--can`, only check whether there is a suitable Python.
     """
     if sys.argv[1:] == ["--can"]:
         return 0 if find_python() is not None else 1

@@ -1,4 +1,4 @@
-"""Helm 4 as a small command line: runs in the environment that get_helm4.py makes, which only has the library.
+"""A small command line for Helm 4's library; it runs in the environment that get_helm4.py creates.
 
     helm4.py version
     helm4.py lint CHART
@@ -6,9 +6,9 @@
     helm4.py package CHART [-d DIRECTORY]
     helm4.py repo add NAME ADDRESS           reads the index as strictly as Helm does
 
-The library has no template command, and its Pull ends the process with a nil pointer (0.1.32): to see that a package
-can be had through an index, add the repository and `show` the chart. The library's lint gives most texts away as empty
-objects, so messages are a severity and a path and only sometimes more.
+The library has no template command, and its Pull crashes with a nil pointer (0.1.32). To check that a package can be
+downloaded through an index, add the repository and `show` the chart. The library's lint returns most texts as empty
+objects, so messages often have a severity and a path only.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ async def _run(options: argparse.Namespace) -> int:
     elif options.command == "package":
         print(await helm_sdkpy.Package(configuration).run(options.chart, options.destination))
     else:
-        # Helm's own command makes this file; the library wants it to be there.
+        # Helm's own command creates this file; the library expects it to exist.
         repositories = Path(os.environ["HELM_CONFIG_HOME"]) / "repositories.yaml"
         if not repositories.exists():
             repositories.parent.mkdir(parents=True, exist_ok=True)
@@ -56,7 +56,7 @@ async def _run(options: argparse.Namespace) -> int:
 
 
 def main() -> int:
-    """Exit code 1 with Helm's text on standard error for whatever Helm refuses."""
+    """Run the command. Returns 1, with Helm's message on standard error, if Helm refuses it."""
     parser = argparse.ArgumentParser(prog="helm4")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("version")

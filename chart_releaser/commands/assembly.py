@@ -72,7 +72,7 @@ def find_registration(item: Item, snapshot: Snapshot, upstream: Upstream, budget
     # Not used, since nothing says that it is the right one, but named in the hint.
     elsewhere = snapshot.find("", ASSET)
     hint = (
-        f"one is in {elsewhere[0]}, where none is expected, so name a chart's path under charts: in its place"
+        f"one is in {elsewhere[0]}, where none is expected, so name a chart's path under charts: instead"
         if elsewhere
         else "name a chart's path under charts:, or leave the release out with versions:"
     )

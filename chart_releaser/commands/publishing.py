@@ -134,14 +134,14 @@ class Publisher:
 
 
 class Rehearsal(Publisher):
-    """Takes what was built and publishes nothing: what could not be published is in the report as it would be."""
+    """Stands in for a `Publisher` in a dry run: it publishes nothing, but records what would fail."""
 
     def pack(self, item: Item, chart: Chart, snapshot: Snapshot) -> PackedRelease:  # noqa: ARG002
-        """Return the package as it would be, without a signature."""
+        """Return the package that would be published, without a signature."""
         return PackedRelease(build_package(chart, snapshot.time), "")
 
     def index_when_idle(self, seconds: float) -> None:
-        """Do nothing: there is nothing to list."""
+        """Do nothing, because nothing was published."""
 
     def _publish(self, item: Item, ready: PackedRelease) -> None:
         self._run.reporter.detail(f"built {item.source.name} {item.version}, {len(ready.package.data):,} bytes")
@@ -156,7 +156,7 @@ def open_rehearsal(
     limit: int | None,
     report: UpdateReport,
 ) -> Iterator[Rehearsal]:
-    """Give what stands in for `open_publisher` in a dry run. A rate limit ends the body and is in the report."""
+    """Give a rehearsal for the body, in place of `open_publisher`. A rate limit ends the body and is recorded."""
     try:
         yield Rehearsal(run, destination, index, plans, limit, report)
     except RateLimitError as error:

@@ -82,7 +82,7 @@ class Note:
     """The chart's version; empty if the note is about the source as a whole."""
 
     def as_json(self) -> dict[str, str]:
-        """The row of `update --json`."""
+        """Return the note as in `update --json`."""
         version = {"version": self.version} if self.version else {}
         return {"source": self.source, **version, "note": self.text}
 
@@ -206,7 +206,7 @@ def failure_groups(rows: Sequence[ReleaseRow]) -> list[FailureGroup]:
 
 
 def note_lines(notes: Sequence[Note]) -> list[str]:
-    """Return a line for each note, in order of first appearance; those that differ in versions only are one line."""
+    """Return a line for each note, in order of appearance. Notes that differ only in versions share a line."""
     groups: dict[tuple[str, str], list[Note]] = {}
     for note in notes:
         groups.setdefault((note.source, _VERSION.sub("…", note.text)), []).append(note)

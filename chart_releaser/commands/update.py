@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 def update(run: Run, destination: Destination, *, limit: int | None = None, dry_run: bool = False) -> UpdateReport:
     """Publish the tracked releases that the destination lacks, and return the report.
 
-    `limit` ends the run after so many releases. `dry_run` builds what it plans and publishes nothing. Raises
-    DestinationError if the destination can't be used, before anything was done; whatever fails later is in the report.
+    At most `limit` releases are published. With `dry_run`, the planned releases are built and none is published. Raises
+    DestinationError if the destination can't be used, before anything was done; later failures are in the report.
     """
     report = UpdateReport()
     try:

@@ -184,7 +184,7 @@ class GitHubPages:
                     "push its index",
                     remedy="the packages are published, the next run lists them",
                 )
-            self._api.attempts.log.note(f"pushing the branch {self._branch.name}: it had moved meanwhile")
+            self._api.attempts.log.note(f"pushing the branch {self._branch.name}: it had moved in the meantime")
             self._api.pacing.pause(random.uniform(0, pause))  # noqa: S311 - jitter, so that runs do not collide again
             self._read()
 

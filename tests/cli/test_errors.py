@@ -171,7 +171,7 @@ def test_a_missing_registration(tmp_path: Path, weather: GitRepo) -> None:
     none = f"there is no controller-registration, neither in {places} nor among the release's assets"
     assert ran.errors == [
         f"a v1.1.0: {none}; one is in somewhere/controller-registration.yaml, where none is expected, "
-        "so name a chart's path under charts: in its place",
+        "so name a chart's path under charts: instead",
         f"a v1.0.0: {none}; name a chart's path under charts:, or leave the release out with versions:",
     ]
 

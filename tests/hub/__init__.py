@@ -1,4 +1,4 @@
-"""A GitHub for the tests: REST, uploads, downloads and git over HTTP on loopback, with faults to switch on.
+"""A GitHub for the tests: REST, uploads, downloads and git over HTTP on loopback, with faults on demand.
 
 hub = Hub()
 hub.add_token("secret", {"o/charts"})

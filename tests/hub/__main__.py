@@ -12,12 +12,12 @@ from tests.hub import GitDir, Hub, create, running
 
 
 def notes(tag: str) -> str:
-    """Something to read about a release."""
+    """Return release notes for a tag."""
     return f"Release notes of {tag}\n\n## What changed\n- Bugs were fixed.\n- `{tag}` is newer than what came before.\n"
 
 
 def main() -> None:
-    """Serve until interrupted."""
+    """Serve the repositories until interrupted."""
     parser = argparse.ArgumentParser(prog="python -m tests.hub", description=__doc__)
     parser.add_argument("--mirror", type=Path, help="directory with <owner>+<name>/repo bare repositories")
     parser.add_argument("--port", type=int, default=0, help="default: a free one")

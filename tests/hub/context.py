@@ -1,4 +1,4 @@
-"""One REST request on its way to a handler: who asks, about which repository, and whether they may."""
+"""The context of a REST request: the caller, the repository, and the caller's permissions."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MOST_RESULTS = 10_000
 
 @dataclass
 class Context:
-    """What a handler is given."""
+    """The argument of every handler."""
 
     hub: Hub
     request: Request
@@ -26,17 +26,17 @@ class Context:
 
     @property
     def repository(self) -> HubRepository:
-        """The repository asked about."""
+        """The repository of the request."""
         assert self._repository is not None
         return self._repository
 
     @property
     def may_push(self) -> bool:
-        """May the caller push to it, and so see its drafts?"""
+        """Whether the caller may push to the repository, and so see its drafts."""
         return self.token is not None and self.token.may_write(self.repository.slug)
 
     def enter(self, slug: str, rest: str) -> None:
-        """Find the repository. Raises Refused: 301 or 307 if it has moved, 404 if it is absent or may not be seen."""
+        """Return the repository. Raises Refused: 301 or 307 if it has moved, 404 if absent or hidden."""
         moved = self.hub.moved(slug)
         repository = self.hub.repository(moved or slug)
         if repository is None or (repository.private and not (self.token and self.token.may_read(repository.slug))):
@@ -51,7 +51,7 @@ class Context:
         self._repository = repository
 
     def need_push(self) -> None:
-        """Raises Refused, in the words for each kind of token, unless the caller may write; archives take nothing."""
+        """Raise Refused, worded for the kind of token, if the caller may not write or the repository is archived."""
         if self.token is None:
             raise Refused(401, "Requires authentication")
         if not self.may_push:
@@ -63,7 +63,7 @@ class Context:
             raise Refused(403, "Repository was archived so is read-only.")
 
     def page(self, items: Sequence[T]) -> tuple[list[T], dict[str, str]]:
-        """The page that the query asks for, and the Link header. Raises Refused (422) beyond the first 10,000."""
+        """Return the requested page and its Link header. Raises Refused (422) beyond the first 10,000 items."""
         size = min(max(_number(self.request.query.get("per_page"), 30), 1), 100)
         page = max(_number(self.request.query.get("page"), 1), 1)
         if (page - 1) * size >= MOST_RESULTS:
@@ -78,7 +78,7 @@ class Context:
             links |= {"first": 1}
         base = self.request.path.replace(
             f"/repos/{self.repository.slug}/", f"/repositories/{self.repository.id}/"
-        )  # as GitHub links: by number
+        )  # GitHub's links have the repository's number in place of its name
         others = [(k, v) for k, v in parse_qsl(self.request.query_text, keep_blank_values=True) if k != "page"]
         text = ", ".join(
             f'<{self.hub.url}{base}?{urlencode([*others, ("page", str(number))])}>; rel="{name}"'
@@ -88,7 +88,7 @@ class Context:
 
 
 class Moved(Refused):
-    """The answer about a renamed repository."""
+    """Return the answer for a renamed repository."""
 
     def __init__(self, status: int, location: str) -> None:
         message = "Moved Permanently" if status == 301 else "Temporary Redirect"

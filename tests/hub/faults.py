@@ -1,4 +1,4 @@
-"""What can go wrong on purpose, and on which request."""
+"""Faults for tests: what goes wrong, and for which request."""
 
 from __future__ import annotations
 
@@ -26,36 +26,41 @@ GIT_PUSH = "/git-receive-pack"
 
 
 def on(method: str, path: str) -> Match:
-    """Requests with this method ("*" for any) whose path, without its query, contains the regular expression."""
+    """Match requests with this method ("*" for any) whose path, without the query, contains the regular expression."""
     pattern = re.compile(path)
     return lambda asked, where: method in {"*", asked} and pattern.search(where) is not None
 
 
 def mutating(method: str, path: str) -> bool:
-    """Requests that can change something: writing REST requests and the push itself."""
+    """Match requests that can change something: writing REST requests, and the push itself."""
     if "/api/v3/" in path or "/api/uploads/" in path:
         return method in {"POST", "PATCH", "PUT", "DELETE"}
     return method == "POST" and path.endswith(GIT_PUSH)
 
 
 def everything(method: str, path: str) -> bool:
-    """Every request."""
+    """Match every request."""
     return True
 
 
 @dataclass
 class Fault:
-    """A rule: the `nth` matching request and the ones after it, `times` in all (None: for ever), go wrong.
+    """A rule by which `times` matching requests fail, beginning with the `nth`; all of them if `times` is None.
 
-    refuse: answer `status` with `headers` and `message` (or `body`), without any effect.
-    drop-before: close the connection without any effect. drop-after: have the effect, then close without an answer.
-    broken-upload: leave an asset in state "starter", then answer `status`, or close where it is 0.
-    truncate: half of the body, then close. corrupt: one bit of the body is another one, of a request that has a body
-    before it has its effect, else of the answer. slow: wait `seconds` first. callback: call `action` first, or `after`
-    once the effect is there.
-    reject-push: call `action`, which commits to the branch. On the push itself (POST …/git-receive-pack) git then says
-    that it cannot lock the ref; on its announcement (GET …/info/refs, query "git-receive-pack"), "fetch first".
-    redirect: 302 (or `status`) to `location`.
+    The kinds of fault:
+
+    - refuse: answer `status` with `headers` and `message` (or `body`), without any effect.
+    - drop-before: close the connection without any effect.
+    - drop-after: have the effect, then close the connection without an answer.
+    - broken-upload: leave an asset in state "starter", then answer `status`, or close the connection if it is 0.
+    - truncate: send half of the body, then close the connection.
+    - corrupt: change the body of an upload before its effect, or the body of the answer to any other request.
+    - slow: wait `seconds` first.
+    - callback: call `action` before the effect, and `after` once it is there.
+    - reject-push: call `action`, which commits to the branch. For the push itself (POST …/git-receive-pack) git then
+      reports that it cannot lock the ref; for its announcement (GET …/info/refs, query "git-receive-pack"), "fetch
+      first".
+    - redirect: answer 302 (or `status`) with `location`.
     """
 
     match: Match
@@ -72,15 +77,15 @@ class Fault:
     action: Callable[[], object] | None = None
     """Called before any effect."""
     after: Callable[[], object] | None = None
-    """Called after the effect and before the answer, with any kind that lets the effect happen."""
+    """Called after the effect and before the answer, for every kind that has an effect."""
     location: str = ""
     seen: int = 0
-    """How many requests matched so far."""
+    """The number of matching requests so far."""
     fired: int = 0
-    """How many of them went wrong."""
+    """The number of requests that failed because of this rule."""
 
     def due(self, method: str, path: str, query: str) -> bool:
-        """Count this request if it matches; is it one that goes wrong?"""
+        """Count the request if it matches, and return whether it is to fail."""
         if not self.match(method, path) or self.query not in query:
             return False
         self.seen += 1
@@ -91,24 +96,24 @@ class Fault:
 
 
 class Faults:
-    """The rules in force. All that are due for a request are returned, in order."""
+    """The active rules, in the order in which they were added."""
 
     def __init__(self, rules: Iterable[Fault] = ()) -> None:
         self._rules = list(rules)
         self._lock = threading.Lock()
 
     def add(self, fault: Fault) -> Fault:
-        """Put a rule in force."""
+        """Add a rule and return it."""
         with self._lock:
             self._rules.append(fault)
         return fault
 
     def clear(self) -> None:
-        """Lift every rule."""
+        """Remove all rules."""
         with self._lock:
             self._rules.clear()
 
     def due(self, method: str, path: str, query: str) -> list[Fault]:
-        """The rules that this request sets off."""
+        """Count the request, and return the rules by which it is to fail."""
         with self._lock:
             return [rule for rule in self._rules if rule.due(method, path, query)]

@@ -1,6 +1,6 @@
-"""Git's smart HTTP, answered by git's own http-backend, with GitHub's rules about who may do what.
+"""Git's smart HTTP protocol, served by git's own http-backend, with GitHub's permissions.
 
-Whatever the served repository's configuration says stays as it is: what GitHub allows is passed in the environment.
+The configuration of the served repository is not changed. GitHub's settings are passed in the environment.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ CHALLENGE = {"WWW-Authenticate": 'Basic realm="GitHub"'}
 
 
 def install_hooks(directory: Path) -> Path:
-    """Write the hook that guards protected branches into a directory of the server's own; returns that directory."""
+    """Write the hook that guards protected branches to a directory of its own, and return that directory."""
     hook = directory / "update"
     hook.write_text(HOOK, encoding="utf-8")
     hook.chmod(0o755)
@@ -59,7 +59,7 @@ def _say(status: int, text: str, **headers: str) -> Response:
 
 
 def _refused(hub: Hub, repository: HubRepository | None, token: Token | None, *, push: bool) -> Response | None:
-    """Why the caller may not do this; None if it may."""
+    """Return the refusal if the caller may not do this, else None."""
     slug = repository.slug if repository else ""
     seen = repository is not None and (not repository.private or (token is not None and token.may_read(slug)))
     if not seen:
@@ -80,11 +80,11 @@ def _refused(hub: Hub, repository: HubRepository | None, token: Token | None, *,
 
 
 def answer(hub: Hub, request: Request, hooks: Path, record: Record) -> Response | None:
-    """The answer to one of git's requests; None for any other address."""
-    found = PATH.fullmatch(request.path)
-    if found is None:
+    """Return the answer to a request of git, or None for any other address."""
+    match = PATH.fullmatch(request.path)
+    if match is None:
         return None
-    slug, what = f"{unquote(found[1])}/{unquote(found[2])}", found[3]
+    slug, what = f"{unquote(match[1])}/{unquote(match[2])}", match[3]
     service = request.query.get("service", "") if what == "info/refs" else what
     if service not in {"git-upload-pack", "git-receive-pack"}:
         return _say(403, "Please upgrade your git client.\nGitHub.com no longer supports git over dumb-http.")
@@ -136,7 +136,7 @@ def _environment(
 
 
 def _backend(request: Request, surroundings: dict[str, str], record: Record) -> Response:
-    """Start http-backend and pass on its answer as it comes."""
+    """Start http-backend and stream its answer."""
     body = cast("tempfile.SpooledTemporaryFile[bytes]", request.body)
     body.rollover()
     body.flush()
@@ -164,7 +164,7 @@ def _backend(request: Request, surroundings: dict[str, str], record: Record) -> 
 
 
 class _Output(Iterator[bytes]):
-    """What the back end writes; at the end, or when nobody wants more, the process is waited for."""
+    """The output of the back end. At its end, or when it is closed, the process is waited for."""
 
     def __init__(
         self, process: subprocess.Popen[bytes], stdout: IO[bytes], complaints: IO[bytes], record: Record
@@ -182,7 +182,7 @@ class _Output(Iterator[bytes]):
         return block
 
     def close(self) -> None:
-        """A back end that still writes is told that nobody listens."""
+        """Close the pipe, which ends a back end that is still writing, and wait for it."""
         self._stdout.close()
         self._process.wait()
         if not self._complaints.closed:

@@ -1,4 +1,4 @@
-"""A bare repository on disk: reading refs and files, adding commits, through git's own commands."""
+"""A bare repository on disk, read and written with the git command."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ WHO = "A Person <person@example.org>"
 
 
 def environment(**more: str) -> dict[str, str]:
-    """This process's environment without anybody's git configuration."""
+    """Return an environment without any git configuration."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     return kept | {"GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": os.devnull, "LC_ALL": "C"} | more
 
 
 def create(path: Path, branch: str = "main") -> Path:
-    """An empty bare repository at `path`."""
+    """Create an empty bare repository at `path`."""
     subprocess.run(
         ["git", "init", "--quiet", "--bare", f"--initial-branch={branch}", str(path)], check=True, env=environment()
     )
@@ -28,7 +28,7 @@ def create(path: Path, branch: str = "main") -> Path:
 
 @dataclass(frozen=True)
 class TagInfo:
-    """A tag with the commit that it leads to, and that commit's time."""
+    """A tag with its commit, and that commit's time."""
 
     name: str
     commit: str
@@ -42,7 +42,7 @@ class GitDir:
     path: Path
 
     def git(self, *arguments: str, stdin: bytes = b"", check: bool = True) -> bytes:
-        """Standard output of a git command here. Raises CalledProcessError if it fails, unless check is off."""
+        """Run git here and return its output. Raises CalledProcessError if it fails, unless `check` is off."""
         command = ["git", "-c", "safe.directory=*", "--git-dir", str(self.path), *arguments]
         run = subprocess.run(command, input=stdin, capture_output=True, check=False, env=environment())
         if check and run.returncode:
@@ -50,19 +50,19 @@ class GitDir:
         return run.stdout if run.returncode == 0 else b""
 
     def resolve(self, name: str) -> str | None:
-        """The commit that a branch, a tag or an object name leads to."""
-        found = self.git(
+        """Return the commit of a branch, tag or object name, or None."""
+        commit = self.git(
             "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}", check=False
         ).decode()
-        return found.strip() or None
+        return commit.strip() or None
 
     def refs(self) -> dict[str, str]:
-        """Every ref and the object it points to."""
+        """Return every ref with the object that it points to."""
         lines = self.git("for-each-ref", "--format=%(refname) %(objectname)").decode().splitlines()
         return {name: oid for name, _, oid in (line.partition(" ") for line in lines)}
 
     def ref(self, name: str) -> tuple[str, str] | None:
-        """Type and object name of one ref, as `refs/heads/main`."""
+        """Return type and name of the object of a ref such as `refs/heads/main`, or None."""
         text = self.git("for-each-ref", "--format=%(refname) %(objecttype) %(objectname)", name).decode()
         for line in text.splitlines():
             full, kind, oid = line.split(" ")
@@ -71,31 +71,31 @@ class GitDir:
         return None
 
     def empty(self) -> bool:
-        """Has it no ref at all?"""
+        """Whether the repository has no refs."""
         return not self.git("for-each-ref", "--count=1")
 
     def tags(self) -> list[TagInfo]:
-        """Every tag that leads to a commit, annotated or not."""
+        """Return every tag of a commit, annotated or not."""
         form = (
             "%(refname:lstrip=2)%00%(objecttype)%00%(objectname)%00%(committerdate:unix)"
             "%00%(*objecttype)%00%(*objectname)%00%(*committerdate:unix)"
         )
-        found = []
+        tags = []
         for line in self.git("for-each-ref", f"--format={form}", "refs/tags").decode().splitlines():
             name, kind, oid, time, inner_kind, inner_oid, inner_time = line.split("\0")
             if kind == "tag":
                 kind, oid, time = inner_kind, inner_oid, inner_time
             if kind == "commit":
-                found.append(TagInfo(name, oid, datetime.fromtimestamp(int(time), UTC)))
-        return found
+                tags.append(TagInfo(name, oid, datetime.fromtimestamp(int(time), UTC)))
+        return tags
 
     def commit_time(self, name: str) -> datetime | None:
-        """The committer's time of what `name` leads to."""
+        """Return the committer's time of the commit that `name` refers to."""
         time = self.git("show", "-s", "--format=%ct", "--end-of-options", f"{name}^{{commit}}", check=False)
         return datetime.fromtimestamp(int(time), UTC) if time else None
 
     def set_ref(self, name: str, oid: str) -> None:
-        """Point a ref, as `refs/tags/x`, at an object."""
+        """Point a ref such as `refs/tags/x` at an object."""
         self.git("update-ref", name, oid)
 
     def delete_ref(self, name: str) -> None:
@@ -103,18 +103,18 @@ class GitDir:
         self.git("update-ref", "-d", name)
 
     def read(self, revision: str, path: str) -> bytes | None:
-        """A file's content at a revision; None where there is none."""
+        """Return a file's content at a revision, or None if it does not exist."""
         if not self.git("cat-file", "-t", f"{revision}:{path}", check=False):
             return None
         return self.git("cat-file", "blob", f"{revision}:{path}")
 
     def files(self, revision: str) -> list[str]:
-        """The paths of all files at a revision; none where there is no such revision."""
+        """Return the paths of all files at a revision; an empty list for an unknown revision."""
         text = self.git("ls-tree", "-r", "-z", "--name-only", revision, check=False)
         return [name.decode() for name in text.split(b"\0") if name]
 
     def history(self, revision: str) -> list[str]:
-        """The commits that lead to a revision, newest first; none where there is no such revision."""
+        """Return the history of a revision, newest first; an empty list for an unknown revision."""
         return self.git("rev-list", revision, "--", check=False).decode().split()
 
     def commit(
@@ -126,7 +126,7 @@ class GitDir:
         time: int = 1_700_000_000,
         tag: str | None = None,
     ) -> str:
-        """Add a commit to a branch, made if absent; a content of None removes the file. Returns the commit's name."""
+        """Commit to a branch, created if missing, and return the commit's name. Content None deletes a file."""
         text = message.encode()
         name = f"refs/heads/{branch}"
         parts = [f"commit {name}\ncommitter {WHO} {time} +0000\ndata {len(text)}\n".encode(), text, b"\n"]

@@ -1,7 +1,7 @@
-"""GraphQL: a query's answer, field by field, or what GitHub finds wrong with it.
+"""GraphQL: answers a query field by field, or with GitHub's errors.
 
-Only what is needed of the language and of the schema: https://docs.github.com/graphql/reference/objects#repository,
-#ref and #refupdaterule; the language is https://spec.graphql.org/October2021/.
+It implements only the necessary parts of the language, https://spec.graphql.org/October2021/, and of the schema,
+https://docs.github.com/graphql/reference/objects#repository, #ref and #refupdaterule.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _TOKEN = re.compile(r'[\s,]*(?:(?P<word>[A-Za-z_]\w*|\$[A-Za-z_]\w*)|(?P<text>"[
 
 @dataclass(frozen=True)
 class Kind:
-    """What the schema says of a field: the type of its value, and its arguments with their types."""
+    """A field in the schema: the type of its value, and its arguments with their types."""
 
     type: str
     arguments: Mapping[str, str] = field(default_factory=dict)
@@ -42,16 +42,16 @@ SCHEMA: Mapping[str, Mapping[str, Kind]] = {
 
 @dataclass(frozen=True)
 class Selection:
-    """A field that a query asks for."""
+    """A field that a query selects."""
 
     name: str
     arguments: Mapping[str, str]
-    """A variable with its `$`, or a value of JSON."""
+    """A variable with its `$`, or a JSON value."""
     inner: tuple[Selection, ...]
 
 
 class Faulty(Exception):  # noqa: N818 - an answer, not a failure of this program
-    """A query that is refused as a whole; `code` is GitHub's word for it."""
+    """A query that is refused as a whole; `code` is GitHub's code for the error."""
 
     def __init__(self, message: str, code: str = "") -> None:
         super().__init__(message)
@@ -59,7 +59,7 @@ class Faulty(Exception):  # noqa: N818 - an answer, not a failure of this progra
 
 
 def answer(context: Context) -> Response:
-    """POST /graphql: always 200 but for those who are not known, with `errors` beside or in place of `data`."""
+    """POST /graphql: 200 for every known caller, with `errors` beside or in place of `data`."""
     if context.token is None:
         raise Refused(401, "This endpoint requires you to be authenticated.", docs=f"{DOCS}/graphql")
     body = context.request.object()
@@ -76,7 +76,7 @@ def answer(context: Context) -> Response:
 
 
 def _parse(text: str) -> tuple[dict[str, str], tuple[Selection, ...]]:
-    """Return the variables that a query declares, with their types, and what it asks for. Raises Faulty."""
+    """Return the variables that a query declares, with their types, and the fields it selects. Raises Faulty."""
     words = list(_words(text))
 
     def take(*wanted: str) -> str:
@@ -96,17 +96,17 @@ def _parse(text: str) -> tuple[dict[str, str], tuple[Selection, ...]]:
 
     def selected() -> tuple[Selection, ...]:
         take("{")
-        found = []
+        selections = []
         while words and words[0] != "}":
             name = take()
             if not name.isidentifier():
                 raise Faulty(f'Parse error on "{name}"')
             arguments = dict(pairs()) if words and words[0] == "(" else {}
-            found.append(Selection(name, arguments, selected() if words and words[0] == "{" else ()))
+            selections.append(Selection(name, arguments, selected() if words and words[0] == "{" else ()))
         take("}")
-        if not found:
+        if not selections:
             raise Faulty('Parse error on "}" (RCURLY)')
-        return tuple(found)
+        return tuple(selections)
 
     declared: dict[str, str] = {}
     if words and words[0] == "query":
@@ -114,25 +114,25 @@ def _parse(text: str) -> tuple[dict[str, str], tuple[Selection, ...]]:
         if words and words[0].isidentifier():
             take()
         declared = dict(pairs()) if words and words[0] == "(" else {}
-    found = selected()
+    selections = selected()
     if words:
         raise Faulty(f'Parse error on "{words[0]}"')
-    return declared, found
+    return declared, selections
 
 
 def _words(text: str) -> Iterator[str]:
     at = 0
     while at < len(text):
-        found = _TOKEN.match(text, at)
-        if found is None:
+        match = _TOKEN.match(text, at)
+        if match is None:
             raise Faulty(f'Parse error on "{text[at : at + 10].strip()}"')
-        at = found.end()
-        if word := found["word"] or found["text"] or found["mark"]:
+        at = match.end()
+        if word := match["word"] or match["text"] or match["mark"]:
             yield word
 
 
 def _check(declared: Mapping[str, str], selections: tuple[Selection, ...], variables: Mapping[str, object]) -> None:
-    """Raise Faulty for a query that does not fit the schema, or for variables that do not fit the query."""
+    """Raise Faulty if the query does not match the schema, or the variables do not match the query."""
     used = {value for one in _all(selections) for value in one.arguments.values() if value.startswith("$")}
     _check_fields("Query", selections, declared)
     if unused := sorted(set(declared) - used):
@@ -191,16 +191,16 @@ def _repository(
 ) -> dict[str, Any] | None:
     given = _values(one, variables)
     slug = f"{given['owner']}/{given['name']}"
-    found = context.hub.repository(context.hub.moved(slug) or slug)
-    if found is None or (found.private and not (context.token and context.token.may_read(found.slug))):
+    repository = context.hub.repository(context.hub.moved(slug) or slug)
+    if repository is None or (repository.private and not (context.token and context.token.may_read(repository.slug))):
         message = f"Could not resolve to a Repository with the name '{slug}'."
         errors.append({"type": "NOT_FOUND", "path": [one.name], "message": message})
         return None
     gives: dict[str, Callable[[Selection], object]] = {
-        "name": lambda _: found.name,
-        "nameWithOwner": lambda _: found.slug,
-        "isArchived": lambda _: found.archived,
-        "ref": lambda inner: _ref(context, found, inner, _values(inner, variables)["qualifiedName"]),
+        "name": lambda _: repository.name,
+        "nameWithOwner": lambda _: repository.slug,
+        "isArchived": lambda _: repository.archived,
+        "ref": lambda inner: _ref(context, repository, inner, _values(inner, variables)["qualifiedName"]),
     }
     return {inner.name: gives[inner.name](inner) for inner in one.inner}
 

@@ -1,4 +1,4 @@
-"""A GitHub in memory, and the ways in which a test sets it up."""
+"""A GitHub in memory, with methods to set it up in a test."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ VERSION_TAG = r"v?\d+\.\d+\.\d+([-+].*)?"
 
 
 class Hub:
-    """A GitHub in memory. Everything may be called from any thread, also while the server runs."""
+    """A GitHub in memory. Thread-safe, also while the server runs."""
 
     def __init__(self, *, clock: Callable[[], float] = time.time) -> None:
         self.clock = clock
@@ -35,15 +35,15 @@ class Hub:
         self.connect_latency = 0.0
         """Seconds before the first answer on each new connection."""
         self.enterprise_version: str | None = "3.19.0"
-        """None answers without the Enterprise Server's header, as github.com does."""
+        """The version in the Enterprise Server's header; None for no header, as on github.com."""
         self.digests = True
-        """Off, assets have no digest, as on older Enterprise Servers."""
+        """Whether assets have a digest; they have none on older Enterprise Servers."""
         self.redirect_downloads = True
-        """Downloads answer 302 to another host name, where a token is refused; off, they are answered at once."""
+        """Whether downloads are redirected to another host name, where a token is refused."""
         self.redirect_api_downloads = False
-        """The same for assets that are read through the REST interface."""
+        """The same for assets that are read through the REST API."""
         self.kept_in_names = ""
-        """Characters that stay in an asset's name besides letters, digits and ._- ("+@" has been seen, too)."""
+        """Characters that asset names keep besides letters, digits and ._- (GitHub has kept "+@" as well)."""
         self.url = "http://127.0.0.1"
         """Set when the server starts."""
         self._tokens: dict[str, Token] = {}
@@ -53,20 +53,20 @@ class Hub:
 
     @property
     def api_url(self) -> str:
-        """The REST interface's address."""
+        """The address of the REST API."""
         return f"{self.url}/api/v3"
 
     def now(self) -> datetime:
-        """The hub's time, in whole seconds as GitHub gives it."""
+        """Return the hub's time in whole seconds, as GitHub reports it."""
         return datetime.fromtimestamp(int(self.clock()), UTC)
 
     def number(self) -> int:
-        """A number that was never used before."""
+        """Return an unused id."""
         return next(self._numbers)
 
     @contextmanager
     def changing(self) -> Iterator[None]:
-        """Nobody else reads or changes the state meanwhile."""
+        """Hold the lock on the state during the body."""
         with self.lock:
             yield
 
@@ -80,18 +80,18 @@ class Hub:
         read: Iterable[str] = (),
         limit: int | None = 1000,
     ) -> Token:
-        """Give out a token that may write to these repositories (None: to all) and read these private ones."""
+        """Add a token that may write to these repositories (None: to all) and read these private ones."""
         writes = None if write_to is None else frozenset(slug.lower() for slug in write_to)
         token = Token(value, login, kind, writes, frozenset(slug.lower() for slug in read), limit)
         self._tokens[value] = token
         return token
 
     def token(self, value: str) -> Token | None:
-        """The token of that value, if it was given out."""
+        """Return the token with that value, or None."""
         return self._tokens.get(value)
 
     def token_values(self) -> list[str]:
-        """The values of all tokens given out."""
+        """The values of all tokens."""
         return list(self._tokens)
 
     def add_repository(
@@ -105,7 +105,7 @@ class Hub:
         immutable_releases: bool = False,
         protected_branches: Iterable[str] = (),
     ) -> HubRepository:
-        """Serve a bare repository under `owner/name`; without a directory, its releases only."""
+        """Add a repository `owner/name`: a bare repository, or only its releases if there is no directory."""
         git = GitDir(git_dir) if git_dir is not None else None
         if default_branch is None:
             head = git.git("symbolic-ref", "--short", "HEAD", check=False).decode().strip() if git else ""
@@ -126,7 +126,7 @@ class Hub:
         return repository
 
     def rename(self, old: str, new: str) -> None:
-        """Move a repository; its old address is redirected."""
+        """Move a repository; its old address redirects."""
         with self.lock:
             repository = self._repositories.pop(old.lower())
             repository.slug = new
@@ -134,32 +134,32 @@ class Hub:
             self._moved[old.lower()] = new
 
     def remove_repository(self, slug: str) -> None:
-        """Have it gone."""
+        """Delete a repository."""
         with self.lock:
             del self._repositories[slug.lower()]
 
     def repository(self, slug: str) -> HubRepository | None:
-        """The repository of that name now, redirections not followed."""
+        """Return the repository that has the name now, without following redirects, or None."""
         return self._repositories.get(slug.lower())
 
     def moved(self, slug: str) -> str | None:
-        """Where a repository of that name has gone."""
+        """Return the new name of a moved repository, or None."""
         return None if slug.lower() in self._repositories else self._moved.get(slug.lower())
 
     def repository_by_id(self, number: int) -> HubRepository | None:
-        """The repository of that number."""
-        return next((found for found in self._repositories.values() if found.id == number), None)
+        """Return the repository with that id, or None."""
+        return next((one for one in self._repositories.values() if one.id == number), None)
 
     def repositories(self) -> list[HubRepository]:
-        """All of them."""
+        """All repositories."""
         return list(self._repositories.values())
 
     def at(self, slug: str) -> HubRepository:
-        """The repository of that name. Raises KeyError."""
+        """Return the repository with that name. Raises KeyError."""
         return self._repositories[slug.lower()]
 
     def add_fault(self, fault: Fault) -> Fault:
-        """Put a fault in force."""
+        """Add a fault and return it."""
         return self.faults.add(fault)
 
     def new_release(
@@ -174,7 +174,7 @@ class Hub:
         name: str | None = None,
         target: str = "main",
     ) -> HubRelease:
-        """A release that is not in any repository yet."""
+        """Return a release that is not in any repository yet."""
         created = created_at if created_at is not None else self.now()
         release = HubRelease(
             self.number(), tag, tag if name is None else name, notes, created, draft, prerelease, target
@@ -196,7 +196,7 @@ class Hub:
         assets: Mapping[str, bytes] | None = None,
         name: str | None = None,
     ) -> HubRelease:
-        """Put a release there as if it had been made long ago; no git tag is made."""
+        """Add a release as if it had been made long ago, without a git tag, and return it."""
         repository = self.at(slug)
         release = self.new_release(
             tag,
@@ -220,7 +220,7 @@ class Hub:
         notes: Callable[[str], str | None] = lambda tag: f"Release notes of {tag}",
         assets: Callable[[str], Mapping[str, bytes]] = lambda _: {},
     ) -> None:
-        """A release for each git tag that the pattern matches as a whole, made on first use, dated as its commit.
+        """Make, on first use, a release for each git tag that fully matches the pattern, dated like its commit.
 
         A version with a hyphen becomes a prerelease.
         """

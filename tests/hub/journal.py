@@ -1,4 +1,4 @@
-"""The request log: what was asked, in order of arrival, and what it cost."""
+"""A log of the requests in order of arrival, with their sizes and times."""
 
 from __future__ import annotations
 
@@ -11,39 +11,39 @@ from tests.hub.faults import Match, mutating
 
 @dataclass
 class Record:
-    """One request. `status` is 0 while it is under way and when no answer was given."""
+    """One request. `status` is 0 while it is under way and if it got no answer."""
 
     method: str
     path: str
-    """Without the query; a repository's number in place of its name is resolved."""
+    """The path without the query; a repository's id is replaced by its name."""
     query: str
     time: float
     token: str | None
-    """The kind of the token that came, "unknown" for one that was never given out, None for none."""
+    """The kind of the request's token; "unknown" for an unknown token, None without a token."""
     token_in_url: bool = False
     status: int = 0
     request_bytes: int = 0
     response_bytes: int = 0
-    """Bodies as sent, without the headers."""
+    """Sizes of the bodies as sent, without headers."""
     lists_refs: bool = False
-    """Does git ask for references by it, with protocol version 2?"""
+    """Whether it is a request for references with version 2 of git's protocol."""
     fault: str = ""
     error: str = ""
-    """What the server itself or git's back end had to complain about."""
+    """Errors of the server itself or of git's back end."""
 
     @property
     def mutating(self) -> bool:
-        """Can it change anything?"""
+        """Whether it can change anything."""
         return mutating(self.method, self.path)
 
     @property
     def rest(self) -> bool:
-        """Is it a request to the REST interface, uploads included?"""
+        """Whether it is a request to the REST API, including uploads."""
         return self.path.startswith("/api/")
 
     @property
     def git(self) -> bool:
-        """Is it one of git's requests?"""
+        """Whether it is a request of git."""
         return self.path.endswith(("/info/refs", "/git-upload-pack", "/git-receive-pack"))
 
     def __str__(self) -> str:
@@ -52,24 +52,24 @@ class Record:
 
 
 class Journal:
-    """Every request since the start, or since `clear`."""
+    """All requests since the start or since `clear`."""
 
     def __init__(self) -> None:
         self._records: list[Record] = []
         self._lock = threading.Lock()
 
     def append(self, record: Record) -> None:
-        """Take a record up; its figures are filled in as the answer goes out."""
+        """Add a record, whose figures are filled in while the answer is sent."""
         with self._lock:
             self._records.append(record)
 
     def clear(self) -> None:
-        """Forget everything so far."""
+        """Remove all records."""
         with self._lock:
             self._records.clear()
 
     def records(self) -> list[Record]:
-        """A copy of the list, in order of arrival."""
+        """Return the records in order of arrival."""
         with self._lock:
             return list(self._records)
 
@@ -83,11 +83,11 @@ class Journal:
         return "\n".join(map(str, self.records()))
 
     def mutations(self) -> list[Record]:
-        """Writing REST requests and pushes, whatever came of them."""
+        """The writing REST requests and pushes, including failed ones."""
         return [record for record in self.records() if record.mutating]
 
     def count(self, match: Match | None = None, *, status: int | None = None) -> int:
-        """How many requests match (see `faults.on`), ended with this status, or both."""
+        """Return the number of requests that match (see `faults.on`), ended with this status, or both."""
         return sum(
             (match is None or match(record.method, record.path)) and (status is None or record.status == status)
             for record in self.records()
@@ -95,10 +95,10 @@ class Journal:
 
     @property
     def bytes_out(self) -> int:
-        """Bytes of all answers' bodies."""
+        """Total size of all answers' bodies."""
         return sum(record.response_bytes for record in self.records())
 
     @property
     def bytes_in(self) -> int:
-        """Bytes of all requests' bodies."""
+        """Total size of all requests' bodies."""
         return sum(record.request_bytes for record in self.records())

@@ -1,6 +1,6 @@
-"""GitHub's rate limits: the primary one by the hour, the secondary one for requests that create content.
+"""GitHub's rate limits: the primary limit per hour, and the secondary limit for requests that create content.
 
-Numbers from https://docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api.
+The numbers are from https://docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ CONTENT_MESSAGE = (
 
 @dataclass
 class Window:
-    """What one caller has used of its hour."""
+    """A caller's usage in the current hour."""
 
     limit: int
     reset: float
     used: int = 0
 
     def headers(self) -> dict[str, str]:
-        """The X-RateLimit headers."""
+        """Return the X-RateLimit headers."""
         return {
             "X-RateLimit-Limit": str(self.limit),
             "X-RateLimit-Remaining": str(max(0, self.limit - self.used)),
@@ -45,14 +45,14 @@ class Window:
         }
 
     def values(self) -> dict[str, int]:
-        """The same as /rate_limit gives it."""
+        """Return the same as in the answer of /rate_limit."""
         remaining = max(0, self.limit - self.used)
         return {"limit": self.limit, "used": self.used, "remaining": remaining, "reset": math.ceil(self.reset)}
 
 
 @dataclass
 class Limits:
-    """The limits in force; None lifts one. Callers hold the hub's lock."""
+    """The active limits, None for no limit. Callers must hold the hub's lock."""
 
     clock: Callable[[], float]
     anonymous: int | None = 60
@@ -60,12 +60,12 @@ class Limits:
     content_per_hour: int | None = 500
     secondary_status: int = 403
     retry_after: bool = True
-    """Does a secondary refusal carry Retry-After? GitHub does not always send it."""
+    """Whether a refusal by the secondary limit has Retry-After, which GitHub does not always send."""
     _windows: dict[str | None, Window] = field(default_factory=dict)
     _created: dict[str, deque[float]] = field(default_factory=dict)
 
     def window(self, caller: str | None, limit: int | None) -> Window:
-        """The caller's current hour; it begins with the first request."""
+        """Return the caller's current hour, which begins with its first request."""
         now = self.clock()
         window = self._windows.get(caller)
         if window is None or now >= window.reset:
@@ -75,11 +75,11 @@ class Limits:
         return window
 
     def exhaust(self, caller: str | None, limit: int, seconds: float) -> None:
-        """For tests: nothing is left to this caller (a token's value) for so many seconds."""
+        """Use up the limit of a caller, given by its token's value, for that many seconds."""
         self._windows[caller] = Window(limit, self.clock() + seconds, used=limit)
 
     def check(self, caller: str | None, limit: int | None) -> Window:
-        """Count one request. Raises Refused (403) where nothing is left."""
+        """Count a request. Raises Refused (403) if nothing is left."""
         window = self.window(caller, limit)
         if window.used >= window.limit:
             who = "for installation ID 1." if caller is not None else "for 127.0.0.1."
@@ -95,7 +95,7 @@ class Limits:
         return window
 
     def check_content(self, caller: str) -> None:
-        """Count one request that creates content. Raises Refused (403 or 429) beyond the minute's or hour's share."""
+        """Count a content-creating request. Raises Refused (403 or 429) above the limit per minute or hour."""
         now = self.clock()
         times = self._created.setdefault(caller, deque())
         while times and times[0] <= now - HOUR:

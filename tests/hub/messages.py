@@ -1,4 +1,4 @@
-"""What goes over the wire: a request as read, an answer to be sent, a refusal worded as GitHub words it."""
+"""Requests, answers, and refusals in GitHub's words."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ DOCS = "https://docs.github.com/rest"
 
 @dataclass
 class Request:
-    """A request with its whole body already on disk or in memory."""
+    """A request whose whole body has been received, on disk or in memory."""
 
     method: str
     path: str
     query_text: str
     headers: Mapping[str, str]
-    """Names in lower case."""
+    """The headers, with names in lower case."""
     body: BinaryIO
     size: int
 
     @property
     def query(self) -> dict[str, str]:
-        """The query's parameters; the last of a repeated one."""
+        """Return the query's parameters; of a repeated parameter the last value."""
         return dict(parse_qsl(self.query_text, keep_blank_values=True))
 
     def bytes(self) -> bytes:
-        """The body."""
+        """Return the body."""
         self.body.seek(0)
         return self.body.read()
 
     def object(self) -> dict[str, Any]:
-        """The JSON body. Raises Refused (400) where it is no JSON object, in GitHub's words."""
+        """Return the JSON body. Raises Refused (400), in GitHub's words, if it is not a JSON object."""
         try:
             value = json.loads(self.bytes() or b"{}")
         except ValueError:
@@ -47,7 +47,7 @@ class Request:
 
     @property
     def token(self) -> str | None:
-        """The token of the Authorization header, whatever its scheme; empty where the header makes no sense."""
+        """Return the token in the Authorization header, with any scheme; empty if the header is malformed."""
         header = self.headers.get("authorization")
         if header is None:
             return None
@@ -72,7 +72,7 @@ class Response:
     body: bytes | Iterator[bytes] = b""
 
     def whole(self) -> bytes:
-        """The body in one piece; an iterator is used up."""
+        """Return the whole body; an iterator is consumed."""
         if not isinstance(self.body, bytes):
             self.body = b"".join(self.body)
         return self.body
@@ -98,7 +98,7 @@ class Refused(Exception):  # noqa: N818 - an answer, not a failure of this progr
         self.headers = dict(headers or {})
 
     def response(self) -> Response:
-        """The answer that carries this refusal."""
+        """Return the answer for this refusal."""
         body: dict[str, Any] = {"message": self.message}
         if self.errors is not None:
             body["errors"] = self.errors
@@ -107,7 +107,7 @@ class Refused(Exception):  # noqa: N818 - an answer, not a failure of this progr
 
 
 def json_response(status: int, value: object, headers: Mapping[str, str] | None = None) -> Response:
-    """An answer with a JSON body."""
+    """Return an answer with a JSON body."""
     return Response(
         status,
         {"Content-Type": "application/json; charset=utf-8", **(headers or {})},
@@ -116,7 +116,7 @@ def json_response(status: int, value: object, headers: Mapping[str, str] | None 
 
 
 def invalid(resource: str, code: str, field_name: str | None = None, message: str | None = None) -> Refused:
-    """A 422 "Validation Failed" with one error."""
+    """Return a 422 "Validation Failed" with one error."""
     error = {"resource": resource, "code": code}
     if field_name is not None:
         error["field"] = field_name
@@ -126,5 +126,5 @@ def invalid(resource: str, code: str, field_name: str | None = None, message: st
 
 
 def not_found(docs: str = DOCS) -> Refused:
-    """The 404 for what is absent, and for what the caller may not see."""
+    """Return the 404 for what is absent or hidden from the caller."""
     return Refused(404, "Not Found", docs=docs)

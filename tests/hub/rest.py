@@ -1,4 +1,4 @@
-"""The REST interface's front: who asks, what is left to them, which handler answers, and whether anything has changed.
+"""The entry to the REST API: authentication, rate limits, dispatch to a handler, and conditional requests.
 
 Documented at https://docs.github.com/rest/using-the-rest-api.
 """
@@ -25,7 +25,7 @@ Handler = Callable[..., Response]
 
 @dataclass(frozen=True)
 class Route:
-    """Which handler answers what below a repository. `creates` marks what the secondary limits count."""
+    """A handler for requests below a repository. `creates` marks those that the secondary limit counts."""
 
     method: str
     pattern: re.Pattern[str]
@@ -55,7 +55,7 @@ UPLOAD_ROUTES = [_route("POST", r"/releases/(\d+)/assets", rest_assets.upload, c
 
 
 def answer(hub: Hub, request: Request) -> Response:
-    """The answer to a REST request, with rate-limit headers, ETag and compression."""
+    """Return the answer to a REST request, with rate-limit headers, ETag and compression."""
     limit_headers: dict[str, str] = {}
     try:
         context = _caller(hub, request)
@@ -83,7 +83,7 @@ def _caller(hub: Hub, request: Request) -> Context:
 
 
 def _limited(context: Context) -> tuple[Response, dict[str, str]]:
-    """Count the request, answer it, and give it back if nothing had changed."""
+    """Count the request and answer it; a 304 is not counted."""
     hub, request, token = context.hub, context.request, context.token
     caller = token.value if token else None
     limit = token.limit if token else hub.limits.anonymous
@@ -99,7 +99,7 @@ def _limited(context: Context) -> tuple[Response, dict[str, str]]:
             return refused.response(), window.headers()
         if request.method == "GET" and response.status == 200:
             response = _conditional(context, response)
-            # Documented: a 304 is free of charge only to those who are correctly authorized
+            # By GitHub's documentation a 304 is free only for authorized callers.
             if response.status == 304 and token is not None:
                 window.used -= 1
         return response, window.headers()
@@ -113,12 +113,12 @@ def _dispatch(context: Context) -> Response:
     routes = ROUTES
     if request.path.startswith(f"{UPLOADS}/"):
         path, routes = request.path.removeprefix(UPLOADS), UPLOAD_ROUTES
-    found = re.fullmatch(r"/repos/([^/]+)/([^/]+)(/.*)?", path)
-    if found is None:
+    parts = re.fullmatch(r"/repos/([^/]+)/([^/]+)(/.*)?", path)
+    if parts is None:
         raise not_found()
-    context.enter(f"{unquote(found[1])}/{unquote(found[2])}", found[3] or "")
+    context.enter(f"{unquote(parts[1])}/{unquote(parts[2])}", parts[3] or "")
     for route in routes:
-        match = route.pattern.fullmatch(found[3] or "")
+        match = route.pattern.fullmatch(parts[3] or "")
         if match is not None and route.method == request.method:
             if request.method != "GET":
                 context.need_push()
@@ -129,7 +129,7 @@ def _dispatch(context: Context) -> Response:
 
 
 def _conditional(context: Context, response: Response) -> Response:
-    """Add the ETag, which differs by caller and media type; 304 where the caller has this very answer."""
+    """Add the ETag, which depends on caller and media type; return a 304 if the caller has this very answer."""
     request = context.request
     seed = f"{request.headers.get('authorization', '')}\0{request.headers.get('accept', '')}\0".encode()
     tag = hashlib.sha256(seed + response.whole()).hexdigest()

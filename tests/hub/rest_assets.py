@@ -1,4 +1,4 @@
-"""REST: releases' assets, uploads, and downloads. Documented at https://docs.github.com/rest/releases/assets."""
+"""REST API for release assets, uploads and downloads: https://docs.github.com/rest/releases/assets."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ OBJECTS = "/_objects/"
 
 
 def release_segment(release: HubRelease) -> str:
-    """How web addresses name a release: a draft's tag is not in them."""
+    """Return a release's name in web addresses, which do not contain the tag of a draft."""
     if release.draft:
         return f"untagged-{hashlib.sha1(str(release.id).encode()).hexdigest()[:20]}"
     return quote(release.tag, safe="/")
 
 
 def asset_name(name: str, kept: str = "") -> str:
-    """The name that GitHub gives an uploaded file: other characters become a full stop, none in front or behind."""
+    """Return GitHub's name for an uploaded file: other characters become dots, but not at its ends."""
     changed = re.sub(rf"[^A-Za-z0-9._{re.escape(kept)}-]+", ".", f"default{name}" if name.startswith(".") else name)
     if changed != name:
         changed = re.sub(r"\.{2,}", ".", changed).strip(".")
@@ -34,7 +34,7 @@ def asset_name(name: str, kept: str = "") -> str:
 
 
 def asset_json(context: Context, release: HubRelease, asset: HubAsset) -> dict[str, Any]:
-    """An asset as GitHub gives it."""
+    """Return an asset as in GitHub's answers."""
     hub, slug = context.hub, context.repository.slug
     place = f"{release_segment(release)}/{quote(asset.name, safe='+@')}"
     return {
@@ -71,21 +71,21 @@ def _asset(context: Context, number: str) -> tuple[HubRelease, HubAsset]:
 
 
 def listing(context: Context, number: str) -> Response:
-    """GET releases/{id}/assets: those whose upload broke, too."""
+    """GET releases/{id}/assets, including those with a broken upload."""
     release = _release(context, number)
     page, headers = context.page(release.assets)
     return json_response(200, [asset_json(context, release, asset) for asset in page], headers)
 
 
 def upload(context: Context, number: str) -> Response:
-    """POST to the upload address."""
+    """POST to the upload address of a release."""
     release = _release(context, number)
     asset = receive(context, release)
     return json_response(201, asset_json(context, release, asset))
 
 
 def receive(context: Context, release: HubRelease) -> HubAsset:
-    """Check an upload and store it. Raises Refused: 400 without a length, 422 for a name that is taken."""
+    """Check and store an upload. Raises Refused: 400 without a length, 422 if the name is taken."""
     request = context.request
     docs = f"{ASSETS}#upload-a-release-asset"
     if not request.headers.get("content-length", "").isdigit() or not request.size:
@@ -113,11 +113,11 @@ def receive(context: Context, release: HubRelease) -> HubAsset:
 
 
 def break_upload(hub: Hub, request: Request) -> None:
-    """What an upload that broke half way leaves: an empty asset in state "starter"."""
-    found = re.fullmatch(r"/api/uploads/repos/([^/]+/[^/]+)/releases/(\d+)/assets", request.path)
+    """Add what a broken upload leaves: an empty asset in state "starter"."""
+    match = re.fullmatch(r"/api/uploads/repos/([^/]+/[^/]+)/releases/(\d+)/assets", request.path)
     with hub.lock:
-        repository = hub.repository(unquote(found[1])) if found else None
-        release = repository.releases.get(int(found[2])) if found and repository else None
+        repository = hub.repository(unquote(match[1])) if match else None
+        release = repository.releases.get(int(match[2])) if match and repository else None
         if release is not None:
             name = asset_name(request.query.get("name", ""), hub.kept_in_names)
             kind = request.headers.get("content-type", "application/octet-stream")
@@ -153,20 +153,20 @@ def _elsewhere(hub: Hub, asset: HubAsset) -> Response:
 
 
 def download(hub: Hub, request: Request) -> Response | None:
-    """The web site's downloads and the store that they lead to; None for any other address.
+    """Answer downloads from the web site and from the store that it redirects to; None for any other address.
 
-    The store signs its addresses and takes no token, as it belongs to somebody else.
+    The store is another service: its addresses are signed, and it refuses tokens.
     """
     if request.method not in {"GET", "HEAD"}:
         return None
     with hub.lock:
         if request.path.startswith(OBJECTS):
             return _stored(hub, request)
-        found = DOWNLOAD.fullmatch(request.path)
-        if found is None:
+        match = DOWNLOAD.fullmatch(request.path)
+        if match is None:
             return None
-        repository, name = _public(hub, unquote(found[1])), unquote(found[3])
-        release = repository.published(unquote(found[2])) if repository else None
+        repository, name = _public(hub, unquote(match[1])), unquote(match[3])
+        release = repository.published(unquote(match[2])) if repository else None
         asset = release.asset(name) if release else None
         if asset is None or asset.state != "uploaded":
             return Response(404, {"Content-Type": "text/plain; charset=utf-8"}, b"Not Found")
@@ -175,7 +175,7 @@ def download(hub: Hub, request: Request) -> Response | None:
 
 
 def _public(hub: Hub, slug: str) -> HubRepository | None:
-    """Downloads of private repositories need a browser's session."""
+    """Return a public repository; None for a private one, whose downloads need a browser session."""
     repository = hub.repository(hub.moved(slug) or slug)
     return None if repository is None or repository.private else repository
 

@@ -1,4 +1,4 @@
-"""REST: releases. Documented at https://docs.github.com/rest/releases/releases."""
+"""REST API for releases: https://docs.github.com/rest/releases/releases."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LONGEST_BODY = 125_000
 
 
 def release_json(context: Context, release: HubRelease) -> dict[str, Any]:
-    """A release as GitHub gives it."""
+    """Return a release as in GitHub's answers."""
     hub, slug = context.hub, context.repository.slug
     api = f"{hub.api_url}/repos/{slug}/releases/{release.id}"
     body = {
@@ -46,14 +46,14 @@ def release_json(context: Context, release: HubRelease) -> dict[str, Any]:
 
 
 def listing(context: Context) -> Response:
-    """GET releases: drafts only for those who may push."""
+    """GET releases. Drafts are shown only to callers with push permission."""
     seen = [release for release in context.repository.listed() if context.may_push or not release.draft]
     page, headers = context.page(seen)
     return json_response(200, [release_json(context, release) for release in page], headers)
 
 
 def by_tag(context: Context, tag: str) -> Response:
-    """GET releases/tags/{tag}: published ones only."""
+    """GET releases/tags/{tag}, without drafts."""
     release = context.repository.published(tag)
     if release is None:
         raise not_found(f"{RELEASES}#get-a-release-by-tag-name")
@@ -61,7 +61,7 @@ def by_tag(context: Context, tag: str) -> Response:
 
 
 def latest(context: Context) -> Response:
-    """GET releases/latest: the one marked so, or else the newest that is neither draft nor prerelease."""
+    """GET releases/latest: the marked release, or else the newest that is neither draft nor prerelease."""
     repository = context.repository
     full = [release for release in repository.listed() if not (release.draft or release.prerelease)]
     chosen = [release for release in full if release.id == repository.latest] or full
@@ -83,7 +83,7 @@ def by_id(context: Context, number: str) -> Response:
 
 
 def _fields(context: Context, body: dict[str, Any]) -> None:
-    """Check the types that the documentation gives. Raises Refused (422) in the words of its schema check."""
+    """Check the types of the fields. Raises Refused (422) in the words of GitHub's schema check."""
     kinds = {"tag_name": str, "target_commitish": str, "name": str, "body": str, "draft": bool, "prerelease": bool}
     for name, kind in kinds.items():
         if body.get(name) is not None and not isinstance(body[name], kind):
@@ -98,7 +98,7 @@ def _fields(context: Context, body: dict[str, Any]) -> None:
 
 
 def create(context: Context) -> Response:
-    """POST releases. Drafts may repeat a tag; a published release may not."""
+    """POST releases. Several drafts may have the same tag, but only one published release."""
     body = context.request.object()
     if not body.get("tag_name"):
         raise Refused(422, 'Invalid request.\n\n"tag_name" wasn\'t supplied.', docs=f"{RELEASES}#create-a-release")
@@ -124,7 +124,7 @@ def create(context: Context) -> Response:
 
 
 def update(context: Context, number: str) -> Response:
-    """PATCH releases/{id}: publishes a draft, or changes what may still be changed."""
+    """PATCH releases/{id}: publish a draft, or change what may be changed."""
     release = _find(context, number)
     body = context.request.object()
     _fields(context, body)
@@ -158,7 +158,7 @@ def _current(release: HubRelease) -> dict[str, object]:
 
 
 def _publish(context: Context, release: HubRelease, make_latest: str) -> None:
-    """Make the tag if it is missing, and take the tagged commit's date."""
+    """Create the tag if it is missing, and date the release like the tagged commit."""
     repository = context.repository
     if repository.published(release.tag) is not None:
         raise invalid("Release", "already_exists", "tag_name")
@@ -192,7 +192,7 @@ def _mark_latest(context: Context, release: HubRelease, make_latest: str) -> Non
 
 
 def delete(context: Context, number: str) -> Response:
-    """DELETE releases/{id}: the tag stays."""
+    """DELETE releases/{id}. The tag stays."""
     release = _find(context, number)
     del context.repository.releases[release.id]
     return Response(204)

@@ -1,4 +1,4 @@
-"""The loopback server: connections, bodies, latency, faults, the log; what is asked goes to rest or git_http."""
+"""The server on loopback: connections, bodies, latency, faults and the journal; `rest` and `git_http` answer."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tests.hub.messages import DOCS, Refused, Request, Response
 IN_MEMORY = 1 << 20
 BLOCK = 1 << 16
 STOPPING = 10.0
-"""Seconds that requests under way are given when the server stops."""
+"""Seconds that requests under way get to finish when the server stops."""
 
 
 class _Dropped(Exception):  # noqa: N818 - asked for by a fault
@@ -51,12 +51,12 @@ class Server(ThreadingHTTPServer):
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Serve in a thread of its own."""
+        """Start serving in a thread."""
         self._thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.05}, name="hub")
         self._thread.start()
 
     def stop(self) -> None:
-        """Close every connection, wait for what is under way, free the port."""
+        """Close all connections, wait for requests under way, and free the port."""
         if self._thread is not None:
             self.shutdown()
             self._thread.join()
@@ -71,7 +71,7 @@ class Server(ThreadingHTTPServer):
         self._hooks.cleanup()
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
-        """As inherited, but remembered for `stop`."""
+        """Remember the connection for `stop`."""
         with self._open_lock:
             self._open[threading.current_thread()] = request
         try:
@@ -81,7 +81,7 @@ class Server(ThreadingHTTPServer):
                 self._open.pop(threading.current_thread(), None)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that went away is nobody's error; anything else is a bug of this server, raised by `running`."""
+        """Ignore clients that went away. Any other error is a bug in this server, which `running` raises."""
         error = sys.exc_info()[1]
         if error is not None and not isinstance(error, OSError):
             self.errors.append(error)
@@ -108,11 +108,11 @@ class _Handler(BaseHTTPRequestHandler):
             time.sleep(self.hub.connect_latency)
 
     def date_time_string(self, timestamp: float | None = None) -> str:
-        """The header Date goes by the hub's clock, as its limits do."""
+        """Return the Date header by the hub's clock, which its limits use too."""
         return super().date_time_string(self.hub.clock() if timestamp is None else timestamp)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
-        """The journal has it."""
+        """Do nothing, because the journal records all requests."""
 
     def _serve(self) -> None:
         with tempfile.SpooledTemporaryFile(max_size=IN_MEMORY) as body:
@@ -136,11 +136,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _read_head(self, body: tempfile.SpooledTemporaryFile[bytes]) -> Request:
         path, _, query = self.path.partition("?")
-        found = self.ENCODED.match(path)
-        if found is not None:
-            repository = self.hub.repository_by_id(int(found[2]))
+        match = self.ENCODED.match(path)
+        if match is not None:
+            repository = self.hub.repository_by_id(int(match[2]))
             slug = repository.slug if repository is not None else "-/-"
-            path = f"/api/{found[1]}/repos/{slug}{path[found.end() :]}"
+            path = f"/api/{match[1]}/repos/{slug}{path[match.end() :]}"
         headers = {name.lower(): value for name, value in self.headers.items()}
         return Request(self.command, path, query, headers, cast("Any", body), 0)
 
@@ -160,7 +160,7 @@ class _Handler(BaseHTTPRequestHandler):
         request.body.seek(0)
 
     def _corrupt_request(self, request: Request, faults: list[Fault]) -> None:
-        """An upload arrives with another content; what git sends asks for something, so its answer is the one."""
+        """Corrupt the body of an upload. For other requests the answer is corrupted, since no body is stored."""
         if request.path.startswith("/api/uploads/") and any(fault.kind == "corrupt" for fault in faults):
             data = _other(request.body.read())
             request.body.seek(0)
@@ -263,7 +263,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def _refusal(fault: Fault) -> Response:
-    """The answer of a "refuse" fault, in GitHub's words for that status unless it brings its own."""
+    """Return the answer of a "refuse" fault, with GitHub's message for the status unless it has its own."""
     status = fault.status or 502
     if fault.body is not None:
         return Response(status, dict(fault.headers), fault.body)
@@ -275,7 +275,7 @@ def _refusal(fault: Fault) -> Response:
 
 
 def _other(data: bytes) -> bytes:
-    """Another content of the same length."""
+    """Return `data` with one bit changed."""
     middle = len(data) // 2
     return data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :] if data else data
 
@@ -290,7 +290,7 @@ def _ignored() -> Iterator[None]:
 
 @contextmanager
 def running(hub: Hub, port: int = 0) -> Iterator[Server]:
-    """Serve the hub on a free port of 127.0.0.1 (or the given one) until the block ends."""
+    """Serve the hub on a free port of 127.0.0.1, or on the given one, while the body runs."""
     server = Server(hub, port)
     server.start()
     try:

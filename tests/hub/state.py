@@ -1,4 +1,4 @@
-"""What the hub holds, as values: tokens, repositories, releases and assets."""
+"""The state of a hub: tokens, repositories, releases and assets."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.hub.gitdir import GitDir
 
 @dataclass(frozen=True)
 class Token:
-    """Somebody's key. A slug in `write_to` can be read, too; None means every repository."""
+    """A token. The repositories in `write_to` can also be read; None means every repository."""
 
     value: str
     login: str = "github-actions[bot]"
@@ -21,20 +21,20 @@ class Token:
     write_to: frozenset[str] | None = None
     read: frozenset[str] = frozenset()
     limit: int | None = 1000
-    """Requests an hour: 1,000 for an Actions token, 5,000 for a person's; None for no limit."""
+    """Requests per hour: 1,000 for an Actions token, 5,000 for a person's, None for no limit."""
 
     def may_write(self, slug: str) -> bool:
-        """May it push to this repository, and so see its drafts?"""
+        """Tell whether it may push to the repository, and so see its drafts."""
         return self.write_to is None or slug.lower() in self.write_to
 
     def may_read(self, slug: str) -> bool:
-        """May it see this repository if it is private?"""
+        """Tell whether it may see the repository if that is private."""
         return self.may_write(slug) or slug.lower() in self.read
 
 
 @dataclass(eq=False)
 class HubAsset:
-    """A file of a release. In state "starter" its content never arrived."""
+    """A file of a release. In state "starter" its upload is incomplete."""
 
     id: int
     name: str
@@ -47,13 +47,13 @@ class HubAsset:
 
     @property
     def digest(self) -> str | None:
-        """`sha256:…`, once uploaded."""
+        """`sha256:…` of an uploaded file."""
         return f"sha256:{hashlib.sha256(self.data).hexdigest()}" if self.state == "uploaded" else None
 
 
 @dataclass(eq=False)
 class HubRelease:
-    """A release or a draft of one."""
+    """A release or a draft."""
 
     id: int
     tag: str
@@ -68,13 +68,13 @@ class HubRelease:
     assets: list[HubAsset] = field(default_factory=list)
 
     def asset(self, name: str) -> HubAsset | None:
-        """The asset of that name."""
+        """Return the asset with that name, or None."""
         return next((asset for asset in self.assets if asset.name == name), None)
 
 
 @dataclass(eq=False)
 class HubRepository:
-    """A repository. Its releases are worked out when they are first asked for."""
+    """A repository. Its releases may be made on first use."""
 
     id: int
     slug: str
@@ -86,25 +86,25 @@ class HubRepository:
     immutable_releases: bool = False
     protected_branches: set[str] = field(default_factory=set)
     pushers: set[str] = field(default_factory=set)
-    """Tokens that may push to protected branches all the same."""
+    """Tokens that may push to protected branches."""
     begins_empty: bool = False
-    """Has it no branch yet?"""
+    """Whether it has no branch yet."""
     created_at: datetime = datetime(2020, 1, 1, tzinfo=UTC)
     latest: int | None = None
-    """The release that was published with make_latest, by its number."""
+    """The id of the release that was published with make_latest."""
     used_tags: set[str] = field(default_factory=set)
-    """Tags of immutable releases: never free again."""
+    """Tags of immutable releases, which can never be used again."""
     _releases: dict[int, HubRelease] = field(default_factory=dict)
     _later: list[Callable[[], Iterable[HubRelease]]] = field(default_factory=list)
 
     @property
     def owner(self) -> str:
-        """The part before the slash."""
+        """The owner, before the slash."""
         return self.slug.partition("/")[0]
 
     @property
     def name(self) -> str:
-        """The part behind the slash."""
+        """The name, after the slash."""
         return self.slug.partition("/")[2]
 
     def settle(self) -> None:
@@ -118,22 +118,22 @@ class HubRepository:
 
     @property
     def releases(self) -> dict[int, HubRelease]:
-        """Every release and draft by its number."""
+        """All releases and drafts by id."""
         while self._later:
             for release in self._later.pop()():
                 self._releases[release.id] = release
         return self._releases
 
     def add_later(self, make: Callable[[], Iterable[HubRelease]]) -> None:
-        """Have releases worked out when they are first asked for."""
+        """Add a function that makes releases on first use."""
         self._later.append(make)
 
     def listed(self) -> list[HubRelease]:
-        """Releases and drafts as GitHub lists them: by creation date, newest first."""
+        """The releases and drafts in GitHub's order: by creation date, newest first."""
         return sorted(self.releases.values(), key=lambda release: (release.created_at, release.id), reverse=True)
 
     def published(self, tag: str) -> HubRelease | None:
-        """The published release of a tag."""
+        """Return the published release of a tag, or None."""
         return next((found for found in self.releases.values() if found.tag == tag and not found.draft), None)
 
     def drafts(self) -> list[HubRelease]:
