@@ -1,4 +1,4 @@
-"""One branch of a repository that is published from: its files read, and a commit with new ones pushed on top."""
+"""Read files from one branch of a repository, and push a commit with changed files to it."""
 
 from __future__ import annotations
 
@@ -20,35 +20,44 @@ from chart_releaser.errors import (
 )
 from chart_releaser.files import remove
 from chart_releaser.git.cachelock import CacheLock
-from chart_releaser.git.objectformat import DIRECTORY, SUBMODULE, Entry, ObjectTooLargeError, parse_commit, parse_tree
+from chart_releaser.git.gitdir import object_config, write_git_dir
+from chart_releaser.git.objectformat import (
+    DIRECTORY,
+    SUBMODULE,
+    ObjectTooLargeError,
+    TreeEntry,
+    parse_commit,
+    parse_tree,
+)
 from chart_releaser.git.objects import DamagedError, Objects, open_objects
+from chart_releaser.git.output import failure_reason
 from chart_releaser.git.refs import list_refs
-from chart_releaser.git.remote import REMOTE, Remote, check_room
-from chart_releaser.git.run import Git, Login, Result, object_config, reason, require_git, write_git_dir
-from chart_releaser.git.scan import clean
+from chart_releaser.git.remote import REMOTE, Remote, check_writable
+from chart_releaser.git.run import Git, Login, Result, require_git
+from chart_releaser.git.scan import clean_repository
 
 _REFS, _HEAD = "refs/published/", "head"
 _NO_SUCH = "couldn't find remote ref"
 _FILE = 0o100644
 _FILES = (_FILE, 0o100755)
 _OID_SIZE = 20
-# Bytes. GitHub takes no larger file: https://docs.github.com/repositories/working-with-files/managing-large-files
+# GitHub's limit in bytes: https://docs.github.com/repositories/working-with-files/managing-large-files
 _MAX_FILE = 100 << 20
 _MAX_LISTING = 64 << 20
 _LOCK_TIMEOUT = 15 * 60
-_PACKS = 100  # each run that published leaves one: beyond, the branch is cheaper to fetch again than to keep
-# Who commits where git knows nobody: https://github.com/actions/checkout#push-a-commit-to-a-pr-using-the-built-in-token
+_PACKS = 100  # each publishing run leaves a pack; with more of them fetching the branch again is cheaper
+# The author if git has none: https://github.com/actions/checkout#push-a-commit-to-a-pr-using-the-built-in-token
 _BOT = (("user.name", "github-actions[bot]"), ("user.email", "41898282+github-actions[bot]@users.noreply.github.com"))
 _PROTECTED = re.compile(r"GH006|GH013|protected branch|[Rr]epository rule violations")
-# git's own words changed with its versions; whatever else a server says, the branch itself tells whether it moved.
+# The wording depends on git's version. For other answers of a server, `_has_moved` looks at the branch itself.
 _REJECTED = re.compile(
     r"\[rejected\]|cannot lock ref|failed to update ref|fetch first|stale info|non-fast-forward"
     r"|incorrect old value|reference already exists|reference does not exist"
 )
 _REFUSED = re.compile(r"returned error: 40[134]|Authentication failed|could not read Username|Permission .*denied")
-# A push that the server has given an answer to.
+# The server has answered the push, so the local repository is not at fault.
 _ANSWERED = re.compile("|".join((_PROTECTED.pattern, _REJECTED.pattern, _REFUSED.pattern, r"\[remote rejected\]")))
-# Whatever the user's own configuration says about pushing.
+# Options that override the user's configuration of pushes.
 _PUSH = ("push", "--porcelain", "--no-verify", "--no-follow-tags", "--recurse-submodules=no", "--no-signed")
 
 
@@ -65,15 +74,15 @@ class ProtectedError(DestinationUnusableError):
 
 @dataclass(frozen=True)
 class Head:
-    """What a branch holds: its commit (None for a branch that does not exist), and the files that were asked for."""
+    """The commit of a branch, None if the branch does not exist, and the files that were asked for."""
 
     commit: str | None
     files: Mapping[str, bytes | None]
-    """Path to content, None for what is not there."""
+    """The content by path, None for a missing file."""
 
 
 class Branch:
-    """A branch on a server, through a bare repository below `cache` that holds its newest commit and nothing older."""
+    """A branch on a server, accessed through a bare repository below `cache` with only its newest commit."""
 
     def __init__(
         self,
@@ -113,9 +122,9 @@ class Branch:
         return frozenset(name for name in names if f"refs/tags/{name}" in listed)
 
     def check_access(self, head: Head) -> None:
-        """Ask the server to take a push of nothing: who may not push at all is told so, with no change made.
+        """Raise DestinationUnusableError if the token may not push, as far as a dry run of a push shows that.
 
-        It is the one question whose answer holds for every kind of token. Raises DestinationUnusableError.
+        Only git itself can answer this for every kind of token. Nothing is changed. Raises DestinationError.
         """
         with self._locked():
             commit = head.commit or self._commit(head, {}, "Never pushed")
@@ -125,23 +134,23 @@ class Branch:
             self._refuse(result.stderr)
 
     def push(self, head: Head, files: Mapping[str, bytes], message: str) -> bool:
-        """Push one commit on top of `head` in which `files` (at the top level) are as given.
+        """Push one commit on top of `head` that sets `files`, all at the top level, and return True.
 
-        Returns False if the branch has moved meanwhile: read it anew and try again. Raises ProtectedError where the
-        server allows no push, DestinationError for other failures.
+        Returns False if the branch has moved meanwhile: read it again and retry. Raises ProtectedError if the branch is
+        protected, DestinationUnusableError if the token may not push, DestinationError for other failures.
         """
         with self._locked():
             try:
                 result = self._commit_and_push(head, files, message)
             except DamagedError:
                 result = None
-            if result is None or not (result.status == 0 or _ANSWERED.search(_said(result))):
-                # It may be what is kept here that is damaged, which git may notice only now: once more, from anew.
+            if result is None or not (result.status == 0 or _ANSWERED.search(_output(result))):
+                # Git may notice only now that the cached repository is damaged: fetch it again and retry once.
                 self._renew()
                 if self._read(()).commit != head.commit:
                     return False
                 result = self._commit_and_push(head, files, message)
-        said = _said(result)
+        said = _output(result)
         if result.status == 0:
             return True
         if _PROTECTED.search(said):
@@ -153,7 +162,7 @@ class Branch:
         if "[remote rejected]" in said and self._has_moved(head):
             return False
         raise DestinationError(
-            f"could not push to the branch {self.name} of {self._remote.title}: {reason(said, self._secrets)}",
+            f"could not push to the branch {self.name} of {self._remote.title}: {failure_reason(said, self._secrets)}",
             remedy="check the network and the server, then run again",
         )
 
@@ -167,7 +176,7 @@ class Branch:
         return False
 
     def _tip(self) -> str:
-        """Return the commit that the server says the branch is at, "" without such a branch. Raises UpstreamError."""
+        """Return the branch's present commit on the server, or "" if it does not exist. Raises UpstreamError."""
         result = self._remote.run(self._git, "ls-remote", "--quiet", "--refs", REMOTE, f"refs/heads/{self.name}")
         if result.status:
             self._remote.fail(result.stderr)
@@ -189,14 +198,16 @@ class Branch:
 
     def _read(self, paths: Sequence[str]) -> Head:
         result = self._fetch()
-        if _NO_SUCH in result.stderr and self._tip():  # git takes a page, such as a proxy's, for an empty repository
-            self._remote.again(f"an answer without the branch {self.name}")
+        if (
+            _NO_SUCH in result.stderr and self._tip()
+        ):  # git reads an HTML page, such as a proxy's, as an empty repository
+            self._remote.note_retry(f"an answer without the branch {self.name}")
             result = self._fetch()
         if _NO_SUCH in result.stderr:
             return Head(None, dict.fromkeys(paths))
         if result.status:
             self._remote.fail(result.stderr, place=self._directory)
-        commit = list_refs(self._git, _REFS, self._remote.title).get(_HEAD)  # what the server has just said
+        commit = list_refs(self._git, _REFS, self._remote.title).get(_HEAD)  # as just fetched
         if commit is None:
             raise DamagedError(f"{self._remote.title}: the branch {self.name} was fetched but is not in the cache")
         with self._objects() as objects:
@@ -206,19 +217,19 @@ class Branch:
 
     @contextlib.contextmanager
     def _objects(self) -> Iterator[Objects]:
-        """Give a reader of what is kept here that checks each object against its name. Raises DamagedError."""
+        """Yield a reader of the cached objects that verifies their hashes. Raises DamagedError."""
         with open_objects(self._directory / "objects", _OID_SIZE, self._remote.title) as objects:
             try:
                 yield objects
             except SnapshotError as error:
                 raise DamagedError.of(error, f"{self._remote.title}, branch {self.name}") from error
 
-    def _entries(self, commit: str, objects: Objects) -> dict[bytes, Entry]:
-        """Return what is at the top level of a commit, by path. Raises SnapshotError, DamagedError."""
+    def _entries(self, commit: str, objects: Objects) -> dict[bytes, TreeEntry]:
+        """Return the top-level entries of a commit by name. Raises SnapshotError, DamagedError."""
         tree, _ = parse_commit(objects(commit, _MAX_LISTING)[1])
         return parse_tree(objects(tree, _MAX_LISTING)[1], _OID_SIZE)
 
-    def _file(self, entry: Entry | None, path: str, objects: Objects) -> bytes | None:
+    def _file(self, entry: TreeEntry | None, path: str, objects: Objects) -> bytes | None:
         """Return the content of a file, given what the tree says of it; None for one that is not there."""
         if entry is None:
             return None
@@ -237,7 +248,7 @@ class Branch:
             ) from error
 
     def _commit(self, head: Head, files: Mapping[str, bytes], message: str) -> str:
-        entries: dict[bytes, Entry] = {}
+        entries: dict[bytes, TreeEntry] = {}
         if head.commit is not None:
             with self._objects() as objects:
                 entries = self._entries(head.commit, objects)
@@ -245,7 +256,7 @@ class Branch:
             before = entries.get(path.encode())
             mode = before.mode if before is not None and before.mode in _FILES else _FILE
             oid = self._run("hash-object", "-w", "--stdin", stdin=data).decode().strip()
-            entries[path.encode()] = Entry(mode, oid)
+            entries[path.encode()] = TreeEntry(mode, oid)
         listed = b"".join(_line(path, entry) for path, entry in entries.items())
         tree = self._run("mktree", "-z", "--missing", stdin=listed)
         parents = ["-p", head.commit] if head.commit is not None else []
@@ -259,14 +270,14 @@ class Branch:
     def _run(self, *command: str, stdin: bytes = b"", config: Sequence[tuple[str, str]] = ()) -> bytes:
         result = self._git.run(*command, stdin=stdin, config=config)
         if result.status:
-            check_room(result.stderr, self._directory)
-            why = reason(result.stderr, self._secrets)
+            check_writable(result.stderr, self._directory)
+            why = failure_reason(result.stderr, self._secrets)
             raise DamagedError(f"git {command[0]} failed in {self._directory}: {why}", remedy="delete it and run again")
         return result.stdout
 
     def _prepare(self) -> None:
         require_git()
-        clean(self._directory)
+        clean_repository(self._directory)
         if sum(1 for _ in self._directory.glob("objects/pack/*.pack")) > _PACKS:
             remove(self._directory)
         write_git_dir(self._directory, object_config(_OID_SIZE))
@@ -289,16 +300,16 @@ class Branch:
     def _refuse(self, said: str) -> NoReturn:
         raise DestinationUnusableError(
             f"{self._remote.title} does not let this token push to the branch {self.name}: "
-            f"{reason(said, self._secrets)}",
+            f"{failure_reason(said, self._secrets)}",
             remedy="give GITHUB_TOKEN the permission contents: write",
         )
 
 
-def _line(path: bytes, entry: Entry) -> bytes:
-    """Return an entry as git-mktree(1) takes it."""
+def _line(path: bytes, entry: TreeEntry) -> bytes:
+    """Return an entry in the input format of git-mktree(1)."""
     kind = {DIRECTORY: "tree", SUBMODULE: "commit"}.get(entry.type, "blob")
     return f"{entry.mode:06o} {kind} {entry.oid}\t".encode() + path + b"\0"
 
 
-def _said(result: Result) -> str:
+def _output(result: Result) -> str:
     return result.stdout.decode("utf-8", "replace") + result.stderr

@@ -1,4 +1,4 @@
-"""Fetched repositories: one bare, partial, shallow cache a remote, locked, checked and rebuilt when damaged."""
+"""Read repositories on servers through a cache: a bare, partial, shallow repository for each, rebuilt if damaged."""
 
 from __future__ import annotations
 
@@ -15,18 +15,19 @@ from chart_releaser.budget import SOURCE_SECONDS, source_time_error
 from chart_releaser.errors import SnapshotError, UpstreamError, cache_error
 from chart_releaser.files import read_regular, remove
 from chart_releaser.git.cachelock import CacheLock
-from chart_releaser.git.objectformat import Entry, MissingObjectError
+from chart_releaser.git.gitdir import object_config, write_git_dir
+from chart_releaser.git.objectformat import MissingObjectError, TreeEntry
 from chart_releaser.git.objects import DamagedError, Objects, open_objects
-from chart_releaser.git.refs import checked_tags, list_refs
+from chart_releaser.git.refs import check_tag_names, list_refs
 from chart_releaser.git.remote import REMOTE, Remote
-from chart_releaser.git.run import Git, Login, Result, object_config, write_git_dir
-from chart_releaser.git.scan import clean
+from chart_releaser.git.run import Git, Login, Result
+from chart_releaser.git.scan import clean_repository
 from chart_releaser.git.snapshot import Snapshot, Snapshots, read_snapshot
 
 _REFS = "refs/snapshots/"
 _LOCK_TIMEOUT = 60 * 60
 _FETCH_TIMEOUT = 15 * 60
-# Sizes in bytes. A cache beyond the first, or in too many pieces, is cheaper to fetch again than to keep.
+# Sizes in bytes. A cache that is larger, or has more packs, is cheaper to fetch again than to keep.
 _CACHE_SIZE = 500 << 20
 _PACKS = 200
 _CONFIG_SIZE = 10_000
@@ -35,7 +36,7 @@ _LINK_ROUNDS = 50
 
 
 class CachedRepository:
-    """A repository on a server, read through a cache below `cache`. See snapshot.Repository."""
+    """A repository on a server, read through a cache below `cache`. Implements snapshot.Repository."""
 
     def __init__(
         self,
@@ -62,7 +63,7 @@ class CachedRepository:
 
     @contextlib.contextmanager
     def _timed(self) -> Iterator[None]:
-        """Give what is asked of the server in the body the time that is left. Raises BudgetError when that is over."""
+        """Limit the requests in the block to the time that is left. Raises BudgetError when that is used up."""
         start = time.monotonic()
         self._remote.end = start + self._seconds - self.seconds_spent
         try:
@@ -76,20 +77,20 @@ class CachedRepository:
 
     @contextlib.contextmanager
     def snapshots(self, tags: Sequence[str], paths: Sequence[str]) -> Iterator[Snapshots]:
-        wanted, found = checked_tags(tags)
-        if not wanted:
-            yield found
+        valid, snapshots = check_tag_names(tags)
+        if not valid:
+            yield snapshots
             return
         with self._lock.held(_LOCK_TIMEOUT), contextlib.ExitStack() as stack:
             try:
                 with self._timed():
-                    found |= self._loaded(wanted, paths, stack)
+                    snapshots |= self._load_or_rebuild(valid, paths, stack)
             except OSError as error:
                 raise cache_error(self._directory, error) from error
-            yield found
+            yield snapshots
 
-    def _loaded(self, tags: Sequence[str], paths: Sequence[str], stack: contextlib.ExitStack) -> Snapshots:
-        """See `_load`; a cache that turns out to be damaged is made anew."""
+    def _load_or_rebuild(self, tags: Sequence[str], paths: Sequence[str], stack: contextlib.ExitStack) -> Snapshots:
+        """Do the same as `_load`, but rebuild a damaged cache once."""
         fresh = self._prepare()
         try:
             return self._load(tags, paths, stack)
@@ -103,31 +104,31 @@ class CachedRepository:
             return self._load(tags, paths, stack)
 
     def _load(self, tags: Sequence[str], paths: Sequence[str], stack: contextlib.ExitStack) -> Snapshots:
-        """Fetch what is needed of these tags and read it; the reader is closed by `stack`. Raises DamagedError too."""
-        found: Snapshots = {}
+        """Fetch the tags and return their snapshots; `stack` closes the reader. Raises UpstreamError, DamagedError."""
+        result: Snapshots = {}
         there, refs = self._refresh(list(tags))
         objects = stack.enter_context(open_objects(self._directory / "objects", self._oid_size, self._remote.title))
-        shared: dict[str, dict[bytes, Entry]] = {}
+        shared: dict[str, dict[bytes, TreeEntry]] = {}
         for tag in tags:
             if tag not in there:
-                found[tag] = SnapshotError(f"{self._remote.title} has no tag {tag} any more")
+                result[tag] = SnapshotError(f"{self._remote.title} has no tag {tag} any more")
             elif _ref(tag) not in refs:
                 raise DamagedError(f"{self._remote.title}: tag {tag} was fetched but is not in the cache")
             else:
                 try:
-                    found[tag] = read_snapshot(tag, refs[_ref(tag)], objects, shared)
+                    result[tag] = read_snapshot(tag, refs[_ref(tag)], objects, shared)
                 except MissingObjectError as error:
                     raise DamagedError(f"{self._remote.title}: the cache lacks the commit of tag {tag}") from error
                 except SnapshotError as error:
-                    found[tag] = error
-        self._complete([item for item in found.values() if isinstance(item, Snapshot)], paths, objects)
-        return found
+                    result[tag] = error
+        self._complete([item for item in result.values() if isinstance(item, Snapshot)], paths, objects)
+        return result
 
     def _complete(self, snapshots: Sequence[Snapshot], paths: Sequence[str], objects: Objects) -> None:
-        """Fetch the blobs that reading `paths` needs and the cache lacks, and check those that it has.
+        """Fetch the blobs that reading `paths` needs and the cache lacks, and verify those that it has.
 
-        Where links lead shows only once they are there: rounds go on until nothing is missing. Raises DamagedError if
-        something stays missing although it was fetched: git took it for present.
+        The target of a link is known only after the link was fetched, so this repeats until nothing is missing. Raises
+        DamagedError if a blob is missing after it was fetched, because git considered it present.
         """
         checked: set[str] = set()
         asked: set[str] = set()
@@ -148,12 +149,12 @@ class CachedRepository:
             asked |= missing
 
     def _refresh(self, tags: list[str]) -> tuple[list[str], dict[str, str]]:
-        """Bring what is new of these tags into the cache; return those that the server has, and the references here."""
+        """Fetch new and moved tags. Return those that the server has, and the references of the cache."""
         refs = self._references()
         if not all(_ref(tag) in refs for tag in tags):
             there = self._fetch_tags(tags)
             return there, self._references()
-        # All are here: asking for the names alone is cheaper than a fetch, which always gets a pack with --depth.
+        # All tags are cached. Listing names is cheaper than fetching, which always transfers a pack with --depth.
         listed = self._remote.tags()
         gone = {tag for tag in tags if tag not in listed}
         moved = [tag for tag in tags if tag not in gone and listed[tag] != refs[_ref(tag)]]
@@ -164,7 +165,7 @@ class CachedRepository:
         return list_refs(self._git, _REFS, self._remote.title)
 
     def _fetch_tags(self, tags: list[str], *, whole: bool = False) -> list[str]:
-        """Bring these tags into the cache and return those that the server has."""
+        """Fetch the tags, `whole` with all their blobs, and return those that the server has. Raises UpstreamError."""
         options = ["--depth=1", *(("--refetch", "--no-filter") if whole else ("--filter=blob:none",))]
         for _ in range(4):
             if not tags:
@@ -175,8 +176,8 @@ class CachedRepository:
                 return tags
             if absent := re.search(r"couldn't find remote ref refs/tags/([^\n]+)", result.stderr):
                 known = set(self._remote.tags())
-                if absent[1] in known:  # git takes a page, such as a proxy's, for an empty repository
-                    self._remote.again(f"an answer without the tag {absent[1]}")
+                if absent[1] in known:  # git reads an HTML page, such as a proxy's, as an empty repository
+                    self._remote.note_retry(f"an answer without the tag {absent[1]}")
                 tags = [tag for tag in tags if tag in known]
             elif "mismatched algorithms" in result.stderr:
                 self._discard()
@@ -189,7 +190,7 @@ class CachedRepository:
         )
 
     def _fetch_blobs(self, oids: Sequence[str], tags: list[str]) -> None:
-        """Bring these objects into the cache, or everything of the tags where the server gives no single objects."""
+        """Fetch these blobs, or all blobs of the tags if the server does not serve single objects."""
         result = self._fetch("--filter=blob:none", stdin="".join(f"{oid}\n" for oid in oids), haves=False)
         if result.status == 0:
             return
@@ -200,7 +201,7 @@ class CachedRepository:
 
     def _fetch(self, *options: str, stdin: str, haves: bool = True) -> Result:
         start = _size(self._directory)
-        # Telling the server what is here spares sending it again, but costs where nothing of it can help.
+        # Negotiation spares the server sending what is cached; for single blobs it only costs time.
         algorithm = () if haves else ("-c", "fetch.negotiationAlgorithm=noop")
         return self._remote.run(
             self._git,
@@ -221,13 +222,13 @@ class CachedRepository:
         )
 
     def _prepare(self) -> bool:
-        """Make the cache usable, whatever state it was left in, and return whether it is new or empty."""
+        """Make the cache usable, whatever state it is in, and return whether it is empty."""
         directory = self._directory
-        clean(directory)
+        clean_repository(directory)
         if _size(directory) > _CACHE_SIZE or sum(1 for _ in directory.glob("objects/pack/*.pack")) > _PACKS:
             self._discard()
         fresh = not any(directory.glob("objects/*/*"))
-        if fresh:  # references without objects are worse than none
+        if fresh:  # references without objects would make git skip fetching
             self._discard()
         for pack in list(directory.glob("objects/pack/*.pack")):
             if not pack.with_suffix(".idx").exists():
@@ -245,18 +246,18 @@ class CachedRepository:
 
 
 def _slug(title: str) -> str:
-    """Return a file name for a remote: readable, and distinct by a hash."""
+    """Return a file name for a remote: a readable part, and a hash that makes it unique."""
     readable = re.sub(r"[^A-Za-z0-9.]+", "-", title.partition("://")[2] or title).strip("-.")[-80:]
     return f"{readable}-{hashlib.sha256(title.encode()).hexdigest()[:16]}"
 
 
 def _ref(tag: str) -> str:
-    """Return the name of a tag's reference in the cache: any two tags can be there at once, also `a` and `a/b`."""
+    """Return the name of a tag's reference in the cache. Hashing lets tags such as `a` and `a/b` coexist."""
     return hashlib.sha256(tag.encode()).hexdigest()
 
 
 def _size(directory: Path) -> int:
-    """Return the bytes of all files below `directory`; what vanishes meanwhile is not counted."""
+    """Return the size of all files below `directory`, without those that vanish meanwhile."""
     total = 0
     for folder, _, files in os.walk(directory):
         for name in files:

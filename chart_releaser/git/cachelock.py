@@ -1,4 +1,4 @@
-"""A lock on a part of the cache: one run at a time works there, and none while the git of a killed one still does."""
+"""Lock a part of the cache against other runs, and against git processes that outlived a killed run."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from pathlib import Path
 import filelock
 
 from chart_releaser.errors import MachineError, UpstreamError, cache_error
-from chart_releaser.git.cachedir import make_part
+from chart_releaser.git.cachedir import make_cache_directory
 
 
 class CacheLock:
-    """The lock on a git directory of the cache, by a file beside it.
+    """The lock on a git directory of the cache, held on a file beside it.
 
-    A run may be killed without its git. So every git that works in the directory gets `descriptors`, too: the system
-    keeps a lock until the last process that has it is gone (flock(2)).
+    A run may be killed while its git processes live on. So each git process in the directory inherits `descriptors`:
+    the system keeps a lock until the last process that has its descriptor ends (flock(2)).
     """
 
     def __init__(self, directory: Path, title: str, on_wait: Callable[[str], None]) -> None:
-        """`title` names what the directory is for, in messages; `on_wait` is told when another run has the lock."""
+        """`title` names the repository in messages. `on_wait` is called when another run has the lock."""
         self.descriptors: tuple[int, ...] = ()
         self._directory, self._title, self._on_wait = directory, title, on_wait
 
@@ -32,8 +32,8 @@ class CacheLock:
         path = self._directory.with_suffix(".lock")
         lock = filelock.FileLock(path, on_acquired=self._acquired)
         try:
-            make_part(path.parent)
-            # Not removed, since another run may have just put a good one there.
+            make_cache_directory(path.parent)
+            # Not removed, because another run may just have replaced it by a regular file.
             if os.path.lexists(path) and not stat.S_ISREG(path.lstat().st_mode):
                 raise MachineError(
                     f"the cache {path.parent} can't be used: {path.name} is not a regular file",

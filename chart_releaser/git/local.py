@@ -1,4 +1,4 @@
-"""Read a repository on this machine in place: only its references and objects, nothing of it is executed or changed."""
+"""Read a repository on this machine in place: its references and objects, without running or changing anything."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from typing import NoReturn
 
 from chart_releaser.errors import SnapshotError, UpstreamError
 from chart_releaser.files import IrregularError, find_irregular, read_regular
-from chart_releaser.git.objectformat import Entry
+from chart_releaser.git.gitdir import temporary_git_dir
+from chart_releaser.git.objectformat import TreeEntry
 from chart_releaser.git.objects import open_objects
-from chart_releaser.git.refs import checked_tags, list_refs
-from chart_releaser.git.run import Git, temporary_git_dir
+from chart_releaser.git.refs import check_tag_names, list_refs
+from chart_releaser.git.run import Git
 from chart_releaser.git.snapshot import Snapshots, read_snapshot
 
 _FILES = ("HEAD", "packed-refs", "shallow", "config", "config.worktree", "info/grafts")
@@ -25,10 +26,10 @@ _POINTER_SIZE = 64 << 10  # bytes, of a file that names a directory
 
 
 class WorkingRepository:
-    """A repository at a path: a working tree, a bare repository, or a linked worktree.
+    """A repository at a path: a working tree, a bare repository, or a linked worktree. Implements snapshot.Repository.
 
-    One that borrows objects from elsewhere, has links or special files where git has files, or belongs to another user
-    is refused.
+    A repository is refused if it borrows objects from another one, contains links or special files where git has
+    regular files, or belongs to another user.
     """
 
     def __init__(self, path: Path) -> None:
@@ -41,27 +42,27 @@ class WorkingRepository:
     @contextlib.contextmanager
     def snapshots(self, tags: Sequence[str], paths: Sequence[str]) -> Iterator[Snapshots]:  # noqa: ARG002 - all is there
         common, refs = self._refs()
-        wanted, found = checked_tags(tags)
+        valid, snapshots = check_tag_names(tags)
         size = len(next(iter(refs.values()), "0" * 40)) // 2
         with open_objects(common / "objects", size, str(self._path)) as objects:
-            shared: dict[str, dict[bytes, Entry]] = {}
-            for tag in wanted:
+            shared: dict[str, dict[bytes, TreeEntry]] = {}
+            for tag in valid:
                 try:
                     if tag not in refs:
                         raise SnapshotError(f"{self._path} has no tag {tag}")
-                    found[tag] = read_snapshot(tag, refs[tag], objects, shared)
+                    snapshots[tag] = read_snapshot(tag, refs[tag], objects, shared)
                 except SnapshotError as error:
-                    found[tag] = error
-            yield found
+                    snapshots[tag] = error
+            yield snapshots
 
     def _refs(self) -> tuple[Path, dict[str, str]]:
         git_dir, common = self._directories()
         return common, list_refs(Git(git_dir, common=common), "refs/tags/", str(self._path))
 
     def _directories(self) -> tuple[Path, Path]:
-        """Return the git directory and the one with objects and tags, which a linked worktree shares.
+        """Return the git directory, and the common one with objects and tags, which a linked worktree shares.
 
-        Raises UpstreamError for what is no repository, and for one that is not to be read.
+        Raises UpstreamError if the path is not a repository, or one that must not be read.
         """
         path = self._path.resolve()
         if not path.is_dir():
@@ -73,7 +74,7 @@ class WorkingRepository:
             inside = path / ".git"
             git_dir = path
             if inside.is_symlink():
-                self._refuse("its .git is a symbolic link", "name the repository that it leads to under repo:")
+                self._refuse("its .git is a symbolic link", "name the repository that it points to under repo:")
             if inside.is_dir():
                 git_dir = inside
             elif os.path.lexists(inside):  # a linked worktree or a submodule
@@ -95,7 +96,7 @@ class WorkingRepository:
         )
 
     def _check_owner(self, places: Sequence[Path]) -> None:
-        """Apply git's own rule, of which safe.directory makes exceptions: git-config(1)."""
+        """Refuse a repository of another user, except as allowed by safe.directory: git-config(1)."""
         for place in places:
             with contextlib.suppress(FileNotFoundError):
                 owner = place.lstat().st_uid
@@ -113,7 +114,7 @@ class WorkingRepository:
             listed = Git(directory).run("config", "-z", "--show-scope", "--type=path", "--get-all", "safe.directory")
         words = listed.stdout.decode("utf-8", "surrogateescape").split("\0")
         safe = False
-        for value in words[1::2]:  # each after its scope; an empty one takes back what came before
+        for value in words[1::2]:  # scopes and values alternate; an empty value resets the list
             if not value:
                 safe = False
             elif value == "*" or value.rstrip("/") in mine:
@@ -127,9 +128,9 @@ class WorkingRepository:
             if os.path.lexists(directory / name) and not stat.S_ISREG((directory / name).lstat().st_mode):
                 raise IrregularError(directory / name)
         for name in _FOLDERS:
-            if os.path.lexists(directory / name) and (found := find_irregular(directory / name)) is not None:
-                what = "a symbolic link" if found.is_symlink() else "neither a file nor a directory"
-                self._refuse(f"{found} is {what}", "clone the repository and name the clone under repo:")
+            if os.path.lexists(directory / name) and (path := find_irregular(directory / name)) is not None:
+                what = "a symbolic link" if path.is_symlink() else "neither a file nor a directory"
+                self._refuse(f"{path} is {what}", "clone the repository and name the clone under repo:")
         for name in _ALTERNATES:
             if not os.path.lexists(directory / name):
                 continue
@@ -149,7 +150,7 @@ def _pointer(path: Path) -> str:
 
 
 def _own_users() -> set[int]:
-    """Return the users whose repositories are this user's own: for root also the one who called sudo, as git has it."""
+    """Return the ids of users whose repositories are trusted: this user and, as in git, for root the caller of sudo."""
     me = os.geteuid()
     caller = os.environ.get("SUDO_UID", "") if me == 0 else ""
     return {me, int(caller)} if caller.isascii() and caller.isdigit() else {me}

@@ -1,4 +1,4 @@
-"""What git's objects say: trees, commits and tags as values, malformed or dangerous ones refused."""
+"""Parse git objects: trees, commits and tags. Malformed or dangerous ones are refused."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ _LAST_SECOND = 253_402_300_799  # of the year 9999
 
 
 class ObjectReader(Protocol):
-    """Read the object named `oid` and return its type (blob, tree, commit, tag) and content, checked against its name.
+    """Returns type (blob, tree, commit or tag) and content of the object named `oid`, after verifying its hash.
 
-    Raises MissingObjectError, and ObjectTooLargeError for content beyond `limit` bytes.
+    Raises MissingObjectError, and ObjectTooLargeError for content of more than `limit` bytes.
     """
 
     def __call__(self, oid: str, limit: int, /) -> tuple[str, bytes]: ...
@@ -38,7 +38,7 @@ class MissingObjectError(SnapshotError):
 
 
 class ObjectTooLargeError(SnapshotError):
-    """The object is larger than the reader was told to take."""
+    """The object is larger than the reader's limit."""
 
     def __init__(self, oid: str, size: int, limit: int) -> None:
         super().__init__(f"object {oid} has {size} bytes, more than the {limit} that are read")
@@ -46,7 +46,7 @@ class ObjectTooLargeError(SnapshotError):
 
 
 @dataclass(frozen=True)
-class Entry:
+class TreeEntry:
     """One line of a tree object."""
 
     mode: int
@@ -54,13 +54,13 @@ class Entry:
 
     @property
     def type(self) -> int:
-        """DIRECTORY, FILE, LINK or SUBMODULE; anything else is not made by git."""
+        """DIRECTORY, FILE, LINK or SUBMODULE; git writes no other types."""
         return self.mode & 0o170000
 
 
-def parse_tree(data: bytes, oid_size: int) -> dict[bytes, Entry]:
-    """Return the entries of a tree object, by name; `oid_size` is 20 or 32 bytes. Raises SnapshotError if malformed."""
-    entries: dict[bytes, Entry] = {}
+def parse_tree(data: bytes, oid_size: int) -> dict[bytes, TreeEntry]:
+    """Return the entries of a tree object by name. `oid_size` is 20 or 32 bytes. Raises SnapshotError if malformed."""
+    entries: dict[bytes, TreeEntry] = {}
     at = 0
     while at < len(data):
         space = data.find(b" ", at, at + 8)
@@ -71,12 +71,12 @@ def parse_tree(data: bytes, oid_size: int) -> dict[bytes, Entry]:
         at = end + 1 + oid_size
         if not _MODE.fullmatch(mode) or name in entries:
             raise SnapshotError("a directory listing of the repository is malformed")
-        entries[name] = Entry(int(mode, 8), data[end + 1 : at].hex())
+        entries[name] = TreeEntry(int(mode, 8), data[end + 1 : at].hex())
     return entries
 
 
-def checked_name(name: bytes, folder: str) -> str:
-    """Return a file name as text. Raises SnapshotError for a name that is unsafe or can't be written everywhere."""
+def decode_name(name: bytes, folder: str) -> str:
+    """Return a file name as text. Raises SnapshotError for a name that is unsafe or not portable."""
     where = folder or "the repository's top directory"
     try:
         text = name.decode()
@@ -91,23 +91,23 @@ def checked_name(name: bytes, folder: str) -> str:
 
 
 def parse_commit(data: bytes) -> tuple[str, int]:
-    """Return a commit's tree and its committer time, in seconds since the epoch. Raises SnapshotError if malformed.
+    """Return a commit's tree and its committer time in seconds since the epoch. Raises SnapshotError if malformed.
 
-    A time before 1970 or after 9999 becomes the nearest second that is neither.
+    Times before 1970 or after 9999 are clamped.
     """
     tree = _header(data, "tree")
     head = data.split(b"\n\n", 1)[0]
-    found = re.search(rb"^committer .*> (-?[0-9]{1,20}) [+-][0-9]+$", head, re.MULTILINE)
-    if found is None:
+    match = re.search(rb"^committer .*> (-?[0-9]{1,20}) [+-][0-9]+$", head, re.MULTILINE)
+    if match is None:
         raise SnapshotError("its commit has no usable date")
-    return tree, min(max(int(found[1]), 0), _LAST_SECOND)
+    return tree, min(max(int(match[1]), 0), _LAST_SECOND)
 
 
-def parse_tag(data: bytes) -> tuple[str, str]:
-    """Return what a tag object points to and its message without the signature. Raises SnapshotError if malformed."""
+def parse_tag_object(data: bytes) -> tuple[str, str]:
+    """Return a tag object's target and its message without the signature. Raises SnapshotError if malformed."""
     target = _header(data, "object")
     lines = data.partition(b"\n\n")[2].decode("utf-8", "replace").split("\n")
-    # As git has it: the signature is what follows the last line that begins one.
+    # As in git, the signature begins at the last line that could begin one.
     for number in range(len(lines) - 1, -1, -1):
         if lines[number].startswith(_SIGNATURES):
             lines = lines[:number]
@@ -116,7 +116,7 @@ def parse_tag(data: bytes) -> tuple[str, str]:
 
 
 def _header(data: bytes, name: str) -> str:
-    found = re.match(rb"%b ([0-9a-f]{40}(?:[0-9a-f]{24})?)\n" % name.encode(), data)
-    if found is None:
+    match = re.match(rb"%b ([0-9a-f]{40}(?:[0-9a-f]{24})?)\n" % name.encode(), data)
+    if match is None:
         raise SnapshotError(f"its {name} line is malformed")
-    return found[1].decode()
+    return match[1].decode()

@@ -1,4 +1,4 @@
-"""Read checked objects from a git object database through one lasting `cat-file` process."""
+"""Read objects from a git object database through one long-running `cat-file` process, and verify their hashes."""
 
 from __future__ import annotations
 
@@ -13,27 +13,29 @@ from pathlib import Path
 from typing import Any
 
 from chart_releaser.errors import UpstreamError
+from chart_releaser.git.gitdir import bare_view
 from chart_releaser.git.objectformat import MissingObjectError, ObjectTooLargeError
-from chart_releaser.git.run import Drain, Git, bare_view, log_end, reason, stop
+from chart_releaser.git.output import Drain, failure_reason
+from chart_releaser.git.run import Git, log_command, stop_process
 
 _COMMAND = ("cat-file", "--batch-command")
 _HEADER = re.compile(rb"([0-9a-f]+) (blob|tree|commit|tag) ([0-9]+)\n")
 _OID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _CHUNK = 1 << 20
-_PIPE = 1 << 16  # what a pipe holds at most, unless it is told otherwise
+_PIPE = 1 << 16  # the default capacity of a pipe on Linux
 _LINE = 200
-# So many questions at a time fit into a pipe's buffer: git can always take them all before anyone reads the answers.
+# A batch of requests fits into a pipe's buffer, so writing it never blocks while git waits for its answers to be read.
 _BATCH = 50
 _ANSWER_SECONDS = 60.0
-"""git reads from this machine alone: what it has not begun to say by then, or stops saying for so long, never comes."""
+"""How long to wait for output of git, which reads only local files here."""
 
 
 class DamagedError(UpstreamError):
-    """An object is there but is not what its name promises, or git can't read the database at all."""
+    """An object does not match its hash, or git can't read the repository at all."""
 
 
 class Objects:
-    """The objects of one repository. Not for several threads."""
+    """The objects of one repository. Use it from one thread only."""
 
     def __init__(self, git: Git, title: str) -> None:
         self._began = time.monotonic()
@@ -43,11 +45,11 @@ class Objects:
         self._title = title
 
     def close(self) -> None:
-        stop(self._process)
-        log_end(_COMMAND, self._began, self._process.proc.returncode, self._answers.bytes)
+        stop_process(self._process)
+        log_command(_COMMAND, self._began, self._process.proc.returncode, self._answers.bytes)
 
     def __call__(self, oid: str, limit: int, /) -> tuple[str, bytes]:
-        """Return type and content of the object `oid`, whose hash was checked.
+        """Return type and content of the object `oid` after verifying its hash.
 
         Raises MissingObjectError, ObjectTooLargeError for more than `limit` bytes, DamagedError.
         """
@@ -58,7 +60,7 @@ class Objects:
         return kind, data
 
     def missing(self, oids: Iterable[str]) -> list[str]:
-        """Return which of these objects are not there; those that are there are checked whole. Raises DamagedError."""
+        """Return which of these objects are missing, and verify the hashes of the others. Raises DamagedError."""
         absent: list[str] = []
         waiting = sorted(oids)
         for start in range(0, len(waiting), _BATCH):
@@ -81,11 +83,11 @@ class Objects:
             raise self._damaged() from error
 
     def _answer(self, oid: str, limit: int) -> tuple[str, int, bytes]:
-        """Read one answer to its end, keeping content up to `limit` bytes."""
+        """Read one answer to its end, and return type, size and content, which is empty beyond `limit` bytes."""
         try:
             return self._read_answer(oid, limit)
         except TimeoutError as error:
-            stop(self._process)
+            stop_process(self._process)
             raise DamagedError(
                 f"{self._title}: git could not read object {oid} within {_ANSWER_SECONDS:g} seconds",
                 remedy="check the file system that it is on, then run again",
@@ -118,14 +120,14 @@ class Objects:
         return header[2].decode(), size, b"".join(kept)
 
     def _damaged(self) -> DamagedError:
-        stop(self._process)
+        stop_process(self._process)
         self._stderr.join(5)
-        why = reason(self._stderr.data.decode("utf-8", "replace"))
+        why = failure_reason(self._stderr.data.decode("utf-8", "replace"))
         return DamagedError(f"{self._title}: its objects can't be read: {why}")
 
 
 class _Answers:
-    """Reads from a pipe, and raises TimeoutError where nothing comes for too long."""
+    """Reads from a pipe. Its methods raise TimeoutError if nothing arrives for too long."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
@@ -133,17 +135,17 @@ class _Answers:
         self._poll.register(descriptor, select.POLLIN)
         self._waiting, self._at = b"", 0
         self.bytes = 0
-        """How many have come so far."""
+        """The number of bytes received so far."""
 
     def line(self) -> bytes:
-        """Return the next line, or what there is of one that is too long for an answer's first."""
+        """Return the next line, or its beginning if it is too long for the first line of an answer."""
         while True:
             end = self._waiting.find(b"\n", self._at, self._at + _LINE) + 1
             if end or len(self._waiting) - self._at >= _LINE or not self._more():
                 return self._take(end - self._at if end else _LINE)
 
     def read(self, size: int) -> bytes:
-        """Return at most `size` bytes, none at the end."""
+        """Return at most `size` bytes, or b"" at the end."""
         if self._at == len(self._waiting):
             self._more()
         return self._take(size)
@@ -165,7 +167,7 @@ class _Answers:
 
 @contextlib.contextmanager
 def open_objects(directory: Path, oid_size: int, title: str) -> Iterator[Objects]:
-    """Open the object database in `directory`; `title` names the repository in errors."""
+    """Open the object database in `directory`. `title` names the repository in errors. Raises UpstreamError."""
     with bare_view(directory, oid_size) as git:
         objects = Objects(git, title)
         try:

@@ -1,4 +1,4 @@
-"""Ask a git server: with the user's own settings, the token for its own server only, failures told apart."""
+"""Run git commands against a server: with retries, the token for its own server only, and classified failures."""
 
 from __future__ import annotations
 
@@ -15,13 +15,15 @@ from urllib.parse import urljoin, urlsplit
 
 from chart_releaser.attempts import Attempts, RetryPolicy
 from chart_releaser.errors import UpstreamError, cache_error
+from chart_releaser.git.gitdir import temporary_git_dir
 from chart_releaser.git.objects import DamagedError
+from chart_releaser.git.output import failure_reason
 from chart_releaser.git.refs import parse_refs
-from chart_releaser.git.run import Git, Login, Result, reason, temporary_git_dir
+from chart_releaser.git.run import Git, Login, Result
 from chart_releaser.location import same_origin
 
 REMOTE = "chart-releaser"
-"""The remote's name in git's configuration; not origin, which the user's own configuration may speak of."""
+"""The remote's name in git's configuration. The user's configuration may have settings for `origin`."""
 _RETRY = RetryPolicy(attempts=3, first_pause=1.0, factor=4.0)
 _FIRST_REQUEST = "/info/refs?service=git-upload-pack"
 _TIMEOUT = (10, 30)
@@ -41,31 +43,31 @@ _ELSEWHERE = re.compile(
     r"|bad line length|No space left|redirect|Out of memory|dumb http"
 )
 _SETTINGS = r"^(credential\..*helper|url\..*\.insteadof)$"
-# What git says of this machine; what the server says of its own begins with "remote: ".
+# Git's errors about the local disk. Lines that begin with "remote: " are about the server's.
 _NO_ROOM_CODES = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 _NO_ROOM_WORDS = {os.strerror(code): code for code in _NO_ROOM_CODES} | {"Out of diskspace": errno.ENOSPC}
 _NO_ROOM = re.compile(rf"^(?!remote: ).*({'|'.join(_NO_ROOM_WORDS)})", re.MULTILINE)
 
 
 class Remote:
-    """The server's side of one repository."""
+    """The remote side of one repository."""
 
     def __init__(self, url: str, login: Login | None = None, attempts: Attempts | None = None) -> None:
         self._url = url
         self._login = login
         self._attempts = attempts if attempts is not None else Attempts()
         self.end = math.inf
-        """When, by the monotonic clock, all that is asked of the server has to be done."""
+        """The deadline of all requests to the server, by the monotonic clock."""
         self._settings: list[tuple[str, str]] | None = None
         self.title = re.sub(r"(\w://)[^/@]+@", r"\1", url) if not url.startswith("ssh://") else url
-        # The user's configuration may turn an address into one of another kind (insteadOf).
+        # All of these, because insteadOf in the user's configuration may change the scheme of the URL.
         self.protocols = "https:ssh:file" + (":http" if url.startswith("http://") else "")
 
     def tags(self) -> dict[str, str]:
-        """Return the names of all tags and the objects that they name.
+        """Return the object names of all tags by their names.
 
-        Raises UpstreamError, also for what has no references at all: git takes any page, such as that of a login or a
-        proxy, for a repository of the oldest kind that is empty.
+        Raises UpstreamError, also for a repository without any reference: git reads an HTML page, such as that of a
+        login or a proxy, as an empty repository of the oldest protocol.
         """
         with temporary_git_dir(20) as directory:
             git = Git(directory, protocols=self.protocols)
@@ -80,10 +82,10 @@ class Remote:
                     )
         if result.status:
             self.fail(result.stderr)
-        found = parse_refs(result.stdout, "refs/tags/")
-        if is_empty and found:
-            self.again("an answer without any tag")
-        return found
+        tags = parse_refs(result.stdout, "refs/tags/")
+        if is_empty and tags:
+            self.note_retry("an answer without any tag")
+        return tags
 
     def run(
         self,
@@ -93,11 +95,15 @@ class Remote:
         timeout: float = 300,
         growth: Callable[[], bool] | None = None,
     ) -> Result:
-        """Run a git command that talks to the server; what looks like a passing failure is tried again."""
+        """Run a git command that talks to the server, and retry failures that look temporary.
+
+        The result of the last attempt is returned, also if it failed. If no request is allowed any more, because of the
+        circuit breaker or the deadline, the result is a failure that says so.
+        """
         breaker = self._attempts.breaker
         for failures in itertools.count(1):
-            if why_not := breaker.open_reason(self._host):
-                return Result(-1, b"", f"fatal: unable to access '{self.title}': {why_not}\n")
+            if refusal := breaker.open_reason(self._host):
+                return Result(-1, b"", f"fatal: unable to access '{self.title}': {refusal}\n")
             left = self.end - time.monotonic()
             if left <= 0:
                 return Result(-1, b"", f"fatal: unable to access '{self.title}': it has used up its time\n")
@@ -109,12 +115,12 @@ class Remote:
             pause = _RETRY.pause_after(failures)
             if pause is None:
                 return result
-            self.again(self._reason(result.stderr))
+            self.note_retry(self._reason(result.stderr))
             time.sleep(pause)
         raise AssertionError("unreachable")
 
-    def again(self, why: str) -> None:
-        """Count what is asked a second time, to be told at the end of the run."""
+    def note_retry(self, why: str) -> None:
+        """Count a retry, and the reason `why`, for the report of the run."""
         self._attempts.log.note(f"git with {self._host}: {why}")
 
     def _once(
@@ -128,8 +134,8 @@ class Remote:
         result = attempt()
         if self._login is None or not re.search(r"returned error: 30\d", result.stderr):
             return result
-        # The repository has moved: on its server the token may go along, to another it may not.
-        new_url = _moved(self._url, self._login)
+        # The repository has moved. The token may be used at the new address on the same server, but not on another.
+        new_url = _new_location(self._url, self._login)
         if new_url is not None and same_origin(new_url, self._login.server_url):
             self._url = new_url
         else:
@@ -137,37 +143,37 @@ class Remote:
         return attempt()
 
     def _login_config(self, git: Git) -> list[tuple[str, str]]:
-        """Return the configuration for the login, none if the user's own leads git to another server.
+        """Return the configuration for the login, or none if the user's configuration redirects git to another server.
 
-        Git hands it on to the programs that it starts in their environment. So no credential helper is left, nor does
-        an ssh that the address is rewritten for get the token.
+        Programs that git starts inherit this configuration in their environment. So credential helpers are disabled,
+        and an ssh program, to which the URL may be rewritten, does not get the token.
         """
         if self._login is None:
             return []
         if self._settings is None:
             shown = git.run("config", "--null", "--get-regexp", _SETTINGS).stdout.decode("utf-8", "surrogateescape")
             self._settings = [(key, value) for key, _, value in (line.partition("\n") for line in shown.split("\0"))]
-        if not same_origin(rewritten(self._url, self._settings), self._login.server_url):
+        if not same_origin(apply_instead_of(self._url, self._settings), self._login.server_url):
             return []
         helpers = dict.fromkeys(["credential.helper", *(key for key, _ in self._settings if key.endswith(".helper"))])
-        # With an address of its own for pushes, no other one is made for them (pushInsteadOf).
+        # With an explicit pushUrl, git does not apply pushInsteadOf.
         return [(f"remote.{REMOTE}.pushUrl", self._url), *self._login.config(), *((key, "") for key in helpers)]
 
     @property
     def _host(self) -> str:
-        """The server in messages, for a path the path."""
+        """The server's name for messages; the path of a local repository."""
         return urlsplit(self.title).netloc or self.title
 
     def _reason(self, stderr: str) -> str:
-        return reason(stderr, self._login.secrets if self._login else ())
+        return failure_reason(stderr, self._login.secrets if self._login else ())
 
     def fail(self, stderr: str, *, place: Path | None = None) -> NoReturn:
-        """Raise what a failed command's `stderr` stands for.
+        """Raise the error for a failed command with this `stderr`.
 
-        UpstreamError, or DamagedError if it may be the repository on this machine, in `place`. MachineError if that
-        can't be written.
+        Raises MachineError if `place`, the local repository, can't be written; DamagedError if the local repository may
+        be at fault; else UpstreamError.
         """
-        check_room(stderr, place)
+        check_writable(stderr, place)
         why = self._reason(stderr)
         text = f"could not fetch {self.title}: {why}"
         if _REFUSED.search(stderr):
@@ -177,16 +183,16 @@ class Remote:
         raise DamagedError(text, remedy="run again")
 
 
-def check_room(stderr: str, place: Path | None) -> None:
-    """Raises MachineError if a failed command's `stderr` tells that `place`, where it wrote, takes no more."""
-    found = _NO_ROOM.search(stderr)
-    if place is not None and found is not None:
-        code = _NO_ROOM_WORDS[found[1]]
+def check_writable(stderr: str, place: Path | None) -> None:
+    """Raise MachineError if `stderr` says that the disk of `place` is full, over its quota or read-only."""
+    match = _NO_ROOM.search(stderr)
+    if place is not None and match is not None:
+        code = _NO_ROOM_WORDS[match[1]]
         raise cache_error(place, OSError(code, os.strerror(code)))
 
 
-def _moved(url: str, login: Login) -> str | None:
-    """Return where the server says that the repository at `url` is now, None if it does not say so."""
+def _new_location(url: str, login: Login) -> str | None:
+    """Return the address to which the server redirects the repository at `url`, or None if it does not."""
     import requests
 
     from chart_releaser import exchange
@@ -209,10 +215,10 @@ def _moved(url: str, login: Login) -> str | None:
     return target.removesuffix(_FIRST_REQUEST) if target.endswith(_FIRST_REQUEST) else None
 
 
-def rewritten(url: str, settings: Iterable[tuple[str, str]]) -> str:
-    """Return the address that git makes of `url` by the `url.<base>.insteadOf` among its settings."""
-    found = ("", "")
+def apply_instead_of(url: str, settings: Iterable[tuple[str, str]]) -> str:
+    """Return `url` as git rewrites it by the settings `url.<base>.insteadOf`. As in git, the longest prefix wins."""
+    base, longest = "", ""
     for key, prefix in settings:
-        if key.startswith("url.") and url.startswith(prefix) and len(prefix) > len(found[1]):
-            found = (key.removeprefix("url.").removesuffix(".insteadof"), prefix)
-    return found[0] + url[len(found[1]) :]
+        if key.startswith("url.") and url.startswith(prefix) and len(prefix) > len(longest):
+            base, longest = key.removeprefix("url.").removesuffix(".insteadof"), prefix
+    return base + url[len(longest) :]

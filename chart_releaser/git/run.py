@@ -1,4 +1,4 @@
-"""Run the git program through GitPython: a closed environment, bounds on time and size, errors as one clean line."""
+"""Run the git program through GitPython: with a controlled environment, and limits on time, memory and output."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ import re
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from chart_releaser import children
 from chart_releaser.environment import NO_TRACES
 from chart_releaser.errors import UpstreamError
-from chart_releaser.files import write_private
 from chart_releaser.git.cachelock import CacheLock
-from chart_releaser.temporary import temporary_directory, temporary_error, temporary_file
+from chart_releaser.git.output import Drain, without_logins
+from chart_releaser.temporary import temporary_file
 
-OLDEST = (2, 36)
-"""`cat-file --batch-command` came with git 2.36, and with it all else that is used here."""
+OLDEST_GIT = (2, 36)
+"""The oldest version with `cat-file --batch-command` and everything else that is used here."""
 _OUTPUT_LIMIT = 64 << 20
 _STDERR_LIMIT = 64 << 10
 _MEMORY_LIMIT = 2 << 30
-"""Bytes of memory of each of git's processes: it keeps all of a server's answer there, without a bound of its own."""
-# A shell sets the limit, where the system has one, and becomes git; the command is never part of its text.
+"""Bytes of memory for each git process: git buffers a server's answer without a limit of its own."""
+# A shell sets the limit, if the system supports it, and execs git. The command is passed as arguments, not as text.
 _LIMITED = 'ulimit -d "$1" 2>/dev/null; shift; exec "$@"'
-# Read from the command line, so that neither a repository's nor the user's configuration can make git run something or
-# look at more than it is told. What is fetched is checked object by object when it is read, hence no fsck of packs.
+# Set on the command line, which overrides the configuration of the repository and the user, so that git runs no
+# programs and fetches nothing else. Objects are verified one by one when they are read, so packs need no fsck.
 _FIXED = (
     "core.hooksPath=/dev/null",
     "core.fsmonitor=false",
@@ -57,7 +57,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Result:
-    """How a git command ended: exit status, standard output, standard error."""
+    """The result of a git command: exit status, standard output, standard error."""
 
     status: int
     stdout: bytes
@@ -66,7 +66,7 @@ class Result:
 
 @dataclass(frozen=True)
 class Login:
-    """A token for one server, handed to git by environment only, never in an argument, an address or a file."""
+    """A token for one server. Git gets it through the environment only, never in an argument, a URL or a file."""
 
     server_url: str
     token: str = field(repr=False)
@@ -74,8 +74,8 @@ class Login:
     def config(self) -> list[tuple[str, str]]:
         basic = base64.b64encode(f"x-access-token:{self.token}".encode()).decode()
         scope = f"http.{self.server_url.rstrip('/')}/"
-        # The empty value drops headers that the user's configuration has for this server: two would be refused. A
-        # redirect may not carry the header to another host.
+        # The empty value removes headers from the user's configuration, since servers reject two of them. Redirects are
+        # not followed, because git would send the header to the other host.
         header = f"{scope}.extraHeader"
         return [(header, ""), (header, f"Authorization: Basic {basic}"), (f"{scope}.followRedirects", "false")]
 
@@ -86,7 +86,7 @@ class Login:
 
 @dataclass(frozen=True)
 class Git:
-    """The git program for one git directory. `protocols` are those it may speak; none at all by default."""
+    """The git program for one git directory. `protocols` are the transports that it may use, by default none."""
 
     git_dir: Path
     objects: Path | None = None
@@ -95,7 +95,7 @@ class Git:
     """The directory that a linked worktree shares with its repository."""
     protocols: str = "none"
     lock: CacheLock | None = None
-    """What is held while it works; each process has a part in it, and so keeps it if it outlives this one."""
+    """The lock to hold while git runs. Each git process inherits it, and so keeps it if it outlives this one."""
 
     def run(
         self,
@@ -108,10 +108,10 @@ class Git:
     ) -> Result:
         """Run `git <command>` to its end.
 
-        `config` goes through the environment, so it may hold secrets; then `asks` has to be false, so that no program
-        that asks for a password is started with it. The process and its children are killed after
-        `timeout` seconds, or when `growth`, asked twice a second, says that too much was written; the result's stderr
-        then says so. Raises UpstreamError if git can't be run at all.
+        `config` is passed through the environment, so it may contain secrets. In that case `asks` must be false, so
+        that no program that asks for a password inherits them. The process and its children are killed after `timeout`
+        seconds, or when `growth`, called twice a second, returns True because too much was written; the result's stderr
+        then says so. Raises UpstreamError if git can't be run, MachineError if the input can't be written.
         """
         began = time.monotonic()
         with temporary_file(stdin) as given:
@@ -120,12 +120,12 @@ class Git:
             try:
                 result = watch.result(timeout, growth)
             finally:
-                stop(process)
-        log_end(command, began, result.status, len(result.stdout), config)
+                stop_process(process)
+        log_command(command, began, result.status, len(result.stdout), config)
         return result
 
     def start(self, *command: str) -> Any:
-        """Start `git <command>` with pipes for its standard streams and return the process; end it with `stop`."""
+        """Start `git <command>` with pipes as standard streams, and return the process. End it with `stop_process`."""
         return self._start(command, subprocess.PIPE, ())
 
     def _start(
@@ -150,7 +150,7 @@ class Git:
         return process
 
     def _environment(self, config: Sequence[tuple[str, str]], *, asks: bool) -> dict[str, str]:
-        """What is set on top of this process's environment, so that nothing in that leads git to another place."""
+        """Return the variables to add to this process's environment, overriding those that redirect git elsewhere."""
         git_dir = self.git_dir.absolute()
         common = (self.common or git_dir).absolute()
         given = {
@@ -164,27 +164,27 @@ class Git:
             "GIT_OPTIONAL_LOCKS": "0",
             "GIT_TERMINAL_PROMPT": "0",
             "GIT_TRACE_REDACT": "1",
-            # The user's configuration can have git write down its configuration and environment (trace2.configParams,
-            # trace2.envVars, trace2.eventTarget), and with it the token.
+            # The user's configuration can make git log its configuration and environment, and so the token
+            # (trace2.configParams, trace2.envVars, trace2.eventTarget).
             **dict.fromkeys(NO_TRACES, "0"),
             "GIT_ALLOW_PROTOCOL": self.protocols,
             "GIT_NO_LAZY_FETCH": "0" if self.protocols != "none" else "1",
         }
         if not asks:
-            given["GIT_ASKPASS"] = ""  # not even the program of core.askPass or SSH_ASKPASS
+            given["GIT_ASKPASS"] = ""  # overrides core.askPass and SSH_ASKPASS, too
         return given | _more_config(os.environ, config)
 
 
-def log_end(
+def log_command(
     command: Sequence[str], began: float, status: int | None, size: int, config: Sequence[tuple[str, str]] = ()
 ) -> None:
-    """Log a git command that began at `began` by the monotonic clock, and whose output had `size` bytes.
+    """Log a git command that began at `began` (monotonic clock) and wrote `size` bytes of output.
 
-    Of its `config` only the address of the remote is shown, without a login in it.
+    Of `config`, only the URL of the remote is logged, without a login.
     """
     if _log.isEnabledFor(logging.DEBUG):
         urls = [f" ({value})" for key, value in config if re.fullmatch(r"remote\..*\.url", key)]
-        shown = _without_logins(" ".join(command) + "".join(urls))
+        shown = without_logins(" ".join(command) + "".join(urls))
         _log.debug("git %s: %s, %d ms, %d bytes", shown, status, round((time.monotonic() - began) * 1000), size)
 
 
@@ -192,32 +192,13 @@ def _limit() -> tuple[str, ...]:
     return ("/bin/sh", "-c", _LIMITED, "sh", str(_MEMORY_LIMIT >> 10))
 
 
-def stop(process: Any) -> None:
-    """End a process that was started here, and all its children; does nothing if it has ended."""
+def stop_process(process: Any) -> None:
+    """End a process that `Git.start` returned, and its children, unless it has ended, and close its streams."""
     children.terminate(process.proc)
     for stream in (process.stdin, process.stdout, process.stderr):
         if stream is not None:
             with contextlib.suppress(OSError):
                 stream.close()
-
-
-class Drain(threading.Thread):
-    """Reads a stream to its end in the background and keeps its last `limit` bytes; `overflow` says there was more."""
-
-    def __init__(self, stream: IO[bytes], limit: int) -> None:
-        super().__init__(daemon=True)
-        self.data = bytearray()
-        self.overflow = False
-        self._stream, self._limit = stream, limit
-        self.start()
-
-    def run(self) -> None:
-        with contextlib.suppress(OSError, ValueError):
-            while chunk := self._stream.read1(1 << 16):  # type: ignore[attr-defined]
-                self.data += chunk
-                if len(self.data) > self._limit:
-                    self.overflow = True
-                    del self.data[: -self._limit]
 
 
 class _Watch:
@@ -230,7 +211,7 @@ class _Watch:
         end = time.monotonic() + timeout
         killed = ""
         while True:
-            # Its output ends with it, and waking up for that is quicker than wait(), which looks every 50 ms at last.
+            # The end of the output wakes this thread up sooner than wait(), which polls every 50 ms.
             self._stdout.join(0.5)
             try:
                 status = self._process.proc.wait(timeout=0 if self._stdout.is_alive() else 0.5)
@@ -241,10 +222,10 @@ class _Watch:
                 elif self._stdout.overflow or (growth is not None and growth()):
                     killed = "fatal: stopped because the answer is too large\n"
                 if killed:
-                    stop(self._process)
+                    stop_process(self._process)
                     status = -1
                     break
-        # A helper left behind by git may hold the streams open: what it would say is not waited for.
+        # A helper that outlives git may keep the streams open, so waiting for them is bounded.
         self._stdout.join(5)
         self._stderr.join(5)
         if self._stdout.overflow:
@@ -253,43 +234,43 @@ class _Watch:
         return Result(status, bytes(self._stdout.data), killed or stderr)
 
 
-_NO_GIT = f"git was not found: install git {OLDEST[0]}.{OLDEST[1]} or newer"
+_NO_GIT = f"git was not found: install git {OLDEST_GIT[0]}.{OLDEST_GIT[1]} or newer"
 
 
 _asking = threading.Lock()
 
 
 def require_git() -> None:
-    """Raises UpstreamError if there is no git program, or one that is too old; the program is asked once."""
-    with _asking:  # a cache alone lets threads that begin at the same time ask once each
+    """Raise UpstreamError if git is missing or too old. The version is read once per process."""
+    with _asking:  # functools.cache alone lets concurrent first calls run the program several times
         _require_git()
 
 
 @functools.cache
 def _require_git() -> None:
     text = git_version()
-    found = re.search(r"(\d+)\.(\d+)", text)
-    if found is None or (int(found[1]), int(found[2])) < OLDEST:
-        raise UpstreamError(f"{text} is too old: install git {OLDEST[0]}.{OLDEST[1]} or newer")
+    version = re.search(r"(\d+)\.(\d+)", text)
+    if version is None or (int(version[1]), int(version[2])) < OLDEST_GIT:
+        raise UpstreamError(f"{text} is too old: install git {OLDEST_GIT[0]}.{OLDEST_GIT[1]} or newer")
 
 
 def git_version() -> str:
-    """Return what the git program calls itself: `git version 2.39.5`. Raises UpstreamError if there is none."""
+    """Return the output of `git version`, such as `git version 2.39.5`. Raises UpstreamError if git is missing."""
     try:
         import git
-    except ImportError as error:  # what GitPython raises when it finds no program
+    except ImportError as error:  # GitPython raises it if it finds no git program
         raise UpstreamError(_NO_GIT) from error
     began = time.monotonic()
     try:
         text = str(git.Git("/").execute([git.Git.GIT_PYTHON_GIT_EXECUTABLE, "version"]))
     except (git.exc.CommandError, OSError) as error:
         raise UpstreamError(_NO_GIT) from error
-    log_end(["version"], began, 0, len(text))
+    log_command(["version"], began, 0, len(text))
     return text
 
 
 def _more_config(environ: Mapping[str, str], config: Sequence[tuple[str, str]]) -> dict[str, str]:
-    """Configuration as environment variables, after what the caller's environment has of that kind."""
+    """Return `config` as environment variables, numbered after those that `environ` already has."""
     count = environ.get("GIT_CONFIG_COUNT", "")
     first = int(count) if count.isdigit() else 0
     more = {"GIT_CONFIG_COUNT": str(first + len(config))}
@@ -297,56 +278,3 @@ def _more_config(environ: Mapping[str, str], config: Sequence[tuple[str, str]]) 
         more[f"GIT_CONFIG_KEY_{number}"] = key
         more[f"GIT_CONFIG_VALUE_{number}"] = value
     return more
-
-
-def reason(stderr: str, secrets: Sequence[str] = ()) -> str:
-    """Return why git failed in one printable line without secrets: the server's word, or git's last fatal line."""
-    for secret in secrets:
-        stderr = stderr.replace(secret, "***")
-    stderr = _without_logins(stderr)
-    lines = ["".join(char if char.isprintable() else " " for char in line).strip() for line in stderr.splitlines()]
-    for wanted in (r"remote: (?:fatal|error): ", "fatal: ", "error: ", "(?:ssh|remote): ?", ""):
-        for line in reversed(lines):
-            if (found := re.match(wanted, line)) and len(line) > found.end():
-                return line[found.end() :][:300].rstrip(". ")
-    return "git gave no reason"
-
-
-def _without_logins(text: str) -> str:
-    return re.sub(r"(\w://)[^/\s@]+@", r"\1", text)
-
-
-@contextlib.contextmanager
-def bare_view(objects: Path, oid_size: int) -> Iterator[Git]:
-    """Give a Git that sees the object database `objects` and nothing else: no references, no configuration, no remote.
-
-    So reading can neither run anything that a repository's configuration names nor fetch what is missing.
-    """
-    with temporary_git_dir(oid_size) as directory:
-        yield Git(directory, objects=objects)
-
-
-@contextlib.contextmanager
-def temporary_git_dir(oid_size: int) -> Iterator[Path]:
-    """Give a bare git directory without objects and references. Raises MachineError."""
-    with temporary_directory() as directory:
-        try:
-            write_git_dir(directory, object_config(oid_size))
-        except OSError as error:
-            raise temporary_error(error) from error
-        yield directory
-
-
-def object_config(oid_size: int, *, version: int = 0) -> str:
-    """The configuration of a bare repository with object names of 20 (SHA-1) or 32 (SHA-256) bytes."""
-    version = 1 if oid_size == 32 else version
-    text = f"[core]\n\trepositoryFormatVersion = {version}\n\tbare = true\n"
-    return text + "[extensions]\n\tobjectFormat = sha256\n" if oid_size == 32 else text
-
-
-def write_git_dir(directory: Path, config: str) -> None:
-    """Make `directory` a bare git directory; in one that exists, only HEAD and the configuration are replaced."""
-    for name in ("objects/pack", "objects/info", "refs"):
-        (directory / name).mkdir(parents=True, exist_ok=True)
-    for name, text in (("HEAD", "ref: refs/heads/none\n"), ("config", config)):
-        write_private(directory / name, text.encode())

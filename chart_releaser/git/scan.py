@@ -1,4 +1,4 @@
-"""What a repository of the cache may hold: what this program and its git write there, and nothing else."""
+"""Clean a repository of the cache: remove everything that this program and its git do not write there."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from chart_releaser.files import read_regular, remove
 
-# No alternates, no hooks, no other worktrees, no packed references: git would heed them, and writes none of them here.
+# No alternates, hooks, worktrees or packed references: git would use them, but never writes them here.
 _FOLDERS = re.compile(r"refs(?:/snapshots|/published)?|objects(?:/[0-9a-f]{2}|/pack|/info)?")
 _FILES = re.compile(
     r"HEAD|config|shallow"
@@ -18,19 +18,19 @@ _FILES = re.compile(
     r"|objects/[0-9a-f]{2}/[0-9a-f]{38}(?:[0-9a-f]{24})?"
     r"|objects/pack/pack-[0-9a-f]+\.(?:pack|idx|rev|promisor)"
 )
-# A reference by the name of another one would change with that.
+# A symbolic reference could point anywhere, so only object names are allowed.
 _REFERENCE = re.compile(rb"[0-9a-f]{40}(?:[0-9a-f]{24})?\n")
 
 
 class _StrangeError(Exception):
-    """There is a link, a special file, or something of another user's."""
+    """The repository contains a link, a special file, or a file of another user."""
 
 
-def clean(repository: Path) -> None:
-    """Remove from a repository of the cache whatever git is not to find there; call it under the lock, before git.
+def clean_repository(repository: Path) -> None:
+    """Remove unknown files from a repository of the cache. Call it under the lock, before running git.
 
-    What an interrupted git left goes, too. A repository with a link, a special file or a file of another user in it is
-    removed as a whole; what a link leads to is neither read nor changed. Raises OSError.
+    Leftovers of an interrupted git are removed as well. A repository with a link, a special file or a file of another
+    user is removed completely; targets of links are neither read nor changed. Raises OSError.
     """
     try:
         _check(repository.lstat(), is_top=True)
@@ -41,16 +41,16 @@ def clean(repository: Path) -> None:
         remove(repository)
 
 
-def _check(found: os.stat_result, *, is_top: bool = False) -> None:
-    is_known = stat.S_ISDIR(found.st_mode) or (stat.S_ISREG(found.st_mode) and not is_top)
-    if not is_known or found.st_uid != os.geteuid():
+def _check(status: os.stat_result, *, is_top: bool = False) -> None:
+    is_known = stat.S_ISDIR(status.st_mode) or (stat.S_ISREG(status.st_mode) and not is_top)
+    if not is_known or status.st_uid != os.geteuid():
         raise _StrangeError
 
 
 def _clean(folder: Path, prefix: str) -> None:
-    with os.scandir(folder) as entries:
-        found = list(entries)
-    for entry in found:
+    with os.scandir(folder) as scan:
+        entries = list(scan)
+    for entry in entries:
         name, path = prefix + entry.name, folder / entry.name
         with contextlib.suppress(FileNotFoundError):  # the user may delete the cache meanwhile
             state = entry.stat(follow_symlinks=False)

@@ -1,4 +1,4 @@
-"""Walk one git tree: links resolved inside it, dangerous names and sizes refused. Objects come from a reader."""
+"""Read one git tree: resolve links inside it, and refuse dangerous names and sizes."""
 
 from __future__ import annotations
 
@@ -8,104 +8,71 @@ from dataclasses import dataclass, field
 from typing import Literal, NoReturn
 
 from chart_releaser.errors import SnapshotError
+from chart_releaser.git.limits import TreeLimits, WalkBudget
 from chart_releaser.git.objectformat import (
     DIRECTORY,
     FILE,
     LINK,
     SUBMODULE,
-    Entry,
     MissingObjectError,
     ObjectReader,
     ObjectTooLargeError,
-    checked_name,
+    TreeEntry,
+    decode_name,
     parse_tree,
 )
 
-Kind = Literal["file", "dir"]
+PathKind = Literal["file", "dir"]
 _Trouble = Callable[[SnapshotError], None]
 _CACHED_TREES = 5_000
 _Places = tuple[tuple[str, ...], ...]
 
 
 class _NotThereError(SnapshotError):
-    """The path has no entry; for a link's target that is an error, for a question it is an answer."""
+    """The path does not exist. `GitTree.kind` returns None for it; elsewhere it is an error."""
 
 
 @dataclass(frozen=True)
-class Limits:
-    """Bounds on what one walk takes, against content made to exhaust memory or time. Sizes in bytes."""
+class TreeNode:
+    """The file or directory at a path after following all links, and its real place in the tree."""
 
-    file: int = 20 << 20
-    walk: int = 200 << 20
-    files: int = 20_000
-    steps: int = 500_000
-    """Entries looked at and path components resolved."""
-    depth: int = 64
-    """Directories below each other."""
-    links: int = 40
-    """Links followed for one path, as Linux does."""
-    target: int = 4096
-    """Length of a link's target."""
-    tree: int = 2 << 20
-    """Size of one directory's listing."""
-
-
-@dataclass(frozen=True)
-class Node:
-    """What a path leads to once all links are followed: a file or a directory, and where it really is."""
-
-    kind: Kind
+    kind: PathKind
     oid: str
     place: tuple[str, ...]
 
 
 @dataclass
-class _Budget:
-    limits: Limits
-    steps: int = 0
-    files: int = 0
-
-    def step(self, path: str) -> None:
-        self.steps += 1
-        if self.steps > self.limits.steps:
-            raise SnapshotError(f"{path} has more than {self.limits.steps} entries, too many for a chart")
-
-    def file(self, path: str) -> None:
-        self.files += 1
-        if self.files > self.limits.files:
-            raise SnapshotError(f"{path} holds more than {self.limits.files} files, too many for a chart")
-
-
-@dataclass
-class Tree:
-    """The tree of one commit. `cache` holds the entries of trees by name; a repository's commits may share it."""
+class GitTree:
+    """The tree of one commit. `cache` maps tree objects to their entries; the commits of a repository may share it."""
 
     read_object: ObjectReader
     root: str
-    limits: Limits = field(default_factory=Limits)
-    cache: dict[str, dict[bytes, Entry]] = field(default_factory=dict, repr=False)
+    limits: TreeLimits = field(default_factory=TreeLimits)
+    cache: dict[str, dict[bytes, TreeEntry]] = field(default_factory=dict, repr=False)
 
-    def kind(self, path: str) -> Kind | None:
-        """Return what `path` leads to, None if nothing is there. Raises SnapshotError if a link can't be followed."""
+    def kind(self, path: str) -> PathKind | None:
+        """Return "file" or "dir", or None if `path` does not exist.
+
+        Raises SnapshotError if a link can't be followed.
+        """
         try:
-            return self._resolve(path, _Budget(self.limits)).kind
+            return self._resolve(path, WalkBudget(self.limits)).kind
         except _NotThereError:
             return None
 
     def read(self, path: str) -> bytes:
-        """Return the content of the file at `path`. Raises SnapshotError if it is no file, unreadable or too large."""
-        node = self._resolve(path, _Budget(self.limits))
+        """Return the content of the file at `path`. Raises SnapshotError if it is not a readable file, or too large."""
+        node = self._resolve(path, WalkBudget(self.limits))
         if node.kind == "dir":
             raise SnapshotError(f"{path} is a directory, not a file")
         return self._content(node.oid, path)
 
     def walk(self, path: str, skip: Callable[[str, bool], bool]) -> Iterator[tuple[str, bytes]]:
-        """Yield each file below `path` with its content, sorted by relative path, links followed.
+        """Yield relative path and content of each file below `path`, sorted by path. Links are followed.
 
-        `skip(relative path, is directory)` is asked before anything of an entry is followed or read. A link is passed
-        over unfollowed, even if it is broken, if skip wants to be rid of it as a file and as a directory; else it is
-        asked about again as what it leads to. The whole tree is checked before the first content is read. Raises
-        SnapshotError.
+        `skip(relative path, is directory)` is called before an entry is followed or read. A link, even a broken one, is
+        skipped if `skip` is true for it both as a file and as a directory; otherwise it is called again with the kind
+        of the link's target. The whole tree is checked before the first content is read. Raises SnapshotError.
         """
         files = sorted(self._files(path, skip, _raise), key=lambda file: file[0])
         total = 0
@@ -117,35 +84,39 @@ class Tree:
             yield relative, data
 
     def find(self, path: str, name: str) -> list[str]:
-        """Return the sorted paths of the files called `name` below `path`. What can't be followed is passed over."""
-        found: list[str] = []
+        """Return the sorted paths of the files called `name` below `path`.
+
+        Entries that can't be followed are ignored.
+        """
+        paths: list[str] = []
         try:
             for relative, _ in self._files(path, _keep, _ignore, only=name):
-                found.append(_join(path, relative))
+                paths.append(_join(path, relative))
         except SnapshotError:
-            pass  # a hint, not a promise: the bound was reached, or there is no such directory
-        return sorted(found)
+            pass  # the result is only a hint: the limits were reached, or the directory does not exist
+        return sorted(paths)
 
     def blobs(self, path: str) -> set[str]:
-        """Return the oids of the blobs that a walk or a read of `path` needs, as far as the links at hand tell.
+        """Return the object names of the blobs that walking or reading `path` needs, as far as links can be followed.
 
-        A link whose own content is missing is among them; ask again once it is there. Never raises SnapshotError.
+        They include links whose own content is missing: call it again once that was fetched. Never raises
+        SnapshotError.
         """
-        wanted: set[str] = set()
+        oids: set[str] = set()
 
         def missing(error: SnapshotError) -> None:
             if isinstance(error, MissingObjectError):
-                wanted.add(error.oid)
+                oids.add(error.oid)
 
         try:
-            node = self._resolve(path, _Budget(self.limits))
+            node = self._resolve(path, WalkBudget(self.limits))
             if node.kind == "file":
-                wanted.add(node.oid)
+                oids.add(node.oid)
             else:
-                wanted.update(file.oid for _, file in self._files(path, _keep, missing))
+                oids.update(file.oid for _, file in self._files(path, _keep, missing))
         except SnapshotError as error:
             missing(error)
-        return wanted
+        return oids
 
     def _content(self, oid: str, path: str) -> bytes:
         try:
@@ -158,33 +129,37 @@ class Tree:
                 f"{path} has {error.size} bytes", remedy=f"a file of a chart may have {limit}"
             ) from error
 
-    def _entries(self, oid: str) -> dict[bytes, Entry]:
-        found = self.cache.get(oid)
-        if found is None:
+    def _entries(self, oid: str) -> dict[bytes, TreeEntry]:
+        entries = self.cache.get(oid)
+        if entries is None:
             kind, data = self.read_object(oid, self.limits.tree)
             if kind != "tree":
                 raise SnapshotError(f"object {oid} is a {kind} where the repository should have a directory")
             if len(self.cache) >= _CACHED_TREES:
                 self.cache.clear()
-            found = self.cache[oid] = parse_tree(data, len(oid) // 2)
-        return found
+            entries = self.cache[oid] = parse_tree(data, len(oid) // 2)
+        return entries
 
     def _files(
         self, path: str, skip: Callable[[str, bool], bool], trouble: _Trouble, *, only: str | None = None
-    ) -> Iterator[tuple[str, Node]]:
-        """Yield each file below `path`, in no order, as its path relative to `path` and its node; no file is read."""
-        budget = _Budget(self.limits)
+    ) -> Iterator[tuple[str, TreeNode]]:
+        """Yield relative path and node of each file below `path`, in no order and without reading files.
+
+        `trouble` is called with the error of each entry that can't be followed. `only` is the name of the files to
+        yield.
+        """
+        budget = WalkBudget(self.limits)
         top = self._resolve(path, budget)
         if top.kind != "dir":
             raise SnapshotError(f"{path} is a file, not a directory")
-        # Each item: relative path, the directory's node, and the real places of the directories that lead to it.
-        waiting: list[tuple[str, Node, _Places]] = [("", top, ())]
+        # Each item: relative path, the directory's node, and the real places of the directories above it.
+        waiting: list[tuple[str, TreeNode, _Places]] = [("", top, ())]
         while waiting:
             relative, folder, above = waiting.pop()
             for raw, entry in self._entries(folder.oid).items():
                 budget.step(path)
                 try:
-                    name = checked_name(raw, _join(path, relative))
+                    name = decode_name(raw, _join(path, relative))
                     below = _join(relative, name)
                     file_type = entry.type
                     if _skipped(skip, below, file_type):
@@ -202,8 +177,8 @@ class Tree:
                     budget.file(path)
                     yield below, node
 
-    def _deeper(self, above: _Places, folder: Node, node: Node, path: str) -> _Places:
-        """Return the places that lead to what is in `node`. Raises SnapshotError if walking it would never end."""
+    def _deeper(self, above: _Places, folder: TreeNode, node: TreeNode, path: str) -> _Places:
+        """Return the places above the entries of `node`. Raises SnapshotError for a loop, and if it is too deep."""
         chain = (*above, folder.place)
         if any(place[: len(node.place)] == node.place for place in chain):
             raise SnapshotError(f"{path} is a symbolic link to a directory that contains it: a loop without end")
@@ -211,21 +186,24 @@ class Tree:
             raise SnapshotError(f"{path} is nested deeper than {self.limits.depth} directories, too deep for a chart")
         return chain
 
-    def _follow(self, folder: Node, name: str, entry: Entry, budget: _Budget, path: str) -> Node:
+    def _follow(self, folder: TreeNode, name: str, entry: TreeEntry, budget: WalkBudget, path: str) -> TreeNode:
         file_type = entry.type
         if file_type == DIRECTORY:
-            return Node("dir", entry.oid, (*folder.place, name))
+            return TreeNode("dir", entry.oid, (*folder.place, name))
         if file_type == FILE:
-            return Node("file", entry.oid, (*folder.place, name))
+            return TreeNode("file", entry.oid, (*folder.place, name))
         return self._resolve("/".join((*folder.place, name)), budget, shown=path)
 
-    def _resolve(self, path: str, budget: _Budget, *, shown: str | None = None) -> Node:
-        """Follow `path` from the top; a link counts from where it really is. Raises _NotThereError, SnapshotError."""
+    def _resolve(self, path: str, budget: WalkBudget, *, shown: str | None = None) -> TreeNode:
+        """Follow `path` from the top. A link is relative to its real place. Raises _NotThereError, SnapshotError.
+
+        `shown` is the path for messages, if it differs.
+        """
         shown = path if shown is None else shown
         rest = deque(part for part in path.split("/") if part)
         here: list[tuple[str, str]] = []  # the directories passed: name, oid
-        own = len(rest)  # how many of `rest` are of the path itself; those before them come from a link's target
-        via = ""  # the links followed, for the error's text
+        own = len(rest)  # the last `own` parts of `rest` belong to `path`, those before them to the target of a link
+        via = ""  # the links followed so far, for messages
         links = 0
         while rest:
             is_own = len(rest) == own
@@ -252,7 +230,7 @@ class Tree:
                     if via and len(rest) > own:
                         _broken(shown, via, "goes on below a file")
                     raise _NotThereError(f"{shown} does not exist: {part} is a file")
-                return Node("file", entry.oid, (*(name for name, _ in here), part))
+                return TreeNode("file", entry.oid, (*(name for name, _ in here), part))
             elif file_type == LINK:
                 links += 1
                 target = self._target(entry.oid, shown)
@@ -269,7 +247,7 @@ class Tree:
                 )
             else:
                 raise SnapshotError(f"{shown} is neither file, directory nor link (mode {entry.mode:o})")
-        return Node("dir", here[-1][1] if here else self.root, tuple(name for name, _ in here))
+        return TreeNode("dir", here[-1][1] if here else self.root, tuple(name for name, _ in here))
 
     def _target(self, oid: str, shown: str) -> str:
         try:
@@ -310,4 +288,4 @@ def _raise(error: SnapshotError) -> None:
 
 
 def _ignore(_error: SnapshotError) -> None:
-    """Pass over what can't be followed."""
+    """Ignore an entry that can't be followed."""

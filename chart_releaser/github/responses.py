@@ -19,7 +19,7 @@ from typing import Any
 
 from chart_releaser.errors import MachineError
 from chart_releaser.files import open_regular, read_regular, remove, write_private
-from chart_releaser.git.cachedir import make_part
+from chart_releaser.git.cachedir import make_cache_directory
 
 _KEPT_SECONDS = 60 * 24 * 3600
 _STAGED_SECONDS = 24 * 3600
@@ -95,7 +95,7 @@ class Responses:
         with _opening:
             if self._key is None and (make or os.path.lexists(self._directory)):
                 with contextlib.suppress(OSError, MachineError):
-                    make_part(self._directory)
+                    make_cache_directory(self._directory)
                     self._key = self._read_key()
                     self._prune(everything=self._key is None)
                     if self._key is None and make:

@@ -122,7 +122,7 @@ def test_a_git_directory_that_is_a_link(tmp_path: Path, clone: Path) -> None:
     assert update(tmp_path, "./clone").code == 0
     _link(clone / ".git")
     assert refusal(update(tmp_path, "./clone")).endswith(
-        "its .git is a symbolic link; name the repository that it leads to under repo:"
+        "its .git is a symbolic link; name the repository that it points to under repo:"
     )
 
 

@@ -23,7 +23,8 @@ from chart_releaser.errors import MachineError, SnapshotError, UpstreamError
 from chart_releaser.git import cache as gitcache
 from chart_releaser.git import remote as gitremote
 from chart_releaser.git import run as gitrun
-from chart_releaser.git.run import Login, reason, require_git
+from chart_releaser.git.output import failure_reason
+from chart_releaser.git.run import Login, require_git
 from chart_releaser.git.snapshot import Repository, Snapshot
 from chart_releaser.location import GitHubRepository, GitRepository, LocalRepository, Location, Server
 from chart_releaser.upstream.repositories import open_repository
@@ -817,4 +818,4 @@ class TestGit:
         ],
     )
     def test_reasons_are_one_clean_line(self, stderr: str, text: str) -> None:
-        assert reason(stderr, ["sec/ret"]) == text
+        assert failure_reason(stderr, ["sec/ret"]) == text

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from chart_releaser.errors import MachineError
-from chart_releaser.git.remote import check_room
+from chart_releaser.git.remote import check_writable
 
 PLACE = Path("/cache/git/x.git")
 
@@ -23,10 +23,10 @@ PLACE = Path("/cache/git/x.git")
 )
 def test_a_place_that_takes_no_more_is_named(said: str, what: str) -> None:
     with pytest.raises(MachineError) as caught:
-        check_room(said, PLACE)
+        check_writable(said, PLACE)
     assert str(caught.value).startswith(f"the cache {PLACE} can't be used: {what}")
 
 
 @pytest.mark.parametrize("said", ["remote: fatal: No space left on device\nfatal: the remote end hung up", "fatal: x"])
 def test_what_is_wrong_elsewhere_is_not_taken_for_it(said: str) -> None:
-    check_room(said, PLACE)
+    check_writable(said, PLACE)

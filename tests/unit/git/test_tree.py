@@ -13,12 +13,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chart_releaser.errors import SnapshotError
-from chart_releaser.git.objectformat import MissingObjectError, ObjectTooLargeError, parse_commit, parse_tag, parse_tree
-from chart_releaser.git.tree import Limits, Tree
+from chart_releaser.git.limits import TreeLimits
+from chart_releaser.git.objectformat import (
+    MissingObjectError,
+    ObjectTooLargeError,
+    parse_commit,
+    parse_tag_object,
+    parse_tree,
+)
+from chart_releaser.git.tree import GitTree
 from tests.gitrepo import Content, Executable, GitRepo, Link, Raw, Submodule
 
 Files = Mapping[str | bytes, Content | None]
-Plant = Callable[..., Tree]
+Plant = Callable[..., GitTree]
 
 
 def keep(_path: str, _is_directory: bool) -> bool:
@@ -56,15 +63,15 @@ def objects(repo: GitRepo) -> LooseObjects:
 
 @pytest.fixture
 def plant(repo: GitRepo, objects: LooseObjects) -> Plant:
-    def make(files: Files, /, **limits: int) -> Tree:
+    def make(files: Files, /, **limits: int) -> GitTree:
         commit = repo.commit(files)
         root, _ = parse_commit(objects(commit, 1 << 20)[1])
-        return Tree(objects, root, Limits(**limits))
+        return GitTree(objects, root, TreeLimits(**limits))
 
     return make
 
 
-def files_of(tree: Tree, path: str) -> dict[str, bytes]:
+def files_of(tree: GitTree, path: str) -> dict[str, bytes]:
     return dict(tree.walk(path, keep))
 
 
@@ -242,14 +249,14 @@ def test_links_lead_where_the_file_system_has_them_lead(files: dict[str, str | N
         repo = GitRepo(Path(name) / "repo")
         objects = LooseObjects(repo)
         commit = repo.commit({path: path if target is None else Link(target) for path, target in files.items()})
-        tree = Tree(objects, parse_commit(objects(commit, 1 << 20)[1])[0])
+        tree = GitTree(objects, parse_commit(objects(commit, 1 << 20)[1])[0])
         for length in (1, 2, 3):
             for parts in product("abc", repeat=length):
                 path = "/".join(parts)
                 assert tree_says(tree, path) == system_says(top, path), (path, files)
 
 
-def tree_says(tree: Tree, path: str) -> str | None:
+def tree_says(tree: GitTree, path: str) -> str | None:
     try:
         return tree.read(path).decode() if tree.kind(path) == "file" else tree.kind(path)
     except SnapshotError:
@@ -461,7 +468,7 @@ HEAD = f"object {'a' * 40}\ntype commit\ntag v1\ntagger A <a@b.c> 1 +0000\n\n"
     ],
 )
 def test_a_tags_message_comes_without_its_signature(text: str, message: str) -> None:
-    assert parse_tag((HEAD + text).encode()) == ("a" * 40, message)
+    assert parse_tag_object((HEAD + text).encode()) == ("a" * 40, message)
 
 
 @pytest.mark.parametrize(
