@@ -139,7 +139,7 @@ def _deployments(document: yaml.Node, where: str) -> list[_Deployment]:
         if kind == "ControllerDeployment" and _text(_get(described, "type")) in ("", "helm"):
             raise ChartError(f"{where}:{yamlio.line_of(document)}: ControllerDeployment {name} has no chart")
         return []
-    package = next((found for key in _PACKAGES if (found := _get(holder, key)) is not None), None)
+    package = next((node for key in _PACKAGES if (node := _get(holder, key)) is not None), None)
     if package is None or _is_null(package) or not package.value:
         raise ChartError(f"{where}:{yamlio.line_of(holder)}: {kind} {name} has no chart")
     mappings = tuple(node for node in ancestors if isinstance(node, yaml.MappingNode))

@@ -157,11 +157,11 @@ def _quantity_reader(units: Mapping[str, int], example: str) -> Callable[[object
     known = " or ".join(filter(None, units))
 
     def read(value: object) -> int:
-        found = re.fullmatch(r"([0-9]{1,15}) ?([A-Za-z]?)(?:i?B)?", str(value)) if type(value) in (int, str) else None
-        unit = "" if found is None else next((unit for unit in units if unit.lower() == found[2].lower()), None)
-        if found is None or unit is None or int(found[1]) == 0:
+        match = re.fullmatch(r"([0-9]{1,15}) ?([A-Za-z]?)(?:i?B)?", str(value)) if type(value) in (int, str) else None
+        unit = "" if match is None else next((unit for unit in units if unit.lower() == match[2].lower()), None)
+        if match is None or unit is None or int(match[1]) == 0:
             raise ValueError(f"must be a number above 0, with {known} behind it if need be, such as {example}")
-        return int(found[1]) * units[unit]
+        return int(match[1]) * units[unit]
 
     return read
 

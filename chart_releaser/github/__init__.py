@@ -1,1 +1,1 @@
-"""GitHub's API: requests, limits, answers kept between runs."""
+"""GitHub's API: requests, rate limits, and answers cached between runs."""

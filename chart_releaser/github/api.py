@@ -1,4 +1,4 @@
-"""GitHub's REST API as values: one client a server, foreign exceptions turned into ours."""
+"""A client of GitHub's API for one server: retries, rate limits, conditional requests, and errors of ours."""
 
 from __future__ import annotations
 
@@ -15,16 +15,23 @@ from github import Auth, Github, GithubException
 from chart_releaser import __version__, exchange
 from chart_releaser.attempts import Attempts, RetryPolicy
 from chart_releaser.errors import GitHubError, LostAnswerError
-from chart_releaser.github.http import checked, genuine, message, parsed, session, translated
-from chart_releaser.github.pacing import Pacing, asked_wait
-from chart_releaser.github.responses import Responses
+from chart_releaser.github.http import (
+    check_json,
+    check_status,
+    convert_errors,
+    error_message,
+    parse_answer,
+    thread_session,
+)
+from chart_releaser.github.pacing import Pacing, requested_wait
+from chart_releaser.github.responses import ResponseCache
 from chart_releaser.location import Server
 
 T = TypeVar("T")
 
 _TIMEOUT_SECONDS = 30
-_UPLOAD_TIMEOUT = (_TIMEOUT_SECONDS, 120)  # to connect, and to hear something
-# What the whole of an exchange may take, sending and redirects included.
+_UPLOAD_TIMEOUT = (_TIMEOUT_SECONDS, 120)  # to connect, and for each wait
+# Deadlines for a whole exchange, including sending and redirects.
 _ANSWER_SECONDS = 60
 _TRANSFER_SECONDS = 15 * 60
 _RETRY = RetryPolicy(attempts=5, first_pause=1.0)
@@ -37,7 +44,10 @@ _Answer = tuple[Mapping[str, Any], Any]
 
 
 class _Bearer(requests.auth.AuthBase):
-    """The token as a header, which requests drops when redirected to another host; None: not even what ~/.netrc has."""
+    """Sends the token as a header, which requests drops on redirects to another host.
+
+    With None no credentials are sent.
+    """
 
     def __init__(self, token: str | None) -> None:
         self._token = token
@@ -49,11 +59,11 @@ class _Bearer(requests.auth.AuthBase):
 
 
 class GitHubApi:
-    """A client of the API of one server, for one thread: PyGithub keeps the state of a request in the client.
+    """A client of the API of one server, for one thread: PyGithub keeps the state of a request in its client.
 
-    `token` goes to that server and nowhere else; None asks anonymously. `pacing` says how long limits may be waited
-    for, `attempts` is told what is tried again. `responses` are those that earlier runs kept. Only `download` may be
-    called from several threads.
+    `token` is sent to that server only; with None requests are anonymous. `pacing` decides how long to wait for limits,
+    `attempts` records retries, and `responses` are those cached by earlier runs. Only `download` may be called from
+    several threads.
     """
 
     def __init__(
@@ -61,7 +71,7 @@ class GitHubApi:
         server: Server,
         token: str | None,
         pacing: Pacing,
-        responses: Responses | None = None,
+        responses: ResponseCache | None = None,
         attempts: Attempts | None = None,
     ) -> None:
         self.server = server
@@ -70,11 +80,10 @@ class GitHubApi:
         self.has_token = token is not None
         self.pacing = pacing
         self.unchanged = 0
-        """How many answers of earlier runs were used, since the server said that they are still the same."""
+        """The number of cached answers that the server confirmed to be unchanged."""
         self._token = token
-        # PyGithub's own Retry sleeps through any Retry-After, never retries PATCH and repeats a POST that had its
-        # effect: reading requests are repeated here, limits are for `pacing`, and lost answers for who knows what to
-        # look up.
+        # PyGithub's own retries sleep for any Retry-After, never repeat PATCH, and repeat a POST that took effect. So
+        # this class repeats reading requests, `pacing` handles limits, and callers handle lost answers to writes.
         self._requester = Github(
             auth=Auth.Token(token) if token else None,
             base_url=server.api_url,
@@ -88,31 +97,32 @@ class GitHubApi:
     def get(
         self, path: str, parameters: Mapping[str, Any] | None = None, *, fresh: bool = False
     ) -> tuple[Mapping[str, Any], Any]:
-        """Return headers (lower case) and JSON of `GET path`, asked again where no answer came.
+        """Return headers (in lower case) and JSON of `GET path`, retried if no answer comes.
 
-        With `fresh` nothing is taken from an earlier run. Raises GitHubError and RateLimitError.
+        With `fresh` the cache is not used. Raises GitHubError and RateLimitError.
         """
 
         key = f"{self.server.api_url} {path} {sorted((parameters or {}).items())}"
-        kept = self._responses.find(key) if self._responses is not None and not fresh else None
+        cached = self._responses.find(key) if self._responses is not None and not fresh else None
 
         def ask() -> _Answer:
-            validator = {} if kept is None else {"If-None-Match": kept.etag}
+            validator = {} if cached is None else {"If-None-Match": cached.etag}
             status, headers, text = self._requester.requestJson("GET", path, dict(parameters or {}), validator)
-            if status == 304 and kept is not None:
+            if status == 304 and cached is not None:
                 self.unchanged += 1
-                return kept.headers, kept.value
-            answer = parsed(status, headers, str(text))
+                return cached.headers, cached.value
+            answer = parse_answer(status, headers, str(text))
             if self._responses is not None:
-                self._responses.keep(key, headers, answer)
+                self._responses.store(key, headers, answer)
             return headers, answer
 
-        return self._asked(ask, self.server.api_url, repeats=True)
+        return self._perform(ask, self.server.api_url, repeats=True)
 
     def send(self, verb: str, path: str, body: Mapping[str, Any] | None = None, *, creates: bool = True) -> Any:
-        """Return the JSON answer to a writing request, sent once; `creates` says whether GitHub counts it as content.
+        """Send a writing request once, and return the JSON answer.
 
-        Raises LostAnswerError where it may have had its effect, GitHubError, RateLimitError.
+        `creates` says whether it counts against GitHub's limits of content-creating requests. Raises LostAnswerError if
+        it may have taken effect, GitHubError, RateLimitError.
         """
 
         def ask() -> Any:
@@ -121,12 +131,12 @@ class GitHubApi:
                 raise GitHubError(
                     f"{urlsplit(self.server.url).netloc} did not do it: {answer['message']}", remedy="run again"
                 )
-            return genuine(answer)
+            return check_json(answer)
 
-        return self._asked(ask, self.server.api_url, creates=creates)
+        return self._perform(ask, self.server.api_url, creates=creates)
 
     def upload(self, url: str, name: str, data: bytes, content_type: str) -> Any:
-        """Return the JSON answer to an upload, sent once, to a release's upload address. Raises as `send`."""
+        """Upload `data` once to a release's upload address, and return the JSON answer. Raises the errors of `send`."""
         if not self.server.takes_uploads(url):
             raise GitHubError(
                 f"{urlsplit(self.server.url).netloc} wants uploads at {urlsplit(url).netloc}, which is another server",
@@ -134,8 +144,8 @@ class GitHubApi:
             )
 
         def ask() -> Any:
-            # PyGithub would make a connection for each, and set it no time limit.
-            with session().post(
+            # Not with PyGithub, which opens a connection for each upload and sets no timeout.
+            with thread_session().post(
                 url,
                 params={"name": name},
                 data=data,
@@ -145,17 +155,20 @@ class GitHubApi:
                 allow_redirects=False,
                 stream=True,
             ) as answer:
-                return json.loads(exchange.read_body(checked(answer), _MAX_UPLOAD_ANSWER))
+                return json.loads(exchange.read_body(check_status(answer), _MAX_UPLOAD_ANSWER))
 
-        return self._asked(ask, self.server.api_url, creates=True, seconds=_TRANSFER_SECONDS)
+        return self._perform(ask, self.server.api_url, creates=True, seconds=_TRANSFER_SECONDS)
 
     def graphql(self, query: str, variables: Mapping[str, Any]) -> Any:
-        """Return the data of a GraphQL query's answer. Raises GitHubError."""
-        with translated(self.server), exchange.within(_ANSWER_SECONDS):
+        """Return the data of the answer to a GraphQL query. Raises GitHubError."""
+        with convert_errors(self.server), exchange.within(_ANSWER_SECONDS):
             return self._requester.graphql_query(query, dict(variables))[1].get("data")
 
     def pages(self, path: str, *, fresh: bool = False) -> Iterator[list[dict[str, Any]]]:
-        """Yield the pages of a list, a hundred items each, asking for the next one only when it is wanted."""
+        """Yield the pages of a list, a hundred items each. The next page is requested only when needed.
+
+        Raises GitHubError and RateLimitError.
+        """
         headers, items = self.get(path, {"per_page": PAGE_SIZE}, fresh=fresh)
         for _ in range(_MAX_PAGES):
             if not isinstance(items, list):
@@ -170,21 +183,21 @@ class GitHubApi:
         )
 
     def download(self, url: str, *, limit: int, seconds: float = _TRANSFER_SECONDS) -> bytes:
-        """Return the bytes at an asset's address, asked again where they did not arrive whole within `seconds`.
+        """Download an asset, retried if it does not arrive completely within `seconds`, and return its bytes.
 
-        Raises GitHubError beyond `limit` bytes or on failure, with the answer's status if there was one.
+        Raises GitHubError on failure, with the HTTP status if there was an answer, and beyond `limit` bytes.
         """
         ours = self._token if self.server.owns(url) else None
 
         def ask() -> bytes:
             headers = self._headers("application/octet-stream")
-            with session().get(
+            with thread_session().get(
                 url, headers=headers, auth=_Bearer(ours), timeout=_TIMEOUT_SECONDS, stream=True
             ) as answer:
-                return exchange.read_body(checked(answer), limit)
+                return exchange.read_body(check_status(answer), limit)
 
         try:
-            return self._asked(ask, url, repeats=True, seconds=min(seconds, _TRANSFER_SECONDS))
+            return self._perform(ask, url, repeats=True, seconds=min(seconds, _TRANSFER_SECONDS))
         except GitHubError as error:
             if error.what.startswith(url):
                 raise
@@ -194,7 +207,7 @@ class GitHubApi:
     def _headers(self, accept: str) -> dict[str, str]:
         return {"Accept": accept, "User-Agent": _USER_AGENT}
 
-    def _asked(
+    def _perform(
         self,
         ask: Callable[[], T],
         url: str,
@@ -203,9 +216,10 @@ class GitHubApi:
         repeats: bool = False,
         seconds: float | None = None,
     ) -> T:
-        """Send a request, again after each wait that GitHub asks for and `pacing` allows.
+        """Call `ask`, and again after each wait that GitHub asks for and `pacing` allows.
 
-        With `repeats` also where no answer came, or a server's error; a writing request may have had its effect then.
+        With `repeats` also after a missing answer or a server error. A writing request may have taken effect then, so
+        it must not be repeated. `creates` is that of `send`.
         """
         host = urlsplit(url).netloc
         waited, limited, failures = 0.0, 0, 0
@@ -213,14 +227,14 @@ class GitHubApi:
             self.pacing.before_request(host)
             if creates:
                 self.pacing.before_creating()
-            if why_not := self.attempts.breaker.open_reason(host):
-                raise LostAnswerError(why_not, remedy="run again later")
+            if refusal := self.attempts.breaker.open_reason(host):
+                raise LostAnswerError(refusal, remedy="run again later")
             try:
-                with translated(self.server), exchange.within(_ANSWER_SECONDS if seconds is None else seconds):
+                with convert_errors(self.server), exchange.within(_ANSWER_SECONDS if seconds is None else seconds):
                     answer = ask()
             except LostAnswerError as error:
                 self.attempts.breaker.failed(host)
-                # What took all of its time once would most likely do so again.
+                # A request that reached its deadline would probably reach it again.
                 failures += 3 if isinstance(error.__cause__, exchange.DeadlineError) else 1
                 pause = _RETRY.pause_after(failures)
                 if not repeats or pause is None or self.pacing.pause(pause):
@@ -228,10 +242,10 @@ class GitHubApi:
                 self.attempts.log.note(error.what)
             except GitHubError as error:
                 self.attempts.breaker.answered(host)
-                wait = self._asked_wait(error)
+                wait = self._requested_wait(error)
                 if wait is None:
                     raise
-                # Where GitHub goes on refusing, it is to be asked less and less often, and not for ever.
+                # Back off if GitHub keeps refusing, and give up in the end.
                 wait = max(wait, 2.0**limited)
                 limited += 1
                 waited += wait
@@ -239,15 +253,15 @@ class GitHubApi:
                 reason = f"the rate limit of {urlsplit(self.server.url).netloc}{advice}"
                 self.pacing.hold(host, wait, reason)
                 if waited > self.pacing.max_wait:
-                    raise self.pacing.too_long(wait, reason) from error
+                    raise self.pacing.too_long_error(wait, reason) from error
                 self.attempts.log.note(f"{urlsplit(self.server.url).netloc} answered {error.status}: its rate limit")
             else:
                 self.attempts.breaker.answered(host)
                 return answer
 
-    def _asked_wait(self, error: GitHubError) -> float | None:
+    def _requested_wait(self, error: GitHubError) -> float | None:
         cause = error.__cause__
         if not isinstance(cause, GithubException):
             return None
         headers = {key.lower(): value for key, value in (cause.headers or {}).items()}
-        return asked_wait(cause.status, headers, message(cause), time.time())
+        return requested_wait(cause.status, headers, error_message(cause), time.time())

@@ -1,4 +1,4 @@
-"""What goes over the wire to GitHub's API and what comes back: whole answers within bounds, or errors of ours."""
+"""HTTP for GitHub's API: PyGithub's requests through our sessions, answers checked, exceptions converted to ours."""
 
 from __future__ import annotations
 
@@ -20,33 +20,33 @@ from chart_releaser.errors import GitHubError, LostAnswerError
 from chart_releaser.location import Server, same_origin
 
 _MAX_ANSWER = 64 * 1024 * 1024
-"""Bytes of one answer; a page of a hundred releases with the longest notes that GitHub takes has a fifth of that."""
+"""The largest answer in bytes: five times a page of a hundred releases with the longest notes that GitHub allows."""
 _MAX_MESSAGE = 500
 _sessions = threading.local()
 
 
-def session() -> requests.Session:
-    """Return this thread's session with GitHub's hosts; one a thread, so that connections are used again."""
+def thread_session() -> requests.Session:
+    """Return this thread's session for GitHub's hosts, which keeps connections open for reuse."""
     if not hasattr(_sessions, "session"):
         _sessions.session = exchange.new_session()
-    found: requests.Session = _sessions.session
-    return found
+    session: requests.Session = _sessions.session
+    return session
 
 
 class _Answer(RequestsResponse):
-    """An answer that has been read."""
+    """An answer whose body has been read."""
 
     def __init__(self, answer: requests.Response, body: bytes) -> None:
         super().__init__(answer)
         self._body = body
 
     def read(self) -> str:
-        """The body; the API's answers are UTF-8."""
+        """Return the body as text; the API's answers are UTF-8."""
         return self._body.decode("utf-8", "replace")
 
 
 class _Exchanged:
-    """What PyGithub makes anew for each request; the session stays."""
+    """A connection for PyGithub, which makes one for each request. The session behind it is shared."""
 
     protocol: str
     verb: str
@@ -60,11 +60,14 @@ class _Exchanged:
         self.timeout = timeout
 
     def getresponse(self) -> RequestsResponse:
-        """Send the request, and read the whole answer. PyGithub itself follows permanent redirects alone."""
+        """Send the request and read the whole answer.
+
+        Temporary redirects on the same server are followed, because PyGithub follows only permanent ones.
+        """
         url = f"{self._site}{self.url}"
         while True:
             exchange.count_request()
-            with session().request(
+            with thread_session().request(
                 self.verb,
                 url,
                 headers=self.headers,
@@ -73,7 +76,7 @@ class _Exchanged:
                 allow_redirects=False,
                 stream=True,
             ) as answer:
-                if answer.status_code == 202:  # which PyGithub would wait for without end
+                if answer.status_code == 202:  # PyGithub would poll without end
                     raise requests.HTTPError("the answer was 202, the result is not ready")
                 target = urljoin(url, answer.headers.get("location", ""))
                 if self.verb == "GET" and answer.status_code in (302, 307, 308) and same_origin(target, url):
@@ -82,7 +85,7 @@ class _Exchanged:
                 return _Answer(answer, exchange.read_body(answer, _MAX_ANSWER))
 
     def close(self) -> None:
-        """Leave the session to the next request."""
+        """Do nothing: the session stays open for the next request."""
 
 
 class PlainConnection(_Exchanged, HTTPRequestsConnectionClass):
@@ -97,15 +100,15 @@ class TlsConnection(_Exchanged, HTTPSRequestsConnectionClass):
     protocol = "https"
 
 
-# PyGithub would log headers and bodies; what can be shown of a request is logged where it is sent.
+# PyGithub would log headers and bodies. `exchange` logs what can be shown of each request.
 _silent = logging.Logger("PyGithub")
 _silent.addHandler(logging.NullHandler())
 Requester.injectLogger(_silent)
 Requester.injectConnectionClasses(PlainConnection, TlsConnection)
 
 
-def checked(answer: requests.Response) -> requests.Response:
-    """Return an answer that is what was asked for. Raises GithubException for any other, as PyGithub does."""
+def check_status(answer: requests.Response) -> requests.Response:
+    """Return `answer` if its status is 200 or 201. Raises GithubException for any other, as PyGithub does."""
     if answer.status_code in (200, 201):
         return answer
     try:
@@ -115,8 +118,11 @@ def checked(answer: requests.Response) -> requests.Response:
     raise Requester.createException(answer.status_code, dict(answer.headers), data)
 
 
-def parsed(status: int, headers: Mapping[str, Any], text: str) -> object:
-    """Return the JSON of an answer to a reading request. Raises ValueError for anything else, GithubException."""
+def parse_answer(status: int, headers: Mapping[str, Any], text: str) -> object:
+    """Return the JSON of an answer to a reading request.
+
+    Raises GithubException for a status of 300 and above, ValueError for a body that is not JSON.
+    """
     try:
         data = json.loads(text)
     except ValueError:
@@ -125,18 +131,18 @@ def parsed(status: int, headers: Mapping[str, Any], text: str) -> object:
         data = {"message": " ".join(text.split())[:200] or "no message"}
     if status >= 300:
         raise Requester.createException(status, dict(headers), data if isinstance(data, dict) else {})
-    return genuine(data)
+    return check_json(data)
 
 
-def genuine(data: object) -> object:
-    """Return an answer's JSON. ValueError for anything else, such as a proxy's page, which PyGithub calls data."""
+def check_json(data: object) -> object:
+    """Return `data`. Raises ValueError if PyGithub made it from a body that is not JSON, such as a proxy's page."""
     if isinstance(data, dict) and data.keys() <= {"data", "url"} and isinstance(data.get("data"), str):
         raise ValueError(f"no JSON but {str(data['data'])[:40]!r}")
     return data
 
 
-def reason(error: BaseException) -> str:
-    """Return the innermost cause of a network failure in one line, without addresses of objects in memory."""
+def root_cause(error: BaseException) -> str:
+    """Return the innermost cause of a network failure in one line, without memory addresses of objects."""
     while not isinstance(error, exchange.DeadlineError) and (error.__cause__ or error.__context__) is not None:
         error = error.__cause__ or error.__context__ or error
     text = " ".join(str(error).split()) or type(error).__name__
@@ -144,8 +150,8 @@ def reason(error: BaseException) -> str:
 
 
 @contextmanager
-def translated(server: Server) -> Iterator[None]:
-    """Turn what libraries raise into GitHubError, and LostAnswerError where no usable answer came."""
+def convert_errors(server: Server) -> Iterator[None]:
+    """Convert exceptions of libraries to GitHubError, and to LostAnswerError if no usable answer came."""
     host = urlsplit(server.url).netloc
     try:
         yield
@@ -155,19 +161,19 @@ def translated(server: Server) -> Iterator[None]:
         ) from error
     except GithubException as error:
         kind = LostAnswerError if error.status >= 500 else GitHubError
-        raise kind(f"{host} answered {error.status}: {message(error)}", error.status) from error
+        raise kind(f"{host} answered {error.status}: {error_message(error)}", error.status) from error
     except exchange.ResponseTooLargeError as error:
         raise GitHubError(f"{host} gave an answer that is too large: {error}") from error
     except requests.RequestException as error:
-        raise LostAnswerError(f"{host} could not be reached: {reason(error)}", remedy="try again later") from error
-    except (RuntimeError, AssertionError) as error:  # PyGithub's, for redirects that it does not follow
-        raise GitHubError(f"{host} gave an answer that is not GitHub's: {reason(error)}") from error
+        raise LostAnswerError(f"{host} could not be reached: {root_cause(error)}", remedy="try again later") from error
+    except (RuntimeError, AssertionError) as error:  # PyGithub raises these for redirects that it does not follow
+        raise GitHubError(f"{host} gave an answer that is not GitHub's: {root_cause(error)}") from error
     except ValueError as error:
-        raise LostAnswerError(f"{host} gave an answer that is not GitHub's: {reason(error)}") from error
+        raise LostAnswerError(f"{host} gave an answer that is not GitHub's: {root_cause(error)}") from error
 
 
-def message(error: GithubException) -> str:
-    """Return what GitHub said, with the errors of a validation, in one line."""
+def error_message(error: GithubException) -> str:
+    """Return the message of GitHub's answer, with its validation errors, in one line."""
     data: object = error.data
     said = data if isinstance(data, dict) else {}
     details = said.get("errors")

@@ -1,4 +1,4 @@
-"""When the next request to GitHub may go out: a budget for what creates content, and waits that GitHub asks for."""
+"""Pace requests to GitHub: a budget for content-creating requests, and the waits that GitHub asks for."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ PER_MINUTE = 80
 PER_HOUR = 500
 _MINUTE = 60.0
 _HOUR = 3600.0
-_MARGIN = 1.0  # a request counts when it arrives: later than it was sent, and not always by the same time
-_DEFAULT_WAIT = 60.0  # what GitHub asks for where an answer says nothing
+_MARGIN = 1.0  # GitHub counts a request when it arrives, after a delay that varies
+_DEFAULT_WAIT = 60.0  # what GitHub's documentation asks for if an answer names no time
 _NEXT = "what is done is kept, the next run continues from there"
 
 
 @dataclass
 class Pacing:
-    """Paces the requests of one run, whichever threads send them.
+    """Paces the requests of one run, from all of its threads.
 
-    `max_wait` is how many seconds the run may wait for a limit, each time. `clock` tells seconds from any start, and
-    never goes back; `sleep` waits, and returns True if the user wants to stop.
+    `max_wait` is the longest single wait for a limit, in seconds. `clock` is a monotonic clock. `sleep` waits, and
+    returns True if the user wants to stop.
     """
 
     max_wait: float = 300.0
@@ -34,7 +34,7 @@ class Pacing:
     sleep: Callable[[float], bool] = field(default_factory=lambda: threading.Event().wait)
     on_wait: Callable[[str], None] = lambda _message: None
     on_countdown: Callable[[str], None] | None = None
-    """Told every second how long a wait still takes, and at its end nothing; None where nobody looks."""
+    """Called every second of a wait with a text for the time left, and at its end with ""."""
     per_minute: int = PER_MINUTE
     per_hour: int = PER_HOUR
     _sent: deque[float] = field(default_factory=deque)
@@ -42,7 +42,7 @@ class Pacing:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def before_request(self, host: str) -> None:
-        """Wait until `host` may be asked again, if one of its answers asked for patience. Raises as `wait`."""
+        """Wait until `host` may be asked again, if one of its answers asked for a wait. Raises RateLimitError."""
         while True:
             until, reason = self._held.get(host, (0.0, ""))
             left = until - self.clock()
@@ -51,14 +51,14 @@ class Pacing:
             self.wait(left, reason)
 
     def hold(self, host: str, seconds: float, reason: str) -> None:
-        """Have every request to `host` wait for so long: asking on while a limit is in force prolongs it."""
+        """Delay all requests to `host` by `seconds`, because requests during a limit prolong it."""
         with self._lock:
             until = self.clock() + seconds
             if until > self._held.get(host, (0.0, ""))[0]:
                 self._held[host] = (until, reason)
 
     def before_creating(self) -> None:
-        """Wait until one more request that creates content is within the budget, and count it. Raises as `wait`."""
+        """Wait until the budget allows another content-creating request, and count it. Raises RateLimitError."""
         with self._lock:
             delay = self._delay()
             if delay > 0:
@@ -76,45 +76,47 @@ class Pacing:
         return delay
 
     def wait(self, seconds: float, reason: str) -> None:
-        """Wait so long. Raises RateLimitError where it is longer than `max_wait`, or when the user wants to stop."""
+        """Wait `seconds`. Raises RateLimitError if that is longer than `max_wait`, or if the user wants to stop."""
         if seconds > self.max_wait:
-            raise self.too_long(seconds, reason)
+            raise self.too_long_error(seconds, reason)
         if seconds >= 1:
-            self.on_wait(f"waiting {_span(seconds)}: {reason}")
-        if self._slept(seconds, reason):
+            self.on_wait(f"waiting {_format_duration(seconds)}: {reason}")
+        if self._sleep(seconds, reason):
             raise RateLimitError(f"stopped while waiting for {reason}", remedy=_NEXT)
 
-    def _slept(self, seconds: float, reason: str) -> bool:
+    def _sleep(self, seconds: float, reason: str) -> bool:
         if self.on_countdown is None:
             return self.sleep(seconds)
         end = self.clock() + seconds
         try:
             while (left := end - self.clock()) > 0:
-                self.on_countdown(f"waiting {_span(left)}: {reason}")
+                self.on_countdown(f"waiting {_format_duration(left)}: {reason}")
                 if self.sleep(min(left, 1.0)):
                     return True
         finally:
             self.on_countdown("")
         return False
 
-    def too_long(self, seconds: float, reason: str) -> RateLimitError:
-        """Return the error for a wait of so many seconds, which is longer than the user allows."""
+    def too_long_error(self, seconds: float, reason: str) -> RateLimitError:
+        """Return the error for a wait of `seconds`, which is longer than the user allows."""
         return RateLimitError(
-            f"{reason} asks for a wait of {_span(seconds)}, --max-wait allows {_span(self.max_wait)}", remedy=_NEXT
+            f"{reason} asks for a wait of {_format_duration(seconds)}, "
+            f"--max-wait allows {_format_duration(self.max_wait)}",
+            remedy=_NEXT,
         )
 
     def pause(self, seconds: float) -> bool:
-        """Wait before something is tried again. Returns True, at once, if the user wants to stop."""
+        """Wait before a retry. Return True, immediately, if the user wants to stop."""
         return self.sleep(seconds)
 
 
-def asked_wait(status: int, headers: Mapping[str, object], message: str, now: float) -> float | None:
-    """Return the seconds that an answer asks to wait, None if it is not about a limit.
+def requested_wait(status: int, headers: Mapping[str, object], message: str, now: float) -> float | None:
+    """Return the seconds that an answer asks to wait, or None if it is not about a limit.
 
-    `headers` are lower case. Retry-After comes first, then the reset time of a limit that is used up, else a minute:
-    https://docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api#exceeding-the-rate-limit
-    The reset time is by the server's clock, as the answer's Date is; `now`, in seconds since the epoch, is for one
-    without: this machine's clock may be wrong.
+    `headers` are in lower case. Retry-After counts first, then the reset time of an exhausted limit, else it is a
+    minute: https://docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api#exceeding-the-rate-limit The
+    reset time is compared with the answer's Date, because this machine's clock may be wrong. `now`, in seconds since
+    the epoch, is used without a Date.
     """
     if status not in (403, 429):
         return None
@@ -130,15 +132,15 @@ def asked_wait(status: int, headers: Mapping[str, object], message: str, now: fl
 
 
 def _time_of(headers: Mapping[str, object], now: float) -> float:
-    """Return when an answer was given, by its server's clock; `now` if it does not say."""
+    """Return the time of an answer by its server's clock, or `now` without a valid Date."""
     try:
         return parsedate_to_datetime(str(headers.get("date") or "")).timestamp()
     except (ValueError, OverflowError, OSError):
         return now
 
 
-def _span(seconds: float) -> str:
-    """Return a length of time for people."""
+def _format_duration(seconds: float) -> str:
+    """Return a time span for people, such as 90 s or 5 min 30 s."""
     whole = int(seconds + 0.5)
     if whole < 120:
         return f"{whole} s"

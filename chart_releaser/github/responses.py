@@ -1,4 +1,4 @@
-"""Answers of GitHub's API kept between runs with their ETags: what has not changed costs no limit and few bytes."""
+"""Cache answers of GitHub's API with their ETags: unchanged ones do not count against the rate limit."""
 
 from __future__ import annotations
 
@@ -27,40 +27,40 @@ _MAX_BYTES = 20 * 1024 * 1024
 _KEY_BYTES = 32
 _KEY = "key"
 _ANSWER = re.compile(r"answer-[0-9a-f]{64}\.json")
-# What a killed run left behind, and what earlier versions wrote: their names depended on the token.
+# Temporary files of killed runs, and files of earlier versions, whose names depended on the token.
 _STAGED = re.compile(r"\.(?:answer-[0-9a-f]{64}\.json|key)\.chart-releaser-[0-9a-f]{16}\.tmp")
 _FORMER = re.compile(r"[0-9a-f]{64}\.json(?:\.[0-9a-f]{16}\.new)?")
-# What of an answer's headers is used: https://docs.github.com/rest/using-the-rest-api/using-pagination-in-the-rest-api
+# The headers that are used: https://docs.github.com/rest/using-the-rest-api/using-pagination-in-the-rest-api
 _HEADERS = ("link",)
-_opening = threading.Lock()  # threads that begin at the same time make one key
+_opening = threading.Lock()  # so that threads which start at the same time share one key
 
 
 @dataclass(frozen=True)
-class Response:
-    """An answer as it was given: its validator, the headers that are used, the JSON value."""
+class CachedResponse:
+    """A cached answer: its ETag, the headers that are used, and the JSON value."""
 
     etag: str
     headers: Mapping[str, str]
     value: Any
 
 
-class Responses:
-    """A directory of answers. Whatever can't be read or written there is as if it had never been kept.
+class ResponseCache:
+    """A directory of cached answers. Entries that can't be read or written count as missing.
 
-    Every use asks the server whether the answer is still the same, so a kept one is never older than the question, and
-    given only to those whom the server gives the same:
+    Each use asks the server whether the answer is unchanged, so a cached answer is never outdated, and is given only to
+    a token that may see it:
     https://docs.github.com/rest/using-the-rest-api/best-practices-for-using-the-rest-api#use-conditional-requests-if-appropriate
 
-    Each answer is authenticated by a key that only this user can read: what somebody else wrote counts as absent.
+    Answers are authenticated by a key that only this user can read. What others write counts as missing.
     """
 
     def __init__(self, directory: Path) -> None:
-        """`directory` is a part of the cache; nothing is read or made yet."""
+        """`directory` is a part of the cache. It is not accessed yet."""
         self._directory = directory
         self._key: bytes | None = None
 
-    def find(self, question: str) -> Response | None:
-        """Return the kept answer to `question`, which names server, path and parameters; None if there is none."""
+    def find(self, question: str) -> CachedResponse | None:
+        """Return the cached answer to `question`, which consists of server, path and parameters, or None."""
         key = self._open(make=False)
         if key is None:
             return None
@@ -69,14 +69,14 @@ class Responses:
             code, _, text = read_regular(path, _MAX_BYTES).partition(b"\n")
             if not hmac.compare_digest(code, _code(key, question, text)):
                 return None
-            kept = json.loads(text)
-            os.utime(path, follow_symlinks=False)
-            return Response(str(kept["etag"]), dict(kept["headers"]), kept["value"])
+            fields = json.loads(text)
+            os.utime(path, follow_symlinks=False)  # `_prune` removes answers that are not used for long
+            return CachedResponse(str(fields["etag"]), dict(fields["headers"]), fields["value"])
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return None
 
-    def keep(self, question: str, headers: Mapping[str, Any], value: Any) -> None:
-        """Keep the answer to `question` for the next run, in place of an earlier one, if it has an ETag."""
+    def store(self, question: str, headers: Mapping[str, Any], value: Any) -> None:
+        """Store the answer to `question` for the next run, replacing an earlier one, if it has an ETag."""
         etag = str(headers.get("etag") or "")
         if not etag:
             return
@@ -91,7 +91,7 @@ class Responses:
         return self._directory / f"answer-{hashlib.sha256(question.encode()).hexdigest()}.json"
 
     def _open(self, *, make: bool) -> bytes | None:
-        """Return the key, made now if need be and `make` allows it; None where nothing is kept or can be."""
+        """Return the key, made if it is missing and `make` is true, or None if the cache can't be used."""
         with _opening:
             if self._key is None and (make or os.path.lexists(self._directory)):
                 with contextlib.suppress(OSError, MachineError):
@@ -104,25 +104,25 @@ class Responses:
         return self._key
 
     def _read_key(self) -> bytes | None:
-        """Return the key if it can be nobody else's."""
+        """Return the key, or None if it is missing or another user could have read or written it."""
         path = self._directory / _KEY
         try:
             with open_regular(path) as file:
-                found = os.fstat(file.fileno())
+                status = os.fstat(file.fileno())
                 key = file.read(_KEY_BYTES + 1)
         except OSError:
             return None
-        is_ours = found.st_uid == os.geteuid() and stat.S_IMODE(found.st_mode) == 0o600
+        is_ours = status.st_uid == os.geteuid() and stat.S_IMODE(status.st_mode) == 0o600
         return key if is_ours and len(key) == _KEY_BYTES else None
 
     def _prune(self, *, everything: bool) -> None:
-        """Remove answers that nobody asked for in two months; with `everything` all of them, and the key."""
+        """Remove answers that were not used for two months; with `everything` all answers and the key."""
         now = time.time()
         if everything:
             with contextlib.suppress(OSError):
                 remove(self._directory / _KEY)
         for path in list(self._directory.iterdir()):
-            with contextlib.suppress(OSError):  # what another thread was writing has its own name by now
+            with contextlib.suppress(OSError):  # a temporary file of another thread may be renamed meanwhile
                 age = now - path.lstat().st_mtime
                 if (
                     _FORMER.fullmatch(path.name)
@@ -133,6 +133,6 @@ class Responses:
 
 
 def _code(key: bytes, question: str, text: bytes) -> bytes:
-    """Return what authenticates `text` as the answer to `question`: RFC 2104, of both, kept apart by their lengths."""
+    """Return the HMAC (RFC 2104) of question and answer; the length of the question keeps them apart."""
     what = question.encode()
     return hmac.new(key, b"%d\n%b%b" % (len(what), what, text), "sha256").hexdigest().encode()

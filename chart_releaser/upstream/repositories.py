@@ -81,13 +81,13 @@ class Repositories:
         With `keeps`, the client keeps answers for the next run, and uses those of earlier runs if GitHub confirms them.
         """
         from chart_releaser.github.api import GitHubApi
-        from chart_releaser.github.responses import Responses
+        from chart_releaser.github.responses import ResponseCache
 
         # One client per thread, because PyGithub keeps the state of a request in its client.
         clients: dict[tuple[Server, bool], GitHubApi] = self._local.__dict__.setdefault("clients", {})
         if (server, keeps) not in clients:
             token = self._token_for(server.api_url)
-            responses = Responses(self.cache / "api") if keeps else None
+            responses = ResponseCache(self.cache / "api") if keeps else None
             clients[server, keeps] = GitHubApi(server, token, self.pacing, responses, self.attempts)
         return clients[server, keeps]
 

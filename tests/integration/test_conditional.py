@@ -7,7 +7,7 @@ from pathlib import Path
 
 from chart_releaser.github.api import GitHubApi
 from chart_releaser.github.pacing import Pacing
-from chart_releaser.github.responses import Responses
+from chart_releaser.github.responses import ResponseCache
 from chart_releaser.location import GitHubRepository, Server
 from chart_releaser.upstream.releases import GitHubUpstream, Release
 from tests.hub import Hub, create, on, running
@@ -16,7 +16,7 @@ START = datetime(2024, 1, 1, tzinfo=UTC)
 
 
 def list_all(server: Server, cache: Path) -> list[Release]:
-    api = GitHubApi(server, "a-token-of-tests", Pacing(), Responses(cache))
+    api = GitHubApi(server, "a-token-of-tests", Pacing(), ResponseCache(cache))
     return GitHubUpstream(GitHubRepository(server, "o", "n"), api).releases(lambda _: False)
 
 

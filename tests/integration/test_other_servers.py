@@ -10,7 +10,7 @@ import pytest
 from chart_releaser.errors import DestinationError, GitHubError
 from chart_releaser.git.branch import Branch
 from chart_releaser.github.api import GitHubApi
-from chart_releaser.github.responses import Responses
+from chart_releaser.github.responses import ResponseCache
 from chart_releaser.location import Server
 from tests.hub import Fault, GitDir, create, on, running
 from tests.publishing import SLUG, TOKEN, impatient, new_hub, new_pages, state, update
@@ -21,9 +21,9 @@ def test_a_304_without_the_etag_that_was_asked_for_is_one_all_the_same(tmp_path:
     hub = new_hub(tmp_path)
     with running(hub) as server:
         where = Server(server.url, server.api_url)
-        first = GitHubApi(where, TOKEN, impatient(), Responses(tmp_path / "api")).get(f"/repos/{SLUG}")[1]
+        first = GitHubApi(where, TOKEN, impatient(), ResponseCache(tmp_path / "api")).get(f"/repos/{SLUG}")[1]
         hub.add_fault(Fault(on("GET", f"/repos/{SLUG}$"), "refuse", status=304, headers=headers, body=b""))
-        again = GitHubApi(where, TOKEN, impatient(), Responses(tmp_path / "api")).get(f"/repos/{SLUG}")[1]
+        again = GitHubApi(where, TOKEN, impatient(), ResponseCache(tmp_path / "api")).get(f"/repos/{SLUG}")[1]
     assert again == first
 
 

@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from chart_releaser.errors import RateLimitError
-from chart_releaser.github.pacing import Pacing, asked_wait
+from chart_releaser.github.pacing import Pacing, requested_wait
 
 
 class Clock:
@@ -108,7 +108,7 @@ def test_one_host_is_held_for_every_thread(clock: Clock) -> None:
     ],
 )
 def test_what_an_answer_asks(status: int, headers: dict[str, object], message: str, expected: float | None) -> None:
-    assert asked_wait(status, headers, message, 1_000.0) == expected
+    assert requested_wait(status, headers, message, 1_000.0) == expected
 
 
 def test_a_wait_counts_down_where_somebody_looks(clock: Clock) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from chart_releaser.github.responses import Responses
+from chart_releaser.github.responses import ResponseCache
 from tests.lacking import ONLY_ROOT, lacking
 
 URL = "https://api.example.org /repos/o/n/releases [('per_page', 100)]"
@@ -23,8 +23,8 @@ def directory(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def responses(directory: Path) -> Responses:
-    return Responses(directory)
+def responses(directory: Path) -> ResponseCache:
+    return ResponseCache(directory)
 
 
 def answers(directory: Path) -> list[Path]:
@@ -38,57 +38,59 @@ def the_file(directory: Path) -> Path:
 
 def found(directory: Path, question: str = URL) -> object:
     """What a new run finds."""
-    kept = Responses(directory).find(question)
+    kept = ResponseCache(directory).find(question)
     return None if kept is None else kept.value
 
 
-def test_an_answer_comes_back_with_its_validator_and_the_link_to_the_next_page(responses: Responses) -> None:
+def test_an_answer_comes_back_with_its_validator_and_the_link_to_the_next_page(responses: ResponseCache) -> None:
     assert responses.find(URL) is None
-    responses.keep(URL, {"etag": 'W/"1"', "link": '<x>; rel="next"', "x-other": "dropped"}, [{"tag_name": "v1"}])
+    responses.store(URL, {"etag": 'W/"1"', "link": '<x>; rel="next"', "x-other": "dropped"}, [{"tag_name": "v1"}])
     kept = responses.find(URL)
     assert kept is not None
     assert (kept.etag, kept.headers, kept.value) == ('W/"1"', {"link": '<x>; rel="next"'}, [{"tag_name": "v1"}])
 
 
 def test_a_later_run_finds_it_and_a_later_answer_takes_its_place(directory: Path) -> None:
-    Responses(directory).keep(URL, {"etag": '"1"'}, ["x"])
+    ResponseCache(directory).store(URL, {"etag": '"1"'}, ["x"])
     assert found(directory) == ["x"]
-    Responses(directory).keep(URL, {"etag": '"2"'}, ["y"])
+    ResponseCache(directory).store(URL, {"etag": '"2"'}, ["y"])
     assert found(directory) == ["y"]
     assert len(answers(directory)) == 1
 
 
-def test_an_answer_without_a_validator_is_not_kept(responses: Responses, directory: Path) -> None:
-    responses.keep(URL, {}, [])
+def test_an_answer_without_a_validator_is_not_kept(responses: ResponseCache, directory: Path) -> None:
+    responses.store(URL, {}, [])
     assert responses.find(URL) is None
     assert not directory.exists()
 
 
 @pytest.mark.parametrize("damage", [b"", b"garbage", b"\xff\xfe", b"0" * 64 + b"\n{}", b"\n" + b"[" * 100_000])
-def test_a_damaged_answer_is_as_if_it_had_never_been_kept(responses: Responses, directory: Path, damage: bytes) -> None:
-    responses.keep(URL, {"etag": '"1"'}, ["x"])
+def test_a_damaged_answer_is_as_if_it_had_never_been_kept(
+    responses: ResponseCache, directory: Path, damage: bytes
+) -> None:
+    responses.store(URL, {"etag": '"1"'}, ["x"])
     the_file(directory).write_bytes(damage)
     assert responses.find(URL) is None
 
 
-def test_one_changed_character_is_noticed(responses: Responses, directory: Path) -> None:
-    responses.keep(URL, {"etag": '"1"'}, ["v1.0.0"])
+def test_one_changed_character_is_noticed(responses: ResponseCache, directory: Path) -> None:
+    responses.store(URL, {"etag": '"1"'}, ["v1.0.0"])
     path = the_file(directory)
     path.write_bytes(path.read_bytes().replace(b"v1.0.0", b"v9.0.0"))
     assert found(directory) is None
 
 
-def test_a_checksum_that_anybody_can_compute_makes_no_answer(responses: Responses, directory: Path) -> None:
-    responses.keep(URL, {"etag": '"1"'}, ["v1.0.0"])
+def test_a_checksum_that_anybody_can_compute_makes_no_answer(responses: ResponseCache, directory: Path) -> None:
+    responses.store(URL, {"etag": '"1"'}, ["v1.0.0"])
     text = json.dumps({"etag": '"1"', "headers": {}, "value": ["v9.0.0"]})
     the_file(directory).write_text(f"{sha256(text.encode()).hexdigest()}\n{text}")
     assert found(directory) is None
 
 
-def test_an_answer_is_not_taken_for_that_to_another_question(responses: Responses, directory: Path) -> None:
-    responses.keep(URL, {"etag": '"1"'}, ["x"])
+def test_an_answer_is_not_taken_for_that_to_another_question(responses: ResponseCache, directory: Path) -> None:
+    responses.store(URL, {"etag": '"1"'}, ["x"])
     mine = the_file(directory)
-    responses.keep("another", {"etag": '"2"'}, ["y"])
+    responses.store("another", {"etag": '"2"'}, ["y"])
     (other,) = set(answers(directory)) - {mine}
     other.replace(mine)
     assert found(directory) is None
@@ -129,58 +131,60 @@ def _owner(key: Path) -> None:
 
 @pytest.mark.parametrize("change", [_other_mode, _short, _long, _link, _fifo, _directory, _owner, Path.unlink])
 def test_a_key_that_others_may_know_is_thrown_away_with_all_answers(
-    responses: Responses, directory: Path, tmp_path: Path, change: Callable[[Path], None]
+    responses: ResponseCache, directory: Path, tmp_path: Path, change: Callable[[Path], None]
 ) -> None:
-    responses.keep(URL, {"etag": '"1"'}, ["x"])
+    responses.store(URL, {"etag": '"1"'}, ["x"])
     key = directory / "key"
     before = key.read_bytes()
     assert (key.stat().st_mode & 0o777, len(before)) == (0o600, 32)
     change(key)
     assert found(directory) is None
     assert list(directory.iterdir()) == []
-    Responses(directory).keep(URL, {"etag": '"1"'}, ["y"])
+    ResponseCache(directory).store(URL, {"etag": '"1"'}, ["y"])
     assert found(directory) == ["y"]
     assert key.read_bytes() != before
     assert not (tmp_path / "elsewhere").exists() or (tmp_path / "elsewhere").read_bytes() == before
 
 
-def test_an_answer_that_is_a_link_or_waits_for_somebody(responses: Responses, directory: Path, tmp_path: Path) -> None:
-    responses.keep(URL, {"etag": '"1"'}, ["x"])
+def test_an_answer_that_is_a_link_or_waits_for_somebody(
+    responses: ResponseCache, directory: Path, tmp_path: Path
+) -> None:
+    responses.store(URL, {"etag": '"1"'}, ["x"])
     path = the_file(directory)
     elsewhere = tmp_path / "elsewhere"
     path.rename(elsewhere)
     whole = elsewhere.read_bytes()
     path.symlink_to(elsewhere)
     assert found(directory) is None
-    responses.keep(URL, {"etag": '"2"'}, ["y"])
+    responses.store(URL, {"etag": '"2"'}, ["y"])
     assert (found(directory), elsewhere.read_bytes()) == (["y"], whole)
     path.unlink()
     os.mkfifo(path)
     assert found(directory) is None
 
 
-def test_a_directory_that_is_a_link_is_not_used(responses: Responses, directory: Path, tmp_path: Path) -> None:
+def test_a_directory_that_is_a_link_is_not_used(responses: ResponseCache, directory: Path, tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     (elsewhere / f"{'0' * 64}.json").write_text("{}")
     directory.symlink_to(elsewhere)
-    responses.keep(URL, {"etag": '"1"'}, ["x"])
+    responses.store(URL, {"etag": '"1"'}, ["x"])
     assert found(directory) is None
     assert [path.name for path in elsewhere.iterdir()] == [f"{'0' * 64}.json"]
 
 
 def test_a_place_that_can_not_be_written_is_no_error(tmp_path: Path) -> None:
     (tmp_path / "api").write_text("a file")
-    responses = Responses(tmp_path / "api")
-    responses.keep(URL, {"etag": '"1"'}, [])
+    responses = ResponseCache(tmp_path / "api")
+    responses.store(URL, {"etag": '"1"'}, [])
     assert responses.find(URL) is None
 
 
-def test_answers_that_nobody_asked_for_in_two_months_are_removed(responses: Responses, directory: Path) -> None:
-    responses.keep(URL, {"etag": '"1"'}, [])
+def test_answers_that_nobody_asked_for_in_two_months_are_removed(responses: ResponseCache, directory: Path) -> None:
+    responses.store(URL, {"etag": '"1"'}, [])
     old = time.time() - 61 * 24 * 3600
     os.utime(the_file(directory), (old, old))
-    Responses(directory).keep("another", {"etag": '"2"'}, [])
+    ResponseCache(directory).store("another", {"etag": '"2"'}, [])
     assert responses.find(URL) is None
     assert len(answers(directory)) == 1
 
@@ -197,6 +201,6 @@ def test_a_file_that_vanishes_while_old_ones_are_looked_for(directory: Path, tmp
     """Another thread's answer has a name of its own until it is written."""
     directory.mkdir()
     (directory / f".key.chart-releaser-{'0' * 16}.tmp").symlink_to(tmp_path / "nowhere")
-    responses = Responses(directory)
-    responses.keep(URL, {"etag": '"1"'}, ["x"])
+    responses = ResponseCache(directory)
+    responses.store(URL, {"etag": '"1"'}, ["x"])
     assert responses.find(URL) is not None
