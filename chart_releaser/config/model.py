@@ -13,10 +13,10 @@ from chart_releaser.config.values import (
     Size,
     TimeSpan,
     VersionRange,
-    check_branch,
+    check_branch_name,
     check_chart_name,
     check_owner,
-    check_repository,
+    check_repo_name,
     check_signing_key,
     check_tag_prefix,
     check_text,
@@ -58,10 +58,10 @@ class GitHubDestination(_Model):
     owner: Annotated[str, text_field(check_owner)] = Field(
         description="The user or organisation that owns the repository.", examples=["gardener-community"]
     )
-    repo: Annotated[str, text_field(check_repository)] = Field(
+    repo: Annotated[str, text_field(check_repo_name)] = Field(
         description="The repository's name, without the owner.", examples=["gardener-charts"]
     )
-    branch: Annotated[str, text_field(check_branch)] = Field(
+    branch: Annotated[str, text_field(check_branch_name)] = Field(
         default="gh-pages", description="The branch that holds index.yaml.", examples=["gh-pages"]
     )
     page: bool = Field(default=True, description="Write an index.html for people next to index.yaml.", examples=[True])

@@ -46,7 +46,7 @@ def clean_chart_path(path: str) -> str:
     return "/".join(parts) or "."
 
 
-def check_branch(name: str) -> str:
+def check_branch_name(name: str) -> str:
     if not name or _BAD_IN_REF.search(name):
         raise ValueError(f"{name!r} is not a branch name that git accepts")
     return name
@@ -58,7 +58,7 @@ def check_owner(name: str) -> str:
     return name
 
 
-def check_repository(name: str) -> str:
+def check_repo_name(name: str) -> str:
     _check_one_name(name)
     check_repository_name("x", name)
     return name

@@ -18,7 +18,7 @@ from chart_releaser.errors import GitHubError, LostAnswerError
 from chart_releaser.github.http import (
     check_json,
     check_status,
-    convert_errors,
+    convert_api_errors,
     error_message,
     parse_answer,
     thread_session,
@@ -161,7 +161,7 @@ class GitHubApi:
 
     def graphql(self, query: str, variables: Mapping[str, Any]) -> Any:
         """Return the data of the answer to a GraphQL query. Raises GitHubError."""
-        with convert_errors(self.server), exchange.within(_ANSWER_SECONDS):
+        with convert_api_errors(self.server), exchange.within(_ANSWER_SECONDS):
             return self._requester.graphql_query(query, dict(variables))[1].get("data")
 
     def pages(self, path: str, *, fresh: bool = False) -> Iterator[list[dict[str, Any]]]:
@@ -230,7 +230,7 @@ class GitHubApi:
             if refusal := self.attempts.breaker.open_reason(host):
                 raise LostAnswerError(refusal, remedy="run again later")
             try:
-                with convert_errors(self.server), exchange.within(_ANSWER_SECONDS if seconds is None else seconds):
+                with convert_api_errors(self.server), exchange.within(_ANSWER_SECONDS if seconds is None else seconds):
                     answer = ask()
             except LostAnswerError as error:
                 self.attempts.breaker.failed(host)

@@ -150,7 +150,7 @@ def root_cause(error: BaseException) -> str:
 
 
 @contextmanager
-def convert_errors(server: Server) -> Iterator[None]:
+def convert_api_errors(server: Server) -> Iterator[None]:
     """Convert exceptions of libraries to GitHubError, and to LostAnswerError if no usable answer came."""
     host = urlsplit(server.url).netloc
     try:
