@@ -63,7 +63,7 @@ def finish_on_signal(stop: threading.Event) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        Console().error("interrupted; what was done is kept, another run goes on from there")
+        Console().error("interrupted; what was done is kept, the next run continues from there")
         raise typer.Exit(INTERRUPTED) from None
     finally:
         for number, handler in before.items():

@@ -12,7 +12,12 @@ from urllib.parse import urlsplit
 
 from chart_releaser.attempts import CircuitBreaker, RetryPolicy
 from chart_releaser.destinations import PAGE, Listing, Page, PublishablePackage, Published
-from chart_releaser.destinations.github_access import check_branch, check_repository, convert_errors, fetch_branch
+from chart_releaser.destinations.github_access import (
+    check_branch_protection,
+    convert_errors,
+    fetch_branch,
+    fetch_repository_facts,
+)
 from chart_releaser.destinations.github_releases import GitHubReleases
 from chart_releaser.errors import (
     BrokenIndexError,
@@ -97,7 +102,7 @@ class GitHubPages:
         return self._read()
 
     def _check_repository(self, api: GitHubApi) -> None:
-        facts = check_repository(api, self._repository, writes=self._writes)
+        facts = fetch_repository_facts(api, self._repository, writes=self._writes)
         self._releases.slug = facts.slug
         self._default_branch = facts.default_branch
         self._private = facts.private
@@ -110,7 +115,7 @@ class GitHubPages:
         slug = self._releases.slug
         self._full_index()
         self._branch.check_access(self._head)
-        check_branch(self._api, slug, self._branch.name)
+        check_branch_protection(self._api, slug, self._branch.name)
         only_pages = self._default_branch == self._branch.name
         if not only_pages and fetch_branch(self._api, slug, self._default_branch) is None:
             only_pages = True

@@ -30,7 +30,7 @@ class RepositoryFacts:
     private: bool = False
 
 
-def check_repository(api: GitHubApi, repository: GitHubRepository, *, writes: bool) -> RepositoryFacts:
+def fetch_repository_facts(api: GitHubApi, repository: GitHubRepository, *, writes: bool) -> RepositoryFacts:
     """Return the facts of a repository. Raises DestinationError if it is not found or, with `writes`, is read-only.
 
     The token's own permissions are not checked here, because GitHub reports those of people only: for the token of an
@@ -66,7 +66,7 @@ def check_repository(api: GitHubApi, repository: GitHubRepository, *, writes: bo
     return RepositoryFacts(str(answer.get("full_name") or slug), default_branch, private=bool(answer.get("private")))
 
 
-def check_branch(api: GitHubApi, slug: str, name: str) -> None:
+def check_branch_protection(api: GitHubApi, slug: str, name: str) -> None:
     """Raise DestinationUnusableError if the branch `name` is protected against pushes with this token."""
     branch = fetch_branch(api, slug, name)
     if branch is not None and branch.get("protected") and not _may_push(api, slug, name):

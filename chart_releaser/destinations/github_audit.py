@@ -13,7 +13,7 @@ from urllib.parse import quote, unquote, urlsplit
 from chart_releaser.destinations.downloads import MAX_BYTES, Downloads
 from chart_releaser.destinations.findings import StoredPackage
 from chart_releaser.destinations.github import GitHubPages
-from chart_releaser.destinations.github_access import check_branch, convert_errors
+from chart_releaser.destinations.github_access import check_branch_protection, convert_errors
 from chart_releaser.destinations.github_assets import normalize_asset_name
 from chart_releaser.destinations.github_writes import send_until_effective
 from chart_releaser.destinations.listed import is_package_label
@@ -104,7 +104,7 @@ class AuditableGitHubPages(GitHubPages):
         """See `Auditable.rewrite`. An unreadable index stays in the branch's history."""
         if self._head.commit is not None:
             self._branch.check_access(self._head)
-            check_branch(self._api, self._releases.slug, self._branch.name)
+            check_branch_protection(self._api, self._releases.slug, self._branch.name)
         self._tolerates_broken_index = True
         try:
             self._commit(lambda index: change(index).text, message)

@@ -242,7 +242,7 @@ def test_a_stop_while_repositories_are_asked_changes_nothing(
     process.terminate()
     out, err = process.communicate(timeout=20)
     assert (process.returncode, out) == (130, "")
-    assert err.splitlines()[-1] == "error: interrupted; what was done is kept, another run goes on from there"
+    assert err.splitlines()[-1] == "error: interrupted; what was done is kept, the next run continues from there"
     assert path.read_text() == before
     assert not (tmp_path / "public").exists()
     assert not (tmp_path / "charts").exists()

@@ -109,7 +109,7 @@ def count_parsing(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         parsed.append(where)
         return parse_document(text, where=where)
 
-    monkeypatch.setattr("chart_releaser.index.index.read", counted)
+    monkeypatch.setattr("chart_releaser.index.index.parse_document", counted)
     return parsed
 
 
@@ -375,7 +375,7 @@ class TestLimits:
         hub.add_fault(Fault(CREATES, "refuse", nth=3, status=403, headers=headers, times=None))
         report = update(server.url, tmp_path / "cache")
         assert (report.exit_code, len(report.published), report.failed) == (3, 2, [])
-        assert "another run goes on" in report.stopped_early
+        assert "the next run continues" in report.stopped_early
         assert len(Index.parse(index_of(hub)).versions("alpha")) == 2
         hub.faults.clear()
         assert len(update(server.url, tmp_path / "cache").published) == 2
