@@ -15,7 +15,7 @@ from chart_releaser.helm.version_ranges import strict_version
 from chart_releaser.helm.yaml import Value, as_string
 
 
-class Release(Protocol):
+class ReleaseInfo(Protocol):
     """What is known of the release that a chart is made from."""
 
     @property
@@ -44,13 +44,15 @@ _APP_VERSION = re.compile(r"\.Chart\.AppVersion\b")
 _NO_IMAGE = re.compile(
     r"app\.kubernetes\.io/version|helm\.sh/chart|\{\{-?\s*(?:if|with)\s+[$.\w]*\.Chart\.AppVersion\s*-?\}\}"
 )
+# What every values.yaml with such an image has; the others need not be parsed.
+_MAYBE_LOOSE = re.compile(r"latest|image[\"']?\s*:\s*[\"']?[^\s\"'#]*/", re.IGNORECASE)
 _IMAGE_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*(?::[0-9]+)?(?:/[a-z0-9][a-z0-9._-]*)+|[a-z0-9][a-z0-9._-]*")
 _PINNED = re.compile(r"tag|version|digest|sha", re.IGNORECASE)
 _SHOWN = 5
 _MAX_DEPTH = 30
 
 
-def find_notes(upstream: Sequence[Chart], finished: Chart, release: Release) -> Iterator[str]:
+def find_notes(upstream: Sequence[Chart], finished: Chart, release: ReleaseInfo) -> Iterator[str]:
     """Yield what looks wrong: in the charts that upstream has, as they were read, and in the finished chart."""
     if release.label is None and (not finished.metadata.get("appVersion") or _has_latest(finished)):
         yield f"the tag {release.tag} is no legal image tag, so a missing appVersion and tag: latest stay as they are"
@@ -101,6 +103,8 @@ def app_version_note(chart: Chart, version: str) -> str:
 def image_note(chart: Chart) -> str:
     """Return a note if values.yaml of `chart` has images without a fixed tag: what they run can change at any time."""
     where = f"{chart.path}/values.yaml"
+    if not _MAYBE_LOOSE.search(chart.values or ""):
+        return ""
     values = helmyaml.construct(yamlio.compose(chart.values or "", where=where), where=where)
     images = list(dict.fromkeys(_loose_images(values, (), 0)))
     if not images:
