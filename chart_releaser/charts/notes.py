@@ -33,19 +33,19 @@ class ReleaseInfo(Protocol):
 
 _FIRST_VERSION = Version(0, 1, 0)
 """What `helm create` writes. Charts whose pipeline sets the version have this one or a lower one in the repository."""
-# What stands in a repository until a pipeline replaces it.
-_PLACEHOLDER = re.compile(
-    r"v?0\.(?:0\.[01]|1\.0)(?:[-+].*)?|latest|main|master|head|edge|canary|nightly|dev(?:el(?:opment)?)?|unset|placeholder"
-    r"|v?0\.0",
-    re.IGNORECASE,
-)
+# Tags that are moved from image to image, and versions that a repository has until a pipeline replaces them.
+_MOVING = r"latest|main|master|head|edge|canary|nightly|dev(?:el(?:opment)?)?"
+_PLACEHOLDER = re.compile(rf"v?0\.(?:0\.[01]|1\.0)(?:[-+].*)?|v?0\.0|{_MOVING}|unset|placeholder", re.IGNORECASE)
+_LOOSE_TAG = re.compile(rf"{_MOVING}|v?0\.0\.0", re.IGNORECASE)
 _APP_VERSION = re.compile(r"\.Chart\.AppVersion\b")
 # Lines that use the version for a label, or only ask whether there is one.
 _NO_IMAGE = re.compile(
     r"app\.kubernetes\.io/version|helm\.sh/chart|\{\{-?\s*(?:if|with)\s+[$.\w]*\.Chart\.AppVersion\s*-?\}\}"
 )
 # What every values.yaml with such an image has; the others need not be parsed.
-_MAYBE_LOOSE = re.compile(r"latest|image[\"']?\s*:\s*[\"']?[^\s\"'#]*/", re.IGNORECASE)
+_MAYBE_LOOSE = re.compile(
+    rf"\btag[\"']?\s*:\s*[\"']?(?:{_MOVING}|v?0\.0\.0)\b|image[\"']?\s*:\s*[\"']?[^\s\"'#]*[/:]", re.IGNORECASE
+)
 _IMAGE_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*(?::[0-9]+)?(?:/[a-z0-9][a-z0-9._-]*)+|[a-z0-9][a-z0-9._-]*")
 _PINNED = re.compile(r"tag|version|digest|sha", re.IGNORECASE)
 _SHOWN = 5
@@ -141,9 +141,9 @@ def _loose_images(value: Value, path: Sequence[str], depth: int) -> Iterator[str
     pinned = any(_PINNED.search(key) for key in value)
     for key, item in value.items():
         here = (*path, key)
-        if key == "tag" and item == "latest":
+        if key == "tag" and isinstance(item, str) and _LOOSE_TAG.fullmatch(item):
             name = as_string(value.get("repository") or value.get("image") or value.get("name"))
-            yield f"{'.'.join(here)} ({f'{name}:' if name else ''}latest)"
+            yield f"{'.'.join(here)} ({f'{name}:' if name else ''}{item})"
         elif isinstance(item, str) and key.lower().endswith("image") and _is_loose(item, pinned=pinned):
             yield f"{'.'.join(here)} ({item})"
         else:
@@ -156,5 +156,5 @@ def _is_loose(image: str, *, pinned: bool) -> bool:
         return False
     _, colon, tag = image.rpartition(":")
     if colon and "/" not in tag:
-        return tag == "latest"
+        return _LOOSE_TAG.fullmatch(tag) is not None
     return not pinned and "/" in image and _IMAGE_NAME.fullmatch(image) is not None

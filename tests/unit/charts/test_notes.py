@@ -65,6 +65,10 @@ def test_the_first_release_is_no_placeholder() -> None:
     [
         ("image: {repository: a/b, tag: latest}\n", "image.tag (a/b:latest)"),
         ("tag: latest\n", "tag (latest)"),
+        ("image: {repository: a/b, tag: main}\n", "image.tag (a/b:main)"),
+        ("a: {tag: v0.0.0}\n", "a.tag (v0.0.0)"),
+        ("a: {tag: maintenance-1}\n", ""),
+        ("image: busybox:edge\n", "image (busybox:edge)"),
         ("a: [{image: 'x/y:latest'}]\n", "a.image (x/y:latest)"),
         ("initImage: example.org:5000/x/y\n", "initImage (example.org:5000/x/y)"),
         ("image: example.org/x/y:v1\n", ""),
