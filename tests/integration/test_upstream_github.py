@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from chart_releaser.commands.latest import find_bumps
+from chart_releaser.commands.planning import confirm_releases, list_releases, plan_all
 from chart_releaser.commands.report import UpdateReport
-from chart_releaser.commands.run import Run
-from chart_releaser.commands.update import update
+from chart_releaser.commands.run import Run, ask_in_background
 from chart_releaser.config.parse import parse_config
 from chart_releaser.destinations.directory import Directory
 from chart_releaser.github.pacing import Pacing
@@ -77,8 +78,11 @@ def run_of(server: Server, folder: Path, *sources: str) -> Run:
 
 
 def planned(server: Server, folder: Path, *sources: str) -> list[tuple[str, str]]:
-    run = run_of(server, folder, *sources)
-    report = update(run, Directory(folder / "public"), dry_run=True)
+    """Return source and tag of what would be built; there is nothing to build it from."""
+    run, report = run_of(server, folder, *sources), UpdateReport()
+    index = Directory(folder / "public").open()
+    with ask_in_background(run, run.sources, partial(list_releases, run)) as answers:
+        plan_all(run, confirm_releases(run, answers(), index), index, report)
     assert report.failed == []
     assert {path.name for path in folder.iterdir()} <= {"cache"}
     return [(row.source, row.tag) for row in report.planned]
