@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 from chart_releaser.errors import UsageError
 
@@ -66,6 +66,8 @@ class GitHubRepository:
     server: Server
     owner: str
     name: str
+    follows_tags: bool = False
+    """Whether its tags are its releases, as in a plain git repository."""
 
     @property
     def slug(self) -> str:
@@ -128,6 +130,16 @@ def same_origin(url: str, other: str) -> bool:
         return _origin(urlsplit(url)) == _origin(urlsplit(other))
     except ValueError:
         return False
+
+
+def path_segment(text: str) -> str:
+    """Return `text` quoted as one segment of a URL's path, whatever characters it has.
+
+    Raises ValueError for what clients and servers resolve instead: https://www.rfc-editor.org/rfc/rfc3986#section-5.2.4
+    """
+    if text in {"", ".", ".."}:
+        raise ValueError(f"{text!r} can't be a part of an address")
+    return quote(text, safe="")
 
 
 def check_repository_name(owner: str, name: str) -> None:

@@ -129,7 +129,8 @@ def new_pages(
     server = Server(url, f"{url}/api/v3")
     options: dict[str, Any] = {"branch": "gh-pages", "now": lambda: NOW} | more
     api = GitHubApi(server, token, pacing or impatient())
-    return GitHubPages(GitHubRepository(server, *SLUG.split("/")), api, token=token, cache=cache, **options)
+    owner, name = SLUG.split("/")
+    return GitHubPages(GitHubRepository(server, owner, name), api, token=token, cache=cache, **options)
 
 
 @contextmanager

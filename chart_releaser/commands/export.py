@@ -10,7 +10,7 @@ from chart_releaser.charts.chart import Chart
 from chart_releaser.charts.package import build_package, chart_files
 from chart_releaser.commands.build import BuildFailure, BuildSuccess, build_all
 from chart_releaser.commands.export_directory import ExportDirectory
-from chart_releaser.commands.planning import claim_package_names
+from chart_releaser.commands.planning import claim_package_names, find_newest
 from chart_releaser.commands.report import ExportReport, ReleaseRow, UpdateReport, make_row
 from chart_releaser.commands.run import Run, ask_each, record_failure
 from chart_releaser.destinations.namesakes import PackageNames
@@ -21,7 +21,6 @@ from chart_releaser.upstream.plan import (
     has_newest,
     make_candidate,
     make_item,
-    newest_candidate,
     possible_tags,
 )
 
@@ -98,7 +97,7 @@ def _choose_releases(run: Run, failures: UpdateReport) -> list[Item]:
         known: dict[tuple[str, ...], Candidate | Exception] = {}
         for source in sources:
             if _request_key(source) not in known:
-                known[_request_key(source)] = _release_of(upstream, source)
+                known[_request_key(source)] = _release_of(run, upstream, source)
         return {source.name: known[_request_key(source)] for source in sources}
 
     items = []
@@ -121,7 +120,7 @@ def _request_key(source: Source) -> tuple[str, ...]:
     return source.version or "", source.tag_prefix, str(source.versions) if source.version is None else ""
 
 
-def _release_of(upstream: Upstream, source: Source) -> Candidate | Exception:
+def _release_of(run: Run, upstream: Upstream, source: Source) -> Candidate | Exception:
     """Return the release to export. Errors are values, because other sources of the repository may succeed."""
     try:
         if source.version is not None:
@@ -132,9 +131,6 @@ def _release_of(upstream: Upstream, source: Source) -> Candidate | Exception:
                     f"the tag {release.tag} is not a semantic version", remedy="set version: to a tag that is one"
                 )
             return chosen
-        candidate = newest_candidate(source, upstream.releases(lambda releases: has_newest([source], releases)))
-        if candidate is None:
-            raise UpstreamError("no release is a stable version in its range", remedy="set version: or widen versions:")
-        return candidate
+        return find_newest(run, source, upstream.releases(lambda releases: has_newest([source], releases)))
     except Exception as error:
         return error

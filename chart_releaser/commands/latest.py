@@ -7,12 +7,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from chart_releaser.commands.planning import find_newest
 from chart_releaser.commands.report import Bump, LatestReport, Note, ReleaseRow, UpdateReport
 from chart_releaser.commands.run import Run, ask_each, record_failure
 from chart_releaser.config.edit import set_versions
 from chart_releaser.config.file import change_config, read_config
-from chart_releaser.errors import UpstreamError
-from chart_releaser.upstream.plan import configured_version, format_like, has_newest, newest_candidate
+from chart_releaser.upstream.plan import configured_version, format_like, has_newest
 from chart_releaser.versions import precedence_key
 
 if TYPE_CHECKING:
@@ -53,11 +53,7 @@ def find_bumps(run: Run, failures: UpdateReport) -> list[Bump]:
     versioned = [source for source in run.sources if source.version is not None]
     for source, outcome in ask_each(run, versioned, list_releases):
         old = source.version or ""
-        candidate = outcome if isinstance(outcome, Exception) else newest_candidate(source, outcome)
-        if candidate is None:
-            candidate = UpstreamError(
-                "no release is a stable version in its range", remedy="the version stays as it is, check versions:"
-            )
+        candidate = outcome if isinstance(outcome, Exception) else find_newest(run, source, outcome)
         if isinstance(candidate, Exception):
             record_failure(run, failures, ReleaseRow(source.name, old), candidate)
             continue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -10,14 +11,26 @@ from typing import TYPE_CHECKING
 from chart_releaser.commands.report import Note, PassedOver, ReleaseRow, UpdateReport, make_row
 from chart_releaser.commands.run import Run, ask_each, record_failure
 from chart_releaser.destinations.namesakes import PackageNames
-from chart_releaser.errors import ConflictError
+from chart_releaser.errors import ConflictError, UpstreamError
 from chart_releaser.index.entry import digest_and_url
-from chart_releaser.upstream.plan import Item, SourcePlan, explain_empty_plan, has_all_tracked, plan_source
+from chart_releaser.location import GitHubRepository
+from chart_releaser.upstream.advice import explain_nothing
+from chart_releaser.upstream.plan import (
+    Candidate,
+    Item,
+    SourcePlan,
+    has_all_tracked,
+    newest_candidate,
+    plan_source,
+    reasons_without_newest,
+)
+from chart_releaser.versions import parse_tag
 
 if TYPE_CHECKING:
     from chart_releaser.config.parse import Source
     from chart_releaser.destinations import Listing
     from chart_releaser.location import Location
+    from chart_releaser.upstream.passed_over import Reason
     from chart_releaser.upstream.releases import Release
 
 
@@ -68,12 +81,38 @@ def plan_all(
             record_failure(run, report, ReleaseRow(source.name), outcome)
         else:
             plan = plan_source(source, outcome, index.versions(source.name))
-            if note := explain_empty_plan(plan, outcome):
-                report.notes.append(Note(source.name, note))
+            if not plan.missing and not plan.present:
+                what, remedy = explain_source(run, source, outcome, plan.passed_over)
+                report.notes.append(Note(source.name, f"nothing is tracked{what}; {remedy}"))
             plans.append(replace(plan, missing=tuple(claim_package_names(run, plan.missing, names, report))))
     for plan in plans:
         _record_plan(run, plan, index, report)
     return plans
+
+
+def explain_source(
+    run: Run, source: Source, releases: Sequence[Release], reasons: Sequence[tuple[str, Reason]]
+) -> tuple[str, str]:
+    """Return why a source takes none of its `releases`, to go on after `nothing is tracked`, and what to do.
+
+    Not an error: upstream may have no releases yet. More often a setting excludes too much.
+    """
+    only_tags = False
+    if not releases and isinstance(source.location, GitHubRepository) and not source.location.follows_tags:
+        with contextlib.suppress(UpstreamError):  # the note is a hint, and comes without this one then
+            only_tags = any(parse_tag(tag, source.tag_prefix) for tag in run.repositories.tags(source.location))
+    what, remedy = explain_nothing(source, [release.tag for release in releases], reasons, only_tags=only_tags)
+    return (f" {what}" if what.startswith("of ") else f": {what}"), remedy
+
+
+def find_newest(run: Run, source: Source, releases: Sequence[Release]) -> Candidate | UpstreamError:
+    """Return the release with the highest stable version that the source takes, or the error that says why none is."""
+    candidate = newest_candidate(source, releases)
+    if candidate is not None:
+        return candidate
+    what, remedy = explain_source(run, source, releases, reasons_without_newest(source, releases))
+    comma = "," if what.startswith(" of") else ""
+    return UpstreamError(f"no release is a stable version in its range{comma}{what}", remedy=remedy)
 
 
 def claim_package_names(run: Run, items: Iterable[Item], names: PackageNames, report: UpdateReport) -> list[Item]:

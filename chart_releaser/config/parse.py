@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from chart_releaser.config.model import (
 from chart_releaser.config.problems import ConfigTree, KeyPath, Problems, describe_error, resembles
 from chart_releaser.config.values import clean_chart_path
 from chart_releaser.errors import ConfigError, YamlError
-from chart_releaser.location import Server
+from chart_releaser.location import GitHubRepository, Server
 
 __all__ = [
     "REGISTRATION",
@@ -77,7 +77,7 @@ def parse_config(text: str, *, file: str, base: Path, server: Server | None = No
     _find_nulls(tree, problems)
     if problems or parsed is None:
         raise ConfigError(problems.lines())
-    sources = tuple(_with_defaults(source, parsed.defaults) for source in parsed.sources)
+    sources = tuple(_following(_with_defaults(source, parsed.defaults)) for source in parsed.sources)
     return Config(parsed.destination, sources, parsed.target_dir, base)
 
 
@@ -112,6 +112,13 @@ def _remove_null(value: dict[str, Any]) -> None:
         value.update({**choices[0], **value})
     if "default" in value and value["default"] is None:
         del value["default"]
+
+
+def _following(source: Source) -> Source:
+    """Return `source` with a location that says whether its tags are its releases."""
+    if source.follow == "releases" or not isinstance(source.location, GitHubRepository):
+        return source
+    return source.model_copy(update={"location": replace(source.location, follows_tags=True)})
 
 
 def _with_defaults(source: Source, defaults: Defaults) -> Source:

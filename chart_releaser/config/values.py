@@ -47,7 +47,9 @@ def clean_chart_path(path: str) -> str:
 
 
 def check_branch_name(name: str) -> str:
-    if not name or _BAD_IN_REF.search(name):
+    if name.startswith("refs/"):
+        raise ValueError(f"{name!r} is a full reference; write {name.removeprefix('refs/').removeprefix('heads/')!r}")
+    if not name or name == "HEAD" or _BAD_IN_REF.search(name):
         raise ValueError(f"{name!r} is not a branch name that git accepts")
     return name
 
@@ -101,7 +103,7 @@ def check_text(text: str) -> str:
 
 def check_version(text: str) -> str:
     check_text(text)
-    if text.startswith("-") or re.search(r"\s", text):
+    if _BAD_IN_REF.search(text):  # it is part of a tag's name
         raise ValueError(f"{text!r} is not a version; write one such as v1.2.3")
     return text
 
@@ -114,7 +116,7 @@ def check_signing_key(text: str) -> str:
 
 
 def check_tag_prefix(text: str) -> str:
-    if text.startswith("-") or re.search(r"[\s~^:?*\[\\]|\.\.|[\x00-\x1f\x7f]", text):
+    if text and _BAD_IN_REF.search(f"{text}0"):  # a version follows
         raise ValueError(f"{text!r} can't begin a git tag")
     return text
 

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 from chart_releaser.errors import DestinationError, DestinationUnusableError, GitHubError, LostAnswerError
 from chart_releaser.git.branch import ProtectedError
+from chart_releaser.location import check_repository_name, path_segment
 
 if TYPE_CHECKING:
     from chart_releaser.github.api import GitHubApi
@@ -63,7 +63,14 @@ def fetch_repository_facts(api: GitHubApi, repository: GitHubRepository, *, writ
             remedy="enable it again or name another one",
         )
     default_branch = str(answer.get("default_branch") or "")
-    return RepositoryFacts(str(answer.get("full_name") or slug), default_branch, private=bool(answer.get("private")))
+    current_slug = str(answer.get("full_name") or slug)
+    try:
+        check_repository_name(*current_slug.split("/", 1))
+    except (TypeError, ValueError) as error:
+        raise DestinationError(
+            f"the destination {slug} has the odd name {current_slug!r} in GitHub's answer"
+        ) from error
+    return RepositoryFacts(current_slug, default_branch, private=bool(answer.get("private")))
 
 
 def check_branch_protection(api: GitHubApi, slug: str, name: str) -> None:
@@ -77,7 +84,7 @@ def fetch_branch(api: GitHubApi, slug: str, name: str) -> Mapping[str, Any] | No
     """Return GitHub's description of a branch, or None if it does not exist. Raises DestinationError."""
     with convert_errors(slug):
         try:
-            branch: Mapping[str, Any] = api.get(f"/repos/{slug}/branches/{quote(name, safe='')}")[1]
+            branch: Mapping[str, Any] = api.get(f"/repos/{slug}/branches/{path_segment(name)}")[1]
         except GitHubError as error:
             if error.status == 404:
                 return None

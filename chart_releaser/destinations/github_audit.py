@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import unquote, urlsplit
 
 from chart_releaser.destinations.downloads import MAX_BYTES, Downloads
 from chart_releaser.destinations.findings import StoredPackage
@@ -19,8 +19,9 @@ from chart_releaser.destinations.github_writes import send_until_effective
 from chart_releaser.destinations.listed import is_package_label
 from chart_releaser.errors import BrokenIndexError, DestinationError, GitHubError
 from chart_releaser.git.branch import Head
+from chart_releaser.github.api import object_id
 from chart_releaser.index.index import Index
-from chart_releaser.location import same_origin
+from chart_releaser.location import path_segment, same_origin
 
 _DOWNLOAD = re.compile(r"/([^/]+/[^/]+)/releases/download/(.+)/([^/]+)")
 _RELEASE_PREFIX = "release:"  # starts the canonical form of an address of ours: release:<tag>/<asset>
@@ -85,7 +86,7 @@ class AuditableGitHubPages(GitHubPages):
 
     def discard(self, stored: StoredPackage) -> None:
         """See `Auditable.discard`. A draft that somebody has changed or published in the meantime stays."""
-        path = f"/repos/{self._releases.slug}/releases/{stored.handle['id']}"
+        path = f"/repos/{self._releases.slug}/releases/{object_id(stored.handle)}"
 
         def delete() -> object:
             _, current = self._api.get(path)
@@ -138,7 +139,7 @@ class AuditableGitHubPages(GitHubPages):
         tag, _, name = place.removeprefix(_RELEASE_PREFIX).rpartition("/")
         with self._asking, convert_errors(self.title):
             try:
-                _, release = self._api.get(f"/repos/{self._releases.slug}/releases/tags/{quote(tag, safe='')}")
+                _, release = self._api.get(f"/repos/{self._releases.slug}/releases/tags/{path_segment(tag)}")
             except GitHubError as error:
                 if error.status == 404:
                     return None

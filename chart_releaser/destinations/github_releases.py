@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 from chart_releaser.destinations.github_assets import (
     AssetFile,
@@ -24,6 +23,8 @@ from chart_releaser.errors import (
     DestinationUnusableError,
     GitHubError,
 )
+from chart_releaser.github.api import object_id
+from chart_releaser.location import path_segment
 
 if TYPE_CHECKING:
     from chart_releaser.destinations import PublishablePackage
@@ -109,7 +110,7 @@ class GitHubReleases:
 
     def _fetch_by_tag(self, tag: str) -> GitHubRelease | None:
         try:
-            release: GitHubRelease = self.api.get(f"/repos/{self.slug}/releases/tags/{quote(tag)}")[1]
+            release: GitHubRelease = self.api.get(f"/repos/{self.slug}/releases/tags/{path_segment(tag)}")[1]
         except GitHubError as error:
             if error.status == 404:
                 return None
@@ -161,7 +162,7 @@ class GitHubReleases:
             ) from error
 
     def _publish_draft(self, release: GitHubRelease, fields: Mapping[str, Any]) -> GitHubRelease:
-        path = f"/repos/{self.slug}/releases/{release['id']}"
+        path = f"/repos/{self.slug}/releases/{object_id(release)}"
 
         def look_up() -> GitHubRelease | None:
             release: GitHubRelease = self.api.get(path)[1]
@@ -172,7 +173,7 @@ class GitHubReleases:
     def _delete_drafts(self, drafts: Iterable[GitHubRelease]) -> None:
         """Delete drafts of a published tag. An error leaves the package unlisted, so the next run tries again."""
         for draft in drafts:
-            self._delete(f"/repos/{self.slug}/releases/{draft['id']}")
+            self._delete(f"/repos/{self.slug}/releases/{object_id(draft)}")
 
     def _delete(self, path: str) -> None:
         """Delete what is at `path`, if it still exists."""
@@ -208,7 +209,7 @@ class GitHubReleases:
                     remedy="delete the release, and publish this version under another chart name or leave it out",
                 )
             if asset is not None:
-                self._delete(f"/repos/{self.slug}/releases/assets/{asset['id']}")
+                self._delete(f"/repos/{self.slug}/releases/assets/{object_id(asset)}")
             asset = self._upload(release, file)
         raise DestinationError(
             f"{package.filename} did not arrive completely in the release {tag} of {self.slug}",
@@ -231,7 +232,7 @@ class GitHubReleases:
         if release.get("immutable") or (asset is not None and asset.get("state") == "uploaded"):
             return
         if asset is not None:
-            self._delete(f"/repos/{self.slug}/releases/assets/{asset['id']}")
+            self._delete(f"/repos/{self.slug}/releases/assets/{object_id(asset)}")
         self._upload(release, file)
 
     def _attach_to_draft(self, release: GitHubRelease, file: AssetFile) -> None:
@@ -246,7 +247,7 @@ class GitHubReleases:
 
     def _upload(self, release: GitHubRelease, file: AssetFile) -> GitHubAsset:
         """Upload `file` and return its asset, which may still be incomplete."""
-        path = f"/repos/{self.slug}/releases/{release['id']}/assets"
+        path = f"/repos/{self.slug}/releases/{object_id(release)}/assets"
         url = str(release["upload_url"]).partition("{")[0]
 
         def look_up() -> GitHubAsset | None:
@@ -266,7 +267,7 @@ class GitHubReleases:
         reported = str(asset.get("digest") or "")
         if reported.startswith("sha256:"):
             return reported.removeprefix("sha256:")
-        number = int(asset["id"])
+        number = object_id(asset)
         if number not in self._digests:
             data = self.api.download(str(asset["url"]), limit=_MAX_DOWNLOAD)
             self._digests[number] = hashlib.sha256(data).hexdigest()

@@ -265,3 +265,11 @@ class GitHubApi:
             return None
         headers = {key.lower(): value for key, value in (cause.headers or {}).items()}
         return requested_wait(cause.status, headers, error_message(cause), time.time())
+
+
+def object_id(item: Mapping[str, Any]) -> int:
+    """Return the id of a release or an asset in an answer, which becomes part of an address. Raises GitHubError."""
+    number = item.get("id")
+    if not isinstance(number, int):
+        raise GitHubError(f"GitHub's answer has the id {str(number)[:50]!r}, which is not a number")
+    return number

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -16,9 +14,6 @@ from chart_releaser.versions import Window, parse_tag, precedence_key
 
 if TYPE_CHECKING:
     from chart_releaser.config.parse import Source
-
-
-_PREFIXED = re.compile(r"(.*?[^0-9.])v?[0-9]+\.[0-9]+\.[0-9]+.*")
 
 
 @dataclass(frozen=True)
@@ -86,51 +81,6 @@ def plan_source(source: Source, releases: Sequence[Release], present: Iterable[s
     return SourcePlan(source, tuple(missing), tuple(up_to_date), tuple(passed_over))
 
 
-def explain_empty_plan(plan: SourcePlan, releases: Sequence[Release]) -> str:
-    """Return a note on why a source tracks none of its `releases`, with a remedy; the empty string if it tracks some.
-
-    It is not an error, because upstream may have no releases yet. More often a setting excludes too much.
-    """
-    if plan.missing or plan.present:
-        return ""
-    source = plan.source
-    tags = [release.tag for release in releases]
-    if not tags:
-        return "nothing is tracked: there are no releases yet; check repo: if there should be some"
-    if not any(tag.startswith(source.tag_prefix) for tag in tags):
-        meant = _likely_prefix(tags)
-        remedy = f"did you mean tagPrefix: {meant}?" if meant not in {"", "v"} else "take tagPrefix: out, or correct it"
-        return f"nothing is tracked: no tag begins with {source.tag_prefix}, there are tags {_examples(tags)}; {remedy}"
-    if source.tag_prefix:
-        tags = [tag for tag in tags if tag.startswith(source.tag_prefix)]
-    counted = Counter(reason for _, reason in plan.passed_over)
-    listed = ", ".join(f"{count} {reason}" for reason, count in counted.most_common())
-    causes = {reason.cause for reason in counted}
-    if causes == {Cause.NO_VERSION} and (prefix := _likely_prefix(tags)):
-        remedy = f"set tagPrefix: {prefix} if they are meant"
-    elif causes == {Cause.PRERELEASE}:
-        remedy = "set prereleases: true to track them"
-    elif Cause.NO_PATH in causes:
-        remedy = "check the versions: of its charts"
-    elif source.versions is not None:
-        remedy = "check versions:"
-    else:
-        remedy = "check repo: and tagPrefix:"
-    return f"nothing is tracked of {len(tags)} tag{'s' if len(tags) > 1 else ''} {_examples(tags)}: {listed}; {remedy}"
-
-
-def _examples(tags: Sequence[str]) -> str:
-    return f"such as {' and '.join(tags[:2])}"
-
-
-def _likely_prefix(tags: Sequence[str]) -> str:
-    """Return the most frequent text in front of a version in `tags`; the empty string if no tag has one."""
-    prefixes = Counter(
-        match[1] for tag in tags if (match := _PREFIXED.fullmatch(tag)) is not None and parse_tag(tag, match[1])
-    )
-    return prefixes.most_common(1)[0][0] if prefixes else ""
-
-
 def make_candidate(source: Source, release: Release) -> Candidate | None:
     """Return `release` as a candidate of `source`, or None if its tag is not a version of that source."""
     version = parse_tag(release.tag, source.tag_prefix)
@@ -160,6 +110,13 @@ def possible_tags(version: str, prefix: str) -> list[str]:
     bare = version.removeprefix(prefix)
     other = bare.removeprefix("v") if bare.startswith("v") else f"v{bare}"
     return [f"{prefix}{bare}", f"{prefix}{other}"]
+
+
+def reasons_without_newest(source: Source, releases: Sequence[Release]) -> list[tuple[str, Reason]]:
+    """Return the tags of `releases`, each with the reason why it is not the newest stable version of the source."""
+    candidates, passed_over = _candidates(source, releases)
+    reason = explain_versions(_newest_window(source), ())
+    return [*passed_over, *((one.release.tag, reason(one.version)) for one in candidates.values())]
 
 
 def format_like(tag: str, current: str, prefix: str) -> str:

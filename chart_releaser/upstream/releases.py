@@ -7,11 +7,11 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
-from urllib.parse import quote
 
 from semver import Version
 
 from chart_releaser.errors import GitHubError, UpstreamError, close_matches, did_you_mean
+from chart_releaser.location import path_segment
 from chart_releaser.versions import parse_tag
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ class GitHubUpstream:
         """See `Upstream`. The error suggests similar tags."""
         for tag in tags:
             try:
-                _, item = self._api.get(f"/repos/{self._repository.slug}/releases/tags/{quote(tag)}")
+                _, item = self._api.get(f"/repos/{self._repository.slug}/releases/tags/{path_segment(tag)}")
             except GitHubError as error:
                 if error.status != 404:
                     raise self._listing_error(error) from error

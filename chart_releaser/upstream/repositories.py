@@ -45,11 +45,12 @@ class Repositories:
 
     def upstream(self, location: Location) -> Upstream:
         """Return the upstream at `location`, to be used in this thread only."""
-        if isinstance(location, GitHubRepository):
+        if isinstance(location, GitHubRepository) and not location.follows_tags:
             return GitHubUpstream(location, self.api(location.server))
-        return GitUpstream(str(location), lambda: self._tags(location))
+        return GitUpstream(str(location), lambda: self.tags(location))
 
-    def _tags(self, location: Location) -> list[str]:
+    def tags(self, location: Location) -> list[str]:
+        """Return the names of all tags at `location`. Raises UpstreamError."""
         try:
             return self.open(location, LISTING_SECONDS).tags()
         except BudgetError as error:

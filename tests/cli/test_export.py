@@ -110,7 +110,8 @@ def test_nothing_in_the_range_and_no_path_for_the_version(tmp_path: Path, weathe
     ran = run("export", cwd=tmp_path)
     assert ran.code == 1
     assert ran.errors == [
-        "a: no release is a stable version in its range; set version: or widen versions:",
+        "a: no release is a stable version in its range, of 5 tags such as 1.2.0 and nightly: 3 outside the range <1, "
+        "1 no semantic version, 1 prerelease; check versions:",
         "b v1.0.0: none of its chart paths applies to this version; check their versions: ranges",
     ]
 

@@ -99,7 +99,8 @@ def test_one_source_that_fails_stops_no_other(work: Path) -> None:
     assert ran.out == "good  v1.0.0  ->  v1.10.0\n"
     assert ran.errors[0].startswith("gone v1.0.0: ")
     assert ran.errors[1:] == [
-        "empty v9.0.0: no release is a stable version in its range; the version stays as it is, check versions:"
+        "empty v9.0.0: no release is a stable version in its range, of 6 tags such as v1.0.0 and v1.1.0: 4 outside the "
+        "range >=9, 1 no semantic version, 1 prerelease; check versions:"
     ]
     assert "version: v9.0.0" in (work / "config.yaml").read_text()
     assert "version: v1.10.0" in (work / "config.yaml").read_text()

@@ -117,7 +117,7 @@ PROVOKED = (
     Provoked(
         "no release",
         _configured(source("weather", "./weather.git", versions="'>2'")),
-        *("export", "weather: ", "no release is a stable version", "widen versions:"),
+        *("export", "weather: ", "no release is a stable version", "check versions:"),
     ),
     Provoked(
         "no newer",

@@ -243,3 +243,32 @@ def test_a_dry_run_needs_no_token_and_writes_nothing(hub: Hub, server: Server, w
         (name, version) for name in ("alpha", "beta") for version in ("1.1.0", "1.0.0")
     ]
     assert hub.journal.mutations() == []
+
+
+def test_tags_are_releases_where_that_is_asked_for(hub: Hub, server: Server, work: Path, tmp_path: Path) -> None:
+    hub.add_repository("up/tagged", upstream(tmp_path / "tagged.git", ["v1.0.0", "v1.1.0"]).path)
+    environ = server_env(server)
+    config(work, source("weather", "up/tagged"), destination=DESTINATION)
+    ran = run("update", cwd=work, env=environ, ok=True)
+    said = "nothing is tracked: the repository has tags and no releases; set follow: tags to take the tags"
+    assert ran.messages[0] == f"note: weather: {said}"
+    ran = run("export", cwd=work, env=environ)
+    assert ran.errors == [
+        "weather: no release is a stable version in its range: the repository has tags and no releases; "
+        "set follow: tags to take the tags"
+    ]
+    config(work, source("weather", "up/tagged", follow="tags"), source("old", "up/tagged"), destination=DESTINATION)
+    ran = run("update", "--json", cwd=work, env=environ, ok=True)
+    assert [row["tag"] for row in json.loads(ran.out)["published"]] == ["v1.1.0", "v1.0.0"]
+    assert [note["source"] for note in json.loads(ran.out)["notes"]] == ["old"]
+    run("export", "-s", "weather", cwd=work, env=environ, ok=True)
+    assert "version: 1.1.0" in (work / "charts/weather/Chart.yaml").read_text()
+
+
+@pytest.mark.parametrize("version", ["../../1.0.0", "1.1.0/../1.0.0", "..", "%2e%2e/1.0.0"])
+def test_a_version_never_leads_to_another_address(hub: Hub, server: Server, work: Path, version: str) -> None:
+    config(work, source("weather", "up/weather", version=version), destination=DESTINATION)
+    ran = run("export", cwd=work, env=server_env(server))
+    assert ran.code in (1, 2)
+    assert not (work / "charts/weather").exists()
+    assert not [entry for entry in hub.journal if ".." in entry.path]

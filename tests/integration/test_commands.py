@@ -373,9 +373,9 @@ def test_an_export_asks_each_repository_once_for_each_release(
     asked: list[object] = []
     honest = export_module._release_of
 
-    def counted(upstream: Any, source: Any) -> Any:
+    def counted(run: Any, upstream: Any, source: Any) -> Any:
         asked.append(source.name)
-        return honest(upstream, source)
+        return honest(run, upstream, source)
 
     monkeypatch.setattr(export_module, "_release_of", counted)
     report = export(run, ExportDirectory(tmp_path / "charts"), packaged=True)

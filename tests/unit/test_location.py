@@ -15,6 +15,7 @@ from chart_releaser.location import (
     check_repository_name,
     is_loopback,
     parse_location,
+    path_segment,
     same_origin,
 )
 
@@ -231,3 +232,17 @@ def test_not_loopback(host: str) -> None:
 def test_names_that_github_refuses(owner: str, name: str) -> None:
     with pytest.raises(ValueError, match="GitHub"):
         check_repository_name(owner, name)
+
+
+@pytest.mark.parametrize(
+    ("text", "quoted"),
+    [("v1.2.3", "v1.2.3"), ("etcd/v1", "etcd%2Fv1"), ("../../6.3.0", "..%2F..%2F6.3.0"), ("1+b?#%", "1%2Bb%3F%23%25")],
+)
+def test_a_segment_stays_one_whatever_is_in_it(text: str, quoted: str) -> None:
+    assert path_segment(text) == quoted
+
+
+@pytest.mark.parametrize("text", ["", ".", ".."])
+def test_what_would_be_resolved_is_no_segment(text: str) -> None:
+    with pytest.raises(ValueError, match="part of an address"):
+        path_segment(text)

@@ -99,7 +99,7 @@ def test_what_is_no_release(item: object) -> None:
 
 
 def test_a_release_by_its_tag() -> None:
-    api = Api(answers={"/repos/o/a/releases/tags/x/1.0.0%2Bb": release("x/1.0.0+b")})
+    api = Api(answers={"/repos/o/a/releases/tags/x%2F1.0.0%2Bb": release("x/1.0.0+b")})
     assert upstream(api).release(["vx/1.0.0+b", "x/1.0.0+b"]).tag == "x/1.0.0+b"
 
 
