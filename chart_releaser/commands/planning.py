@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     from chart_releaser.upstream.releases import Release
 
 
+_NAMED = 3  # reasons before the rest is counted
+
+
 @dataclass(frozen=True)
 class ListedReleases:
     """The releases of a repository. `from_cache` if an earlier run kept some, which the server called unchanged."""
@@ -88,6 +91,16 @@ def plan_all(
     for plan in plans:
         _record_plan(run, plan, index, report)
     return plans
+
+
+def note_rejections(title: str, index: Listing) -> list[Note]:
+    """Return a note if Helm refuses the index of the destination called `title`; publishing goes on all the same."""
+    reasons = index.rejections
+    if not reasons:
+        return []
+    more = f" and {len(reasons) - _NAMED} more reasons" if len(reasons) > _NAMED else ""
+    what = f"Helm refuses the index: {', '.join(reasons[:_NAMED])}{more}"
+    return [Note(title, f"{what}; run verify --repair, which puts right what it can")]
 
 
 def explain_source(

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from chart_releaser.commands.build import build_all
-from chart_releaser.commands.planning import confirm_releases, list_releases, plan_all
+from chart_releaser.commands.planning import confirm_releases, list_releases, note_rejections, plan_all
 from chart_releaser.commands.publishing import open_publisher, open_rehearsal
 from chart_releaser.commands.report import UpdateReport
 from chart_releaser.commands.run import Run, ask_in_background
@@ -30,6 +30,7 @@ def update(run: Run, destination: Destination, *, limit: int | None = None, dry_
         with ask_in_background(run, run.sources, partial(list_releases, run)) as answers:
             index = call_unless_stopped(run.stop, destination.open)
             listed = confirm_releases(run, answers(), index)
+        report.notes += note_rejections(destination.title, index)
         plans = plan_all(run, listed, index, report)
         missing = [item for plan in plans for item in plan.missing]
         if missing:

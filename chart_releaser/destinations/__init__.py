@@ -94,6 +94,10 @@ class Listing(Protocol):
         """Return the entry of exactly that name and version, with `digest` and `urls` at least; None if not listed."""
 
     @property
+    def rejections(self) -> tuple[str, ...]:
+        """The reasons for which Helm refuses the whole index."""
+
+    @property
     def size(self) -> int:
         """The size of the whole index in characters."""
 

@@ -18,7 +18,7 @@ _TEXTS = ("apiVersion", "appVersion", "condition", "description", "home", "icon"
 _LISTS = ("keywords", "sources")
 # Helm's loader is strict: any other field makes it refuse the whole index. See ChartVersion in Helm's
 # pkg/repo/index.go, and Metadata, Maintainer and Dependency in pkg/chart.
-_FIELDS = frozenset(
+ENTRY_FIELDS = frozenset(
     (*_TEXTS, *_LISTS, "annotations", "dependencies", "deprecated", "maintainers", "version")
 ) | frozenset(("checksum", "created", "digest", "engine", "removed", "tillerVersion", "url", "urls"))
 _FIELDS_BELOW = {
@@ -161,6 +161,16 @@ def entry_problems(name: str, entry: Any) -> list[str]:
     return problems
 
 
+def rejecting_problems(name: str, entry: Any) -> list[str]:
+    """Return those of an entry's problems for which Helm refuses the whole index."""
+    if not isinstance(entry, dict):
+        return ["not a mapping, so Helm rejects the whole index"]
+    problems = [problem for problem in entry_problems(name, entry) if "rejects the whole index" in problem]
+    if fields := find_unknown_fields(entry):
+        problems.append(f"unknown field{'s' if len(fields) > 1 else ''} {', '.join(fields)}")
+    return problems
+
+
 def is_digest(value: Any) -> bool:
     """Whether `value` is a SHA-256 in bare hex, as in an index."""
     return isinstance(value, str) and _DIGEST.fullmatch(value) is not None
@@ -174,7 +184,7 @@ def _shown(value: Any) -> str:
 
 def find_unknown_fields(entry: Mapping[str, Any]) -> list[str]:
     """Return the fields of an entry that make Helm refuse the whole index."""
-    unknown = sorted(set(entry) - _FIELDS)
+    unknown = sorted(set(entry) - ENTRY_FIELDS)
     for key, known in _FIELDS_BELOW.items():
         items = entry.get(key)
         names = (
@@ -186,7 +196,7 @@ def find_unknown_fields(entry: Mapping[str, Any]) -> list[str]:
 
 def without_unknown_fields(entry: Mapping[str, Any]) -> Entry:
     """Return an entry without the fields that Helm does not know."""
-    fields = {key: value for key, value in entry.items() if key in _FIELDS}
+    fields = {key: value for key, value in entry.items() if key in ENTRY_FIELDS}
     for key, known in _FIELDS_BELOW.items():
         if isinstance(items := fields.get(key), list):
             fields[key] = [

@@ -20,6 +20,11 @@ class Excerpt:
         self.size = size
         self._sizes = sizes
 
+    @property
+    def rejections(self) -> tuple[str, ...]:
+        """Nothing: an index for which Helm might refuse it is parsed."""
+        return ()
+
     def versions(self, name: str) -> frozenset[str]:
         """See `Index.versions`."""
         return frozenset(self.charts.get(name, ()))

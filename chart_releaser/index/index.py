@@ -10,7 +10,7 @@ from typing import Any
 
 from chart_releaser import yamlio
 from chart_releaser.errors import BrokenIndexError
-from chart_releaser.index.entry import Entry, build_entry, entry_problems, timestamp
+from chart_releaser.index.entry import Entry, build_entry, entry_problems, rejecting_problems, timestamp
 from chart_releaser.index.splice import insert_entries, remove_entries
 from chart_releaser.index.text import Document, UnquotedNumber, parse_document
 from chart_releaser.versions import helm_sort_key
@@ -112,6 +112,17 @@ class Index:
                         problems.append(f"{label}: listed twice")
                     seen.add(version)
         return tuple(problems)
+
+    @cached_property
+    def rejections(self) -> tuple[str, ...]:
+        """The reasons for which Helm refuses the whole index, each with the entry's name."""
+        reasons = [*self.faults, *self._document.repeated]
+        for name, entries in self.entries.items():
+            for number, item in enumerate(entries, 1):
+                version = item.get("version") if isinstance(item, dict) else None
+                label = f"{name} {version}" if isinstance(version, str) and version else f"{name}, entry {number}"
+                reasons += [f"{label}: {problem}" for problem in rejecting_problems(name, item)]
+        return tuple(dict.fromkeys(reasons))
 
     def merge(self, new: Iterable[Mapping[str, Any]], *, generated: datetime) -> str:
         """Return the text with the new entries added, or the same text if all are already listed.

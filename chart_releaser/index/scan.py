@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 
+from chart_releaser.index.entry import ENTRY_FIELDS
 from chart_releaser.index.excerpt import Excerpt
 from chart_releaser.index.text import MAX_CHARACTERS
 
@@ -66,6 +67,13 @@ _ENTRY = re.compile(rb"  - " + _field(1) + rb"(?:    " + _field(2) + rb")*", re.
 _WANTED = ("version2", "version1", "digest2", "digest1", "url2", "url1")
 _TAIL = re.compile(rb"(?:generated: \"[0-9TZ:.+-]*\"\n)?")
 
+# Within the layout above, these lines are fields of an entry, and nothing else is.
+_FIELD_NAMES = re.compile(rb"^(?:    |  - )([A-Za-z][\w./-]*):", re.MULTILINE)
+_NOT_TEXT = re.compile(
+    rb"^(?:    |  - )(?!deprecated:|removed:)[A-Za-z][\w./-]*: "
+    rb"(?:[-+]?(?:0x[0-9a-f_]+|[0-9_]*\.?[0-9_]*(?:e[-+]?[0-9]+)?|\.inf|\.nan)|[yn~]|true|false|yes|no|on|off|null)$",
+    re.MULTILINE | re.IGNORECASE,
+)
 _USUAL = bytes(range(0x20, 0x7F)) + b"\n"
 # Unusual line breaks, and characters that YAML does not allow.
 _ODD = re.compile(rb"[\x00-\x7f]|\xc2[\x80-\x9f]|\xe2\x80[\xa8\xa9]|\xef\xbb\xbf|\xef\xbf[\xbe\xbf]")
@@ -93,7 +101,14 @@ def scan(data: bytes) -> Excerpt | None:
                 versions.setdefault(version.decode(), pair)
             at = entry.end()
         sizes[name] = at - chart.start()
-    return Excerpt(charts, len(data), sizes) if charts and _TAIL.fullmatch(data, at) else None
+    is_whole = bool(charts) and _TAIL.fullmatch(data, at) is not None
+    return Excerpt(charts, len(data), sizes) if is_whole and not _may_be_refused(data) else None
+
+
+def _may_be_refused(data: bytes) -> bool:
+    """Tell whether Helm may refuse the index: for a field that it does not know, or a value that is not text to it."""
+    unknown = {key.decode() for key in _FIELD_NAMES.findall(data)} - ENTRY_FIELDS
+    return bool(unknown) or _NOT_TEXT.search(data) is not None
 
 
 def _is_utf8(data: bytes) -> bool:

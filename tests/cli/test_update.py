@@ -9,6 +9,7 @@ import re
 from html import escape
 from pathlib import Path
 
+import pytest
 import yaml
 from markdown_it import MarkdownIt
 
@@ -310,3 +311,32 @@ def test_text_from_upstream_is_code_in_the_summary_of_a_job(tmp_path: Path) -> N
     assert set(re.findall("<[a-z0-9]+", outside)) == {"<h3", "<table", "<thead", "<tbody", "<tr", "<th", "<td"}
     words = set(re.sub("<[^>]*>", " ", outside).split())
     assert words == {"source", "version", "published", "failed", "Exported", "charts", "written"}
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ("    appVersion: 72551e2\n", "old 1.0.0: appVersion is 72551e2"),
+        ("  - null\n", "old, entry 2: not a mapping"),
+        ("    foo: bar\n", "old 1.0.0: unknown field foo"),
+        ("  old: []\n", "line 7: the key old occurs twice"),
+        ("", ""),
+    ],
+)
+def test_an_index_that_helm_refuses_is_told_and_stops_nothing(tmp_path: Path, more: str, said: str) -> None:
+    upstream(tmp_path / "weather.git", ["v1.0.0"])
+    config(tmp_path, source("weather", "./weather.git"))
+    entry = "  - name: old\n    version: 1.0.0\n    urls: [https://example.org/old-1.0.0.tgz]\n"
+    public = tmp_path / "public"
+    public.mkdir()
+    (public / "index.yaml").write_text(f"apiVersion: v1\nentries:\n  old:\n{entry}{more}")
+    dry = json.loads(run("update", "--dry-run", "--json", cwd=tmp_path, ok=True).out)["notes"]
+    for words in (["update", "--json"], ["update", "--json"]):
+        ran = run(*words, cwd=tmp_path, ok=True)
+        notes = json.loads(ran.out)["notes"]
+        assert notes == dry
+        assert bool(said) == bool(notes)
+        if said:
+            assert notes[0]["note"].startswith(f"Helm refuses the index: {said}"), notes
+            assert notes[0]["note"].endswith("run verify --repair, which puts right what it can")
+    assert (public / "weather-1.0.0.tgz").exists()

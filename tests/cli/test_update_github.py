@@ -247,7 +247,7 @@ def test_a_dry_run_needs_no_token_and_writes_nothing(hub: Hub, server: Server, w
 
 def test_tags_are_releases_where_that_is_asked_for(hub: Hub, server: Server, work: Path, tmp_path: Path) -> None:
     hub.add_repository("up/tagged", upstream(tmp_path / "tagged.git", ["v1.0.0", "v1.1.0"]).path)
-    environ = server_env(server)
+    environ = server_env(server, TOKEN)
     config(work, source("weather", "up/tagged"), destination=DESTINATION)
     ran = run("update", cwd=work, env=environ, ok=True)
     said = "nothing is tracked: the repository has tags and no releases; set follow: tags to take the tags"

@@ -194,3 +194,22 @@ def test_it_never_says_anything_else_than_the_parser(changes: list[tuple[int, in
     data = text.encode()
     found = contents(scan(data))
     assert found is None or found == parsed(data)
+
+
+@pytest.mark.parametrize(
+    ("line", "is_read"),
+    [
+        ("appVersion: 72551e2", False),
+        ("appVersion: '72551e2'", True),
+        ("appVersion: 1.10", False),
+        ("appVersion: 1.10.0", True),
+        ("description: yes", False),
+        ("description: yes it is", True),
+        ("deprecated: true", True),
+        ("foo: bar", False),
+        ("home: ~", False),
+    ],
+)
+def test_what_helm_may_refuse_is_left_to_the_parser(line: str, is_read: bool) -> None:
+    text = f"apiVersion: v1\nentries:\n  a:\n  - {line}\n    name: a\n    version: 1.0.0\n"
+    assert (scan(text.encode()) is not None) == is_read
