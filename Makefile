@@ -79,9 +79,8 @@ audit: $(STAMP) ## check the pinned packages for known vulnerabilities, if the d
 	@$(BIN)/python -m tools.audit
 
 # Without Helm, tests that need it are skipped and reported; with REQUIRE_HELM=1, a missing Helm fails here.
-helm: $(STAMP) ## find or install Helm for the tests
-	@$(BIN)/python tools/get_helm.py >/dev/null || [ "$${REQUIRE_HELM:-}" != 1 ]
-	@$(BIN)/python tools/get_helm4.py >/dev/null || [ "$${REQUIRE_HELM4:-}" != 1 ]
+helm: $(STAMP) ## find or download Helm 3 and Helm 4 for the tests
+	@$(BIN)/python -m tools.get_helm >/dev/null || [ "$${REQUIRE_HELM:-}" != 1 ]
 
 $(STAMP): pyproject.toml constraints.txt
 	@python='$(PYTHON)'; \

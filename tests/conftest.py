@@ -1,10 +1,11 @@
-"""What every test gets: a clean environment, no network in unit tests, and the true Helm where it can be had."""
+"""What every test gets: a clean environment, no network in unit tests, and the real Helm if there is one."""
 
 from __future__ import annotations
 
 import os
 import socket
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import NoReturn
 
@@ -13,7 +14,7 @@ import pytest
 from tests import lacking
 from tests.helm import Helm
 from tests.machine import Machine, machine
-from tools import get_helm, get_helm4
+from tools import get_helm
 
 _HERE = Path(__file__).resolve().parent
 _REMOVED_PREFIXES = ("GITHUB_", "GH_", "ACTIONS_", "RUNNER_", "GIT_", "HELM_", "CHART_RELEASER_", "XDG_")
@@ -75,40 +76,29 @@ def host(_clean_session: None, tmp_path_factory: pytest.TempPathFactory) -> Iter
         yield host
 
 
-@pytest.fixture(scope="session")
-def _helm_binary() -> tuple[Path, int] | str:
-    """The binary and its major version, or why there is none. Looked for only: `make test` is what brings it."""
+@cache
+def _binary(release: get_helm.Release) -> Path:
+    """Return the path of a Helm, which only `make helm` downloads. Without one, the test is skipped or fails."""
     try:
-        found = get_helm.find()
+        found = get_helm.find(release)
+        why = f"run `make helm`, or install {release.wanted} and set {release.variable} to its path"
     except get_helm.HelmMissingError as error:
-        return str(error)
+        found, why = None, str(error)
     if found is None:
-        return "run `make helm`, or put Helm 3.8 or later on PATH"
-    version = get_helm.version(found)
-    return (found, version[0]) if version else f"{found} does not run"
-
-
-@pytest.fixture(scope="session")
-def _helm4_python() -> Path | None:
-    return get_helm4.PYTHON if get_helm4.works() else None
+        lacking.lacking(f"what Helm {release.oldest[0]} says: {why}", "REQUIRE_HELM")
+    return found
 
 
 @pytest.fixture
-def helm(_helm_binary: tuple[Path, int] | str, tmp_path_factory: pytest.TempPathFactory) -> Helm:
-    """Helm 3.8 or later, e.g. `helm("lint", path)`; REQUIRE_HELM=1 fails where it is absent."""
-    if isinstance(_helm_binary, str):
-        lacking.lacking(f"what the true Helm says: {_helm_binary}", "REQUIRE_HELM")
-    binary, major = _helm_binary
-    return Helm((str(binary),), tmp_path_factory.mktemp("helm"), major)
+def helm(tmp_path_factory: pytest.TempPathFactory) -> Helm:
+    """Helm 3.17 or later, e.g. `helm("lint", path)`; REQUIRE_HELM=1 fails where it is absent."""
+    return Helm(_binary(get_helm.HELM3), tmp_path_factory.mktemp("helm"))
 
 
 @pytest.fixture
-def helm4(_helm4_python: Path | None, tmp_path_factory: pytest.TempPathFactory) -> Helm:
-    """Helm 4 with the few commands of tools/helm4.py; REQUIRE_HELM4=1 fails where it is absent."""
-    if _helm4_python is None:
-        lacking.lacking("what Helm 4 says: it needs Python 3.12 or later; run `make helm` with one", "REQUIRE_HELM4")
-    command = (str(_helm4_python), str(Path(get_helm4.__file__).with_name("helm4.py")))
-    return Helm(command, tmp_path_factory.mktemp("helm4"), 4)
+def helm4(tmp_path_factory: pytest.TempPathFactory) -> Helm:
+    """The same for Helm 4."""
+    return Helm(_binary(get_helm.HELM4), tmp_path_factory.mktemp("helm4"))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -14,9 +14,8 @@ _KEPT = ("PATH", "LANG", "LC_ALL", "TMPDIR", "TZ")
 class Helm:
     """A Helm with homes of its own below `home`; call it with the arguments of the command line."""
 
-    command: tuple[str, ...]
+    binary: Path
     home: Path
-    major: int
 
     @property
     def environment(self) -> dict[str, str]:
@@ -35,7 +34,7 @@ class Helm:
     ) -> subprocess.CompletedProcess[str]:
         """Run it, with text output captured. With `check`, a failure fails the test and shows what Helm said."""
         done = subprocess.run(
-            [*self.command, *map(str, arguments)],
+            [self.binary, *map(str, arguments)],
             cwd=cwd or self.home,
             env=self.environment,
             stdin=subprocess.DEVNULL,

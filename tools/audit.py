@@ -13,10 +13,10 @@ import venv
 from pathlib import Path
 from typing import Any
 
-from tools.get_helm import ROOT
+from tools.wheels import ROOT, TOOLS
 
 PIP_AUDIT = "pip-audit==2.10.1"
-_HOME = ROOT / ".tools" / "audit"
+_HOME = TOOLS / "audit"
 _PYTHON = _HOME / "bin" / "python"
 
 

@@ -80,9 +80,8 @@ ENDINGS = st.sampled_from(["", "", "", "-0", "-rc.1", "-a", "+b"])
 
 
 def documented_difference(operator: str, numbers: str, ending: str) -> bool:
-    """What Range says of itself: there it follows later releases of the library than that in Helm 3.10."""
-    is_wild = numbers[0] in "xX*"
-    return (is_wild and ending.startswith("-")) or (operator == "^" and (is_wild or numbers.startswith("0.0")))
+    """What Range says of itself: there it follows the library's documentation."""
+    return operator == "^" and numbers[0] in "xX*"
 
 
 COMPARISON = (

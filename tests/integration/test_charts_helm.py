@@ -207,7 +207,7 @@ def unpacked_names(archive: tarfile.TarFile) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("shape", TREES)
-def test_helm_takes_it_and_renders_what_upstream_renders(helm: Helm, tmp_path: Path, shape: str) -> None:
+def test_helm_takes_it_and_renders_what_upstream_renders(helm: Helm, helm4: Helm, tmp_path: Path, shape: str) -> None:
     upstream = write(TREES[shape], tmp_path / "upstream" / "c")
     finished = published(below("c", TREES[shape]))
     folder = export(finished, tmp_path / "ours")
@@ -216,6 +216,7 @@ def test_helm_takes_it_and_renders_what_upstream_renders(helm: Helm, tmp_path: P
     template(helm, folder)
     with_all = template(helm, folder, *switches(finished))
     assert documents(with_all) == documents(template(helm, upstream))
+    assert documents(with_all) == documents(template(helm4, folder, *switches(finished)))
     packed = build_package(finished, 1_700_000_000)
     (tmp_path / packed.filename).write_bytes(packed.data)
     assert documents(template(helm, tmp_path / packed.filename, *switches(finished))) == documents(with_all)
@@ -261,6 +262,7 @@ def test_helmignore_takes_nothing_away_that_it_left_in_upstreams_layout(
     for chart_ in loaded:
         assert documents(template(helm, chart_, *on)) == documents(template(helm, upstream)), chart_
         assert "kind:" not in template(helm, chart_), chart_
+    assert documents(template(helm4, folder, *on)) == documents(template(helm4, upstream))
     helm("lint", folder)
     helm4("lint", folder)
     assert "foo" in helm("dependency", "list", folder).stdout
@@ -283,6 +285,7 @@ def test_prereleases_of_sub_charts_are_taken(helm: Helm, helm4: Helm, tmp_path: 
         finished = published(below("c", TREES[shape]), origin=origin)
         folder = export(finished, tmp_path / str(number))
         assert "# Source: product/charts/" in template(helm, folder, *switches(finished))
+        assert "# Source: product/charts/" in template(helm4, folder, *switches(finished))
         helm4("lint", folder)
         helm4("package", folder, "-d", tmp_path / str(number))
 

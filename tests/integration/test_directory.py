@@ -529,7 +529,7 @@ def test_the_index_is_read_once_while_nobody_else_writes(tmp_path: Path, monkeyp
 
 
 @pytest.mark.parametrize("absolute", [False, True])
-def test_helm_uses_the_repository(helm: Helm, tmp_path: Path, absolute: bool) -> None:
+def test_helm_uses_the_repository(helm: Helm, helm4: Helm, tmp_path: Path, absolute: bool) -> None:
     chart = tmp_path / "small"
     (chart / "templates").mkdir(parents=True)
     public = tmp_path / "public"
@@ -547,11 +547,13 @@ def test_helm_uses_the_repository(helm: Helm, tmp_path: Path, absolute: bool) ->
         found = json.loads(helm("search", "repo", "it/", "-l", "-o", "json").stdout)
         assert [item["version"] for item in found] == ["2.0.0+build.1", "1.10.0", "1.9.0", "1.0.0"]
         assert {item["app_version"] for item in found} == {"1.10"}
+        helm4("repo", "add", "it", url)
         for package in packages:
-            pulled = tmp_path / f"pulled-{package.version}"
-            pulled.mkdir()
-            helm("pull", "it/small", "--version", package.version, "-d", pulled)
-            assert [file.read_bytes() for file in pulled.iterdir()] == [package.data]
+            for number, program in enumerate((helm, helm4)):
+                pulled = tmp_path / f"pulled-{package.version}-{number}"
+                pulled.mkdir()
+                program("pull", "it/small", "--version", package.version, "-d", pulled)
+                assert [file.read_bytes() for file in pulled.iterdir()] == [package.data]
             shown = helm("show", "chart", "it/small", "--version", package.version).stdout
             assert yaml.safe_load(shown)["version"] == package.version
         assert "kind: ConfigMap" in helm("template", "it/small", "--version", "1.10.0").stdout

@@ -9,10 +9,10 @@ from tests.helm import Helm
 CHART = "apiVersion: v2\nname: small\nversion: 1.2.3\n"
 
 
-def small_chart(folder: Path, text: str = CHART) -> Path:
+def small_chart(folder: Path) -> Path:
     chart = folder / "small"
     (chart / "templates").mkdir(parents=True)
-    (chart / "Chart.yaml").write_text(text)
+    (chart / "Chart.yaml").write_text(CHART)
     (chart / "values.yaml").write_text("a: 1\n")
     return chart
 
@@ -24,16 +24,5 @@ def test_helm_packages_and_lists_nothing_of_the_machine(helm: Helm, tmp_path: Pa
     assert "no repositories" in helm("repo", "list", check=False).stderr
 
 
-def test_helm4_speaks_for_itself(helm4: Helm, tmp_path: Path) -> None:
-    chart = small_chart(tmp_path)
-    helm4("lint", chart)
-    helm4("package", chart, "-d", tmp_path)
-    assert helm4("show", "values", tmp_path / "small-1.2.3.tgz").stdout.strip() == "a: 1"
-
-
-def test_helm4_refuses_what_is_no_chart(helm4: Helm, tmp_path: Path) -> None:
-    chart = small_chart(tmp_path, "apiVersion: v2\nname: small\nversion: nonsense\n")
-    assert helm4("lint", chart, check=False).returncode == 1
-    refused = helm4("package", chart, "-d", tmp_path, check=False)
-    assert refused.returncode == 1
-    assert refused.stderr.startswith("Error: ")
+def test_helm4_is_of_that_version(helm4: Helm) -> None:
+    assert helm4("version", "--short").stdout.startswith("v4.")

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.lacking import NO_CHECKOUT, needs
-from tools.get_helm import ROOT
+from tools.wheels import ROOT
 
 
 def build(folder: Path, *, umask: int, mtime: int) -> dict[str, Path]:

