@@ -15,6 +15,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -71,7 +72,7 @@ class TestPackage:
     def metadata(self) -> Mapping[str, Any]:
         return {"apiVersion": "v2", "name": self.name, "version": self.version, "description": self.text}
 
-    @property
+    @cached_property
     def data(self) -> bytes:
         stream = io.BytesIO()
         with tarfile.open(fileobj=stream, mode="w") as archive:
@@ -81,7 +82,7 @@ class TestPackage:
             archive.addfile(member, io.BytesIO(text))
         return gzip.compress(stream.getvalue(), mtime=0)
 
-    @property
+    @cached_property
     def digest(self) -> str:
         return hashlib.sha256(self.data).hexdigest()
 
