@@ -4,6 +4,8 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules
+# Where it is set, each of the many processes of the tests would compile the program anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 # The interpreter for .venv; choose one with `make PYTHON=/usr/bin/python3.12 test`.
 PYTHON ?=

@@ -64,9 +64,9 @@ _ALLOWED = "write for example >=1.20.0 <2, ~1.2, ^1.2, 1.x, 1.2 - 1.4; a comma o
 class Range:
     """A version range with the semantics of Helm (constraints of Masterminds/semver v3).
 
-    A comparison that does not name a prerelease matches none. Two cases differ from Helm 3.17: `^*` matches any version,
-    as the library's documentation says, and `>=1.2<2` is accepted, as in Helm 3.10. Helm 4 agrees on stable versions. On
-    prereleases it differs: one named in a comparison admits them to the whole alternative, and `!=1.2.3` matches none.
+    A comparison that does not name a prerelease matches none. Two cases differ from Helm 3.17: `^*` matches any
+    version, as the library's documentation says, and `>=1.2<2` is accepted, as in Helm 3.10. Helm 4 agrees on stable
+    versions, but a prerelease in one comparison admits prereleases to its whole alternative, and `!=1.2.3` matches none.
     """
 
     text: str

@@ -86,32 +86,37 @@ def test_several_edits_at_once_are_those_of_one_after_another() -> None:
 # --- memory and time of a release
 
 
-def fat_upstream(path: Path) -> None:
-    """A chart with values of many nodes, and a small one."""
+def fat_upstream(path: Path, **keys: int) -> None:
+    """A chart for each name, with values of so many keys, and a small one."""
     repo = GitRepo(path)
-    values = "".join(f"k{number}: 1\n" for number in range(400_000))
-    repo.commit({**chart("fat", more={"values.yaml": values}), **chart("thin")})
+    files = chart("thin")
+    for name, count in keys.items():
+        values = "".join(f"k{number}: 1\n" for number in range(count))
+        files |= chart(name, more={"values.yaml": values})
+    repo.commit(files)
     repo.tag("v1.0.0")
 
 
 def test_values_that_would_take_too_much_memory(tmp_path: Path) -> None:
-    fat_upstream(tmp_path / "fat.git")
+    fat_upstream(tmp_path / "fat.git", fat=400_000, stout=40_000)
     fat = source("fat", "./fat.git", charts="[charts/fat]")
-    config(tmp_path, fat, source("thin", "./fat.git", charts="[charts/thin]"))
+    stout = source("stout", "./fat.git", charts="[charts/stout]", limits="{memory: 32M}")
+    config(tmp_path, fat, stout, source("thin", "./fat.git", charts="[charts/thin]"))
     ran = run("update", cwd=tmp_path)
     assert ran.code == 1
-    assert ran.errors == [
-        "fat v1.0.0: charts/fat/values.yaml: building this release takes more than 512 MiB of memory; leave it out "
-        "with versions:, or allow more under limits: memory"
+    assert sorted(ran.errors) == [
+        f"{name} v1.0.0: charts/{name}/values.yaml: building this release takes more than {most} MiB of memory; leave "
+        "it out with versions:, or allow more under limits: memory"
+        for name, most in (("fat", 512), ("stout", 32))
     ]
     assert listed(tmp_path) == {"thin": ["1.0.0"]}
-    config(tmp_path, source("fat", "./fat.git", charts="[charts/fat]", limits="{memory: 2G}"))
+    config(tmp_path, source("stout", "./fat.git", charts="[charts/stout]"))
     run("update", cwd=tmp_path, ok=True)
-    assert listed(tmp_path) == {"fat": ["1.0.0"], "thin": ["1.0.0"]}
+    assert listed(tmp_path) == {"stout": ["1.0.0"], "thin": ["1.0.0"]}
 
 
 def test_a_release_that_takes_too_long(tmp_path: Path) -> None:
-    fat_upstream(tmp_path / "fat.git")
+    fat_upstream(tmp_path / "fat.git", fat=200_000)
     config(tmp_path, source("fat", "./fat.git", charts="[charts/fat]", limits="{memory: 2G, releaseTime: 1s}"))
     ran = run("update", cwd=tmp_path)
     assert ran.code == 1

@@ -70,15 +70,24 @@ def name(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder in which README's commands have written a script for each shell and name of the program."""
+    folder = tmp_path_factory.mktemp("scripts")
+    [documented] = [block.text for block in blocks(ROOT / "README.md") if "=source_zsh" in block.text]
+    for name in NAMES:
+        commands = documented
+        for old, new in (("chart-releaser", name), ("_CHART_RELEASER_", variable(name))):
+            commands = commands.replace(old, new)
+        env = environment({"PATH": f"{SCRIPT.parent}:/usr/bin:/bin"})
+        subprocess.run(["bash", "-euo", "pipefail", "-c", commands], cwd=folder, env=env, check=True)
+    return folder
+
+
 @pytest.fixture
-def scripts(tmp_path: Path, name: str) -> Path:
-    """The folder in which README's commands have written a script for each shell."""
-    [commands] = [block.text for block in blocks(ROOT / "README.md") if "=source_zsh" in block.text]
-    for old, new in (("chart-releaser", name), ("_CHART_RELEASER_", variable(name))):
-        commands = commands.replace(old, new)
-    env = environment({"PATH": f"{SCRIPT.parent}:/usr/bin:/bin"})
-    subprocess.run(["bash", "-euo", "pipefail", "-c", commands], cwd=tmp_path, env=env, check=True)
-    return tmp_path
+def scripts(tmp_path: Path, written: Path) -> Path:
+    """The test's own copy of the scripts."""
+    return Path(shutil.copytree(written, tmp_path, dirs_exist_ok=True))
 
 
 def variable(name: str) -> str:

@@ -85,7 +85,7 @@ def test_many_at_once(tmp_path: Path, forks: Forks) -> None:
 
 def test_one_that_takes_too_long_is_killed(tmp_path: Path, forks: Forks) -> None:
     hub = Hub()
-    hub.add_fault(Fault(everything, "slow", times=None, seconds=20))
+    hub.add_fault(Fault(everything, "slow", times=None, seconds=4))
     with running(hub) as server:
         env = environment({"GITHUB_SERVER_URL": server.url, "GITHUB_API_URL": server.api_url})
         config(tmp_path, source("weather", "up/weather"))

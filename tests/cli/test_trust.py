@@ -143,18 +143,26 @@ def server(hub: Hub) -> Iterator[Server]:
         yield server
 
 
-@pytest.fixture
-def keyring(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """Environment variables with a keyring that holds a key with a passphrase; no agent is running for it."""
+@pytest.fixture(scope="module")
+def made_keyring(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A keyring that holds a key with a passphrase, which takes seconds to make; no agent is running for it."""
     home = tmp_path_factory.mktemp("gpg")
     home.chmod(0o700)
-    env = {"GNUPGHOME": str(home)}
-    full = {**os.environ, **env}
+    env = {**os.environ, "GNUPGHOME": str(home)}
     batch = ["gpg", "--batch", "--pinentry-mode", "loopback", "--passphrase", PASSWORD]
-    subprocess.run([*batch, "--quick-gen-key", f"Charts <{WHO}>", "rsa2048", "sign", "0"], env=full, check=True)
-    subprocess.run(["gpgconf", "--kill", "all"], env=full, check=True)
-    yield {**env, PASSPHRASE: PASSWORD}
-    subprocess.run(["gpgconf", "--kill", "all"], env=full, check=False)
+    subprocess.run([*batch, "--quick-gen-key", f"Charts <{WHO}>", "rsa2048", "sign", "0"], env=env, check=True)
+    subprocess.run(["gpgconf", "--kill", "all"], env=env, check=True)
+    return home
+
+
+@pytest.fixture
+def keyring(made_keyring: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """Environment variables with a keyring of the test's own."""
+    home = tmp_path_factory.mktemp("gpg")
+    shutil.copytree(made_keyring, home, ignore=shutil.ignore_patterns("S.*"), dirs_exist_ok=True)
+    home.chmod(0o700)
+    yield {"GNUPGHOME": str(home), PASSPHRASE: PASSWORD}
+    subprocess.run(["gpgconf", "--kill", "all"], env={**os.environ, "GNUPGHOME": str(home)}, check=False)
 
 
 def agents(home: str) -> list[int]:
@@ -312,7 +320,7 @@ def test_the_agent_that_signing_started_ends_with_the_run(
         hub.add_fault(Fault(on("POST", "/releases"), "refuse", times=None, status=422))
     elif ending != "done":
         hub.add_fault(Fault(on("POST", "^/api/uploads/"), "callback", times=None, action=signing.set))
-        hub.add_fault(Fault(on("POST", "^/api/uploads/"), "slow", times=None, seconds=3))
+        hub.add_fault(Fault(on("POST", "^/api/uploads/"), "slow", times=None, seconds=1.5))
     config(
         tmp_path,
         source("weather", "up/weather"),

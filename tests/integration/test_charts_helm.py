@@ -259,10 +259,11 @@ def test_helmignore_takes_nothing_away_that_it_left_in_upstreams_layout(
     loaded = [folder, tmp_path / packed.filename, tmp_path / "pulled" / "product"]
     on = switches(finished)
     assert on
+    wanted = documents(template(helm, upstream))
     for chart_ in loaded:
-        assert documents(template(helm, chart_, *on)) == documents(template(helm, upstream)), chart_
+        assert documents(template(helm, chart_, *on)) == wanted, chart_
         assert "kind:" not in template(helm, chart_), chart_
-    assert documents(template(helm4, folder, *on)) == documents(template(helm4, upstream))
+    assert documents(template(helm4, folder, *on)) == wanted
     helm("lint", folder)
     helm4("lint", folder)
     assert "foo" in helm("dependency", "list", folder).stdout
@@ -449,19 +450,28 @@ def test_a_switch_that_would_change_another_part_fails_the_release(helm: Helm, t
 
 @pytest.mark.parametrize("version", ["0.1.0", "v0.1", "1", "1.2.3-rc.1+b", "0.1", "01.2.3", "one", "''", "1.2.3-01"])
 def test_a_sub_chart_is_what_helm_takes_it_for(helm: Helm, tmp_path: Path, version: str) -> None:
-    wanted = ["0.1.0", "'>=0'", "~0.1", "'*'", "1.2.3-rc.1+b", "'>=1'", "'>=1-0'", "'@'", "''", "1.x", "'<1 || >2'"]
-    for number, range_ in enumerate(wanted):
-        files = {
-            **numbered("c", more=f"dependencies: [{{name: s, version: {range_}, alias: other}}]\n"),
+    ranges = ["0.1.0", "'>=0'", "~0.1", "'*'", "1.2.3-rc.1+b", "'>=1'", "'>=1-0'", "'@'", "''", "1.x", "'<1 || >2'"]
+    charts = {
+        f"c{number}": {
+            **numbered(f"c{number}", more=f"dependencies: [{{name: s, version: {range_}, alias: other}}]\n"),
             **below("charts/s", {**numbered("s"), "Chart.yaml": f"apiVersion: v2\nname: s\nversion: {version}\n"}),
         }
-        done = helm("template", write(files, tmp_path / str(number)), check=False)
-        if "validation: chart.metadata.version" in done.stderr:
-            continue
+        for number, range_ in enumerate(ranges)
+    }
+    declared = ", ".join(f"{{name: {name}, version: 0.1.0}}" for name in charts)
+    outer: dict[str, str | bytes] = {**numbered("outer", more=f"dependencies: [{declared}]\n")}
+    for name, files in charts.items():
+        outer |= below(f"charts/{name}", files)
+    done = helm("template", write(outer, tmp_path), check=False)
+    if "validation: chart.metadata.version" in done.stderr:
+        return
+    sources = done.stdout.splitlines()
+    for (name, files), range_ in zip(charts.items(), ranges, strict=True):
+        assert f"# Source: outer/charts/{name}/templates/all.yaml" in sources
         ours = subchart_instances(read_chart(MemoryTree(below("c", files)), "c", Budget()))
-        assert [f"# Source: c/charts/{name}/templates/all.yaml" for name in ours] == [
-            line for line in done.stdout.splitlines() if "/charts/" in line
-        ], (range_, done.stderr)
+        assert sorted(f"# Source: outer/charts/{name}/charts/{sub}/templates/all.yaml" for sub in ours) == sorted(
+            line for line in sources if line.startswith(f"# Source: outer/charts/{name}/charts/")
+        ), (range_, done.stderr)
 
 
 CLOSED = '{"additionalProperties": false, "properties": {"num": {}, "global": {}}}'
