@@ -4,13 +4,14 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules
-# Where it is set, each of the many processes of the tests would compile the program anew.
+# With it set, each of the many processes that the tests start would compile the program again.
 unexport PYTHONDONTWRITEBYTECODE
 
 # The interpreter for .venv; choose one with `make PYTHON=/usr/bin/python3.12 test`.
 PYTHON ?=
 # `make test PYTEST_ARGS="-k window"` runs a selection.
-PYTEST_ARGS ?= -n auto --dist loadfile
+PYTEST_ARGS ?= -n auto --dist $(DIST)
+DIST := loadfile
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -37,12 +38,17 @@ test: $(STAMP) helm ## run all tests, with the real Helm if available
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 # The tests that read NETWORK_FAULTS or MACHINE_STEP.
-FAULT_TESTS := $(addprefix tests/integration/test_,network_faults.py machine_kills.py machine_disk.py machine_cache.py cache_trust.py)
-# 1 tests every write and every disk size, 5 every fifth.
+FAULT_TESTS := $(addprefix tests/integration/test_,network_faults.py publish_faults.py machine_kills.py machine_disk.py \
+  machine_cache.py cache_trust.py)
+# 1 tests every write and every disk size, 5 every fifth, starting at MACHINE_FIRST.
 MACHINE_STEP ?= 1
+MACHINE_FIRST ?= 1
 
+# Single tests take so long here that whole files would not spread evenly.
+faults: DIST := worksteal
 faults: $(STAMP) helm ## test every fault at every point of a run; `make test` tests some
-	NETWORK_FAULTS=1 MACHINE_STEP=$(MACHINE_STEP) $(BIN)/python -m pytest $(PYTEST_ARGS) $(FAULT_TESTS)
+	NETWORK_FAULTS=1 MACHINE_STEP=$(MACHINE_STEP) MACHINE_FIRST=$(MACHINE_FIRST) \
+	  $(BIN)/python -m pytest $(PYTEST_ARGS) $(FAULT_TESTS)
 
 lowest: $(LOWEST)/.installed ## run a selection of the tests with the oldest library versions
 	$(LOWEST)/bin/python -m pytest $(PYTEST_ARGS) $(LOWEST_TESTS)

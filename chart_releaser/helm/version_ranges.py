@@ -66,7 +66,7 @@ class Range:
 
     A comparison that does not name a prerelease matches none. Two cases differ from Helm 3.17: `^*` matches any
     version, as the library's documentation says, and `>=1.2<2` is accepted, as in Helm 3.10. Helm 4 agrees on stable
-    versions, but a prerelease in one comparison admits prereleases to its whole alternative, and `!=1.2.3` matches none.
+    versions, but a prerelease in one comparison admits them to its whole alternative, and `!=1.2.3` matches none.
     """
 
     text: str

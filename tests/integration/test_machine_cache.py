@@ -179,7 +179,12 @@ def places(cache: Path) -> list[tuple[str, Damage]]:
     return [(str(path.relative_to(cache)), damage) for path, damage in cases]
 
 
-def test_spoilt_between_runs(scene: Scene, cache: Path) -> None:
+PARTS = range(4)
+"""Each of them is a test of its own, so that workers can share them."""
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_spoilt_between_runs(scene: Scene, cache: Path, part: int) -> None:
     cases = places(cache)
     survived = refused = 0
     used = scene.folder / "used"
@@ -187,7 +192,7 @@ def test_spoilt_between_runs(scene: Scene, cache: Path) -> None:
     to_github(scene, work, "github.yaml")
     github = (work / "github.yaml").read_text()
     scene.run("update", "-c", "github.yaml", "--cache-dir", used, cwd=work, ok=True)
-    for at in points(len(cases), 16):
+    for at in points(len(cases), 16)[part :: len(PARTS)]:
         place, damage = cases[at - 1]
         remove(used)
         shutil.copytree(cache, used)
@@ -214,7 +219,7 @@ def test_spoilt_between_runs(scene: Scene, cache: Path) -> None:
             shutil.rmtree(work.parent / "somebody")
         survived += 1
     print(f"{survived} of {len(cases)} ways to spoil a cache, {refused} runs refused")
-    assert survived >= 10
+    assert survived >= 3
 
 
 DURING: tuple[tuple[str, Damage], ...] = (
@@ -237,14 +242,15 @@ def _packs(damage: Damage) -> Damage:
     return all_of
 
 
+@pytest.mark.parametrize("part", range(3))
 @pytest.mark.parametrize("cold", [True, False])
-def test_spoilt_during_a_run(scene: Scene, cache: Path, cold: bool) -> None:
+def test_spoilt_during_a_run(scene: Scene, cache: Path, cold: bool, part: int) -> None:
     assert scene.server is not None
     hub = scene.server.hub
     cases = [*DURING, (".", _packs(_flip)), (".", _packs(Path.unlink))]
     survived = refused = 0
     used = scene.folder / "used"
-    for number, at in enumerate(points(30, 3)):
+    for number, at in list(enumerate(points(30, 3)))[part::3]:
         for place, damage in cases if STEP else [cases[number * 2 + cold]]:
             remove(used)
             if not cold:
@@ -268,7 +274,7 @@ def test_spoilt_during_a_run(scene: Scene, cache: Path, cold: bool) -> None:
             assert check_github(scene) == set(scene.packages)
             survived += bool(fault.fired)
     print(f"{survived} caches spoilt during a run, {refused} runs refused")
-    assert survived >= 2
+    assert survived or at > 20, "a run is over before its last requests now and then"
 
 
 # --- several runs at once

@@ -28,8 +28,8 @@ from tests.hurry import hurried, in_this_process
 from tests.publishing import SLUG, Watch, state
 
 EXHAUSTIVE = os.environ.get("NETWORK_FAULTS") == "1"
-TURNS = 1 if EXHAUSTIVE else 12
-"""Each fault takes every so manieth request, beginning at another one each time."""
+TURNS = 1 if EXHAUSTIVE else 20
+"""How many requests there are from one that a fault takes to the next one; each fault begins at another one."""
 REGISTRATION = """\
 apiVersion: core.gardener.cloud/v1
 kind: ControllerDeployment

@@ -23,17 +23,23 @@ from tests.hub import Server
 from tests.machine import Machine, Started
 
 STEP = int(os.environ.get("MACHINE_STEP", "0"))
-"""1 goes through every point; 0 through as many as there is time for in the ordinary run."""
+"""1 goes through every point, 2 through every other one; 0 through as many as there is time for in the ordinary run."""
+FIRST = int(os.environ.get("MACHINE_FIRST", "1"))
+"""The point from which MACHINE_STEP counts."""
 _TIME = re.compile(rb"\d{4}-\d\d-\d\d(?:T[\d:.]+Z)?")
 _OURS = re.compile(r"\..*\.tmp")
 TAGS = {"weather": ("v1.0.0", "v1.1.0", "v1.2.0"), "lake": ("v0.1.0", "v0.2.0")}
 CONFIG = "config.yaml"
 
 
-def points(last: int, ordinary: int) -> range:
-    """The points 1 to `last` of a test: every one, every MACHINE_STEP-th, or `ordinary` of them."""
-    step = STEP or max(1, last // ordinary)
-    return range(1, last + 1, step)
+def points(last: int, ordinary: int) -> list[int]:
+    """Return the points 1 to `last` of a test: every MACHINE_STEP-th one from MACHINE_FIRST on, or `ordinary` of them.
+
+    The first one and, with MACHINE_STEP, the last one are always included.
+    """
+    if not STEP:
+        return list(range(1, last + 1, max(1, last // ordinary)))
+    return sorted({1, *range(FIRST, last + 1, STEP), last})
 
 
 def noise(seed: str, size: int) -> str:
