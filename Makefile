@@ -10,7 +10,9 @@ unexport PYTHONDONTWRITEBYTECODE
 # The interpreter for .venv; choose one with `make PYTHON=/usr/bin/python3.12 test`.
 PYTHON ?=
 # `make test PYTEST_ARGS="-k window"` runs a selection.
-PYTEST_ARGS ?= -n auto --dist $(DIST)
+PYTEST_ARGS ?= -n $(WORKERS) --dist $(DIST)
+# One more than there are processors: tests wait for disks and servers much of the time.
+WORKERS = $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 DIST := loadfile
 
 VENV := .venv

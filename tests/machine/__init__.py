@@ -169,7 +169,7 @@ def _is_shared(file: str | Path) -> bool:
 
 
 _PLACES = {name: Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib", "purelib")}
-_UNUSED = ("__pycache__", "site-packages", "test", "idlelib", "mypy*", "*__mypyc*", "pip", "selenium", "hypothesis")
+_UNUSED = ("site-packages", "test", "idlelib", "mypy*", "*__mypyc*", "pip", "selenium", "hypothesis")
 
 
 @contextmanager
