@@ -8,7 +8,7 @@ import shutil
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -85,6 +85,12 @@ class Console:
         """Write a detail, only with --verbose."""
         if self.verbosity > 0:
             self._write(sys.stderr, text, "dim")
+
+    def detail_each(self, texts: Iterable[str]) -> None:
+        """Write details, which are made only with --verbose."""
+        if self.verbosity > 0:
+            for text in texts:
+                self.detail(text)
 
     def headline(self, text: str) -> None:
         """Write a failure in the summary at the end."""

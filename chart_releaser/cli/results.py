@@ -67,7 +67,6 @@ def plan_rows(report: UpdateReport, *, each: bool) -> list[tuple[str, str, str]]
     """
     failed = {(row.source, row.tag): row for row in report.failed}
     planned, skipped = _by_source(report.planned), _by_source(report.skipped)
-    passed_over = _by_source(report.passed_over)
     rows: list[tuple[str, str, str]] = []
     for source in report.sources:
         for row in planned.get(source, ()):
@@ -75,16 +74,16 @@ def plan_rows(report: UpdateReport, *, each: bool) -> list[tuple[str, str, str]]
             what = f"{row.tag}: {failure.error}" if failure is not None else row.tag
             rows.append(("would fail" if failure is not None else "publish", source, what))
         up_to_date = [row.tag for row in skipped.get(source, ())]
-        passed = passed_over.get(source, [])
+        passed = report.passed_over.get(source, ())
         if each:
             rows += [("up to date", source, version) for version in up_to_date]
-            rows += [("not tracked", source, f"{one.tag}: {one.reason}") for one in passed]
+            rows += [("not tracked", source, f"{tag}: {reason}") for tag, reason in passed]
             continue
         if up_to_date:
             rows.append(("up to date", source, f"{len(up_to_date)}: {_first_few(up_to_date)}"))
         reasons: dict[str, list[str]] = {}
-        for one in sorted(passed, key=lambda one: helm_sort_key(one.tag)):
-            reasons.setdefault(one.reason.kind, []).append(one.tag)
+        for tag, reason in sorted(passed, key=lambda one: helm_sort_key(one[0])):
+            reasons.setdefault(reason.kind, []).append(tag)
         rows += [("not tracked", source, f"{len(tags)} {kind}: {_first_few(tags)}") for kind, tags in reasons.items()]
     return rows
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from chart_releaser.commands.report import Note, PassedOver, ReleaseRow, UpdateReport, make_row
+from chart_releaser.commands.report import Note, ReleaseRow, UpdateReport, make_row
 from chart_releaser.commands.run import Run, ask_each, record_failure
 from chart_releaser.destinations.namesakes import PackageNames
 from chart_releaser.errors import ConflictError, UpstreamError
@@ -18,10 +18,10 @@ from chart_releaser.upstream.advice import explain_nothing
 from chart_releaser.upstream.plan import (
     Candidate,
     Item,
+    Planner,
     SourcePlan,
     has_all_tracked,
     newest_candidate,
-    plan_source,
     reasons_without_newest,
 )
 from chart_releaser.versions import parse_tag
@@ -59,13 +59,13 @@ def confirm_releases(
 
     A kept answer may show that there is nothing new, but only a fresh one decides what gets published.
     """
-    first = list(listed)
+    first, planner = list(listed), Planner()
     to_confirm = [
         source
         for source, outcome in first
         if isinstance(outcome, ListedReleases)
         and outcome.from_cache
-        and plan_source(source, outcome.releases, index.versions(source.name)).missing
+        and planner.plan(source, outcome.releases, index.versions(source.name)).missing
     ]
     answers = ask_each(run, to_confirm, partial(list_releases, run, fresh=True)) if to_confirm else ()
     fresh = {source.name: outcome for source, outcome in answers}
@@ -77,13 +77,13 @@ def plan_all(
     run: Run, listed: Iterable[tuple[Source, list[Release] | Exception]], index: Listing, report: UpdateReport
 ) -> list[SourcePlan]:
     """Return the plans of all sources, in order; a source whose releases could not be listed is recorded as failed."""
-    plans = []
+    plans, planner = [], Planner()
     names = PackageNames(index)
     for source, outcome in listed:
         if isinstance(outcome, Exception):
             record_failure(run, report, ReleaseRow(source.name), outcome)
         else:
-            plan = plan_source(source, outcome, index.versions(source.name))
+            plan = planner.plan(source, outcome, index.versions(source.name))
             if not plan.missing and not plan.present:
                 what, remedy = explain_source(run, source, outcome, plan.passed_over)
                 report.notes.append(Note(source.name, f"nothing is tracked{what}; {remedy}"))
@@ -146,9 +146,8 @@ def _record_plan(run: Run, plan: SourcePlan, index: Listing, report: UpdateRepor
     name = plan.source.name
     report.sources.append(name)
     run.reporter.detail(f"{name}: {len(plan.present)} up to date, {len(plan.missing)} to publish")
-    for tag, reason in plan.passed_over:
-        report.passed_over.append(PassedOver(name, tag, reason))
-        run.reporter.detail(f"{name} {tag}: not tracked: {reason}")
+    report.passed_over[name] = plan.passed_over
+    run.reporter.detail_each(f"{name} {tag}: not tracked: {reason}" for tag, reason in plan.passed_over)
     report.planned += map(make_row, plan.missing)
     for item in plan.present:
         digest, url = digest_and_url(index.entry(name, item.version) or {})

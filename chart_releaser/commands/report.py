@@ -95,7 +95,8 @@ class UpdateReport:
     published: list[ReleaseRow] = field(default_factory=list)
     skipped: list[ReleaseRow] = field(default_factory=list)
     failed: list[ReleaseRow] = field(default_factory=list)
-    passed_over: list[PassedOver] = field(default_factory=list)
+    passed_over: dict[str, Sequence[tuple[str, Reason]]] = field(default_factory=dict)
+    """The tags of each source that are not tracked, each with the reason."""
     notes: list[Note] = field(default_factory=list)
     sources: list[str] = field(default_factory=list)
     """The sources that were planned, in the order of the configuration."""
@@ -112,7 +113,7 @@ class UpdateReport:
             "published": self.published,
             "skipped": self.skipped,
             "failed": self.failed,
-            "passedOver": self.passed_over,
+            "passedOver": [PassedOver(name, *tag) for name, tags in self.passed_over.items() for tag in tags],
             "notes": self.notes,
             "retried": self.retried,
         }

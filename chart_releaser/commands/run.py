@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Protocol, TypeVar
@@ -33,6 +33,9 @@ class Reporter(Protocol):
 
     def detail(self, text: str) -> None:
         """Report a detail, which is shown with --verbose."""
+
+    def detail_each(self, texts: Iterable[str]) -> None:
+        """The same for many texts, which are made only if somebody asks for more."""
 
     def failure(self, text: str) -> None:
         """Report that one source or release failed."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -50,35 +50,75 @@ class SourcePlan:
     """The tags that are not tracked, each with the reason."""
 
 
+@dataclass(frozen=True)
+class _Selection:
+    """What the tags of a repository mean to sources that track alike."""
+
+    tracked: tuple[Candidate, ...]
+    passed_over: tuple[tuple[str, Reason], ...]
+
+
 def has_all_tracked(sources: Sequence[Source], releases: Sequence[Release]) -> bool:
     """Tell whether `releases`, the most recently created ones, certainly hold all releases that `sources` track."""
-    return all(source.window.is_complete(_versions(source, releases)) for source in sources)
+    return all(source.window.is_complete(_versions(source, releases)) for source in _different(sources))
 
 
 def has_newest(sources: Sequence[Source], releases: Sequence[Release]) -> bool:
     """Tell whether `releases` certainly hold the highest stable version of each of `sources`."""
-    return all(_newest_window(source).is_complete(_versions(source, releases)) for source in sources)
+    return all(_newest_window(source).is_complete(_versions(source, releases)) for source in _different(sources))
 
 
-def plan_source(source: Source, releases: Sequence[Release], present: Iterable[str]) -> SourcePlan:
-    """Return the plan for `source`, given its `releases` and the versions `present` at the destination."""
+class Planner:
+    """Plans sources. Those of one repository that track alike share the work on its tags."""
+
+    def __init__(self) -> None:
+        self._selections: dict[tuple[Hashable, ...], tuple[Sequence[Release], _Selection]] = {}
+
+    def plan(self, source: Source, releases: Sequence[Release], present: Iterable[str]) -> SourcePlan:
+        """Return the plan for `source`, given its `releases` and the versions `present` at the destination."""
+        selection = self._select(source, releases)
+        listed = frozenset(present)
+        missing: list[Item] = []
+        up_to_date: list[Item] = []
+        without_path: list[tuple[str, Reason]] = []
+        for candidate in selection.tracked:
+            item = make_item(source, candidate)
+            if not item.paths:
+                without_path.append((item.release.tag, Reason(Cause.NO_PATH)))
+            elif item.version in listed:
+                up_to_date.append(item)
+            else:
+                missing.append(item)
+        # The same tuple for all sources that share the selection: there can be thousands of them.
+        passed_over = (*without_path, *selection.passed_over) if without_path else selection.passed_over
+        return SourcePlan(source, tuple(missing), tuple(up_to_date), passed_over)
+
+    def _select(self, source: Source, releases: Sequence[Release]) -> _Selection:
+        key = id(releases), *_tracking(source)
+        if key not in self._selections:
+            # The releases are kept along, so that no others get their id.
+            self._selections[key] = releases, _select(source, releases)
+        return self._selections[key][1]
+
+
+def _select(source: Source, releases: Sequence[Release]) -> _Selection:
     candidates, passed_over = _candidates(source, releases)
     selected = source.window.select(one.version for one in candidates.values())
-    listed = frozenset(present)
-    missing: list[Item] = []
-    up_to_date: list[Item] = []
-    for version in selected:
-        item = make_item(source, candidates.pop(str(version)))
-        if not item.paths:
-            passed_over.append((item.release.tag, Reason(Cause.NO_PATH)))
-        elif item.version in listed:
-            up_to_date.append(item)
-        else:
-            missing.append(item)
+    tracked = tuple(candidates.pop(str(version)) for version in selected)
     reason = explain_versions(source.window, selected)
     for other in sorted(candidates.values(), key=lambda one: precedence_key(one.version), reverse=True):
         passed_over.append((other.release.tag, reason(other.version)))
-    return SourcePlan(source, tuple(missing), tuple(up_to_date), tuple(passed_over))
+    return _Selection(tracked, tuple(passed_over))
+
+
+def _tracking(source: Source) -> tuple[Hashable, ...]:
+    """Return what decides which releases of its repository a source tracks."""
+    return source.tag_prefix, source.minors, source.patches, str(source.versions), source.prereleases
+
+
+def _different(sources: Sequence[Source]) -> Iterable[Source]:
+    """Return one source for each way of tracking."""
+    return {_tracking(source): source for source in sources}.values()
 
 
 def make_candidate(source: Source, release: Release) -> Candidate | None:

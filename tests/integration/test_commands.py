@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
@@ -57,6 +57,10 @@ class Told:
 
     def detail(self, text: str) -> None:
         self.details.append(text)
+
+    def detail_each(self, texts: Iterable[str]) -> None:
+        for text in texts:
+            self.detail(text)
 
     def failure(self, text: str) -> None:
         self.failures.append(text)

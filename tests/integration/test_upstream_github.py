@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -38,6 +38,10 @@ class Told:
 
     def detail(self, text: str) -> None:
         self.lines.append(text)
+
+    def detail_each(self, texts: Iterable[str]) -> None:
+        for text in texts:
+            self.detail(text)
 
     def failure(self, text: str) -> None:
         self.lines.append(f"error: {text}")

@@ -10,7 +10,7 @@ import pytest
 
 from chart_releaser.cli.console import Console
 from chart_releaser.cli.results import plain_table, plan_rows, show_update, show_verify, source_counts
-from chart_releaser.commands.report import Note, PassedOver, ReleaseRow, UpdateReport
+from chart_releaser.commands.report import Note, ReleaseRow, UpdateReport
 from chart_releaser.commands.verify import VerifyReport
 from chart_releaser.destinations.findings import Finding
 from chart_releaser.upstream.passed_over import Cause, Reason
@@ -52,12 +52,14 @@ def test_the_plan_counts_what_nothing_is_done_about_and_names_the_newest() -> No
     report = UpdateReport(
         planned=[ReleaseRow("a", "v1.3.0")],
         skipped=[ReleaseRow("a", f"v1.2.{n}") for n in range(4, -1, -1)],
-        passed_over=[
-            *(PassedOver("a", tag, Reason(Cause.OLD_MINOR, 3)) for tag in tags),
-            PassedOver("a", "1.3.0", Reason(Cause.SAME_VERSION, "v1.3.0")),
-            PassedOver("a", "v1.2.9", Reason(Cause.OLD_PATCH, "1.2")),
-            PassedOver("a", "v1.1.9", Reason(Cause.OLD_PATCH, "1.1")),
-        ],
+        passed_over={
+            "a": [
+                *((tag, Reason(Cause.OLD_MINOR, 3)) for tag in tags),
+                ("1.3.0", Reason(Cause.SAME_VERSION, "v1.3.0")),
+                ("v1.2.9", Reason(Cause.OLD_PATCH, "1.2")),
+                ("v1.1.9", Reason(Cause.OLD_PATCH, "1.1")),
+            ]
+        },
         sources=["a"],
     )
     assert plan_rows(report, each=False) == [

@@ -9,7 +9,6 @@ import pytest
 from chart_releaser.commands.report import (
     Bump,
     Note,
-    PassedOver,
     ReleaseRow,
     UpdateReport,
     failure_groups,
@@ -60,7 +59,7 @@ def test_json_has_the_four_lists_and_only_what_is_known() -> None:
         planned=[ReleaseRow("a", "v1", "1")],
         published=[ReleaseRow("a", "v1", "1", "a-1.tgz", "00")],
         failed=[ReleaseRow("b", error="\x1b gone")],
-        passed_over=[PassedOver("a", "v0", Reason(Cause.PRERELEASE))],
+        passed_over={"a": [("v0", Reason(Cause.PRERELEASE))]},
         notes=[Note("c", "nothing")],
     )
     document = report.as_json()

@@ -12,6 +12,7 @@ from chart_releaser.location import Server
 from chart_releaser.upstream.passed_over import Cause, Reason
 from chart_releaser.upstream.plan import (
     Item,
+    Planner,
     SourcePlan,
     format_like,
     has_all_tracked,
@@ -19,7 +20,6 @@ from chart_releaser.upstream.plan import (
     make_candidate,
     make_item,
     newest_candidate,
-    plan_source,
     possible_tags,
 )
 from chart_releaser.upstream.releases import Release
@@ -39,7 +39,7 @@ def releases(*tags: str) -> list[Release]:
 
 
 def missing(source: Source, *tags: str, present: tuple[str, ...] = ()) -> list[str]:
-    return [item.release.tag for item in plan_source(source, releases(*tags), present).missing]
+    return [item.release.tag for item in Planner().plan(source, releases(*tags), present).missing]
 
 
 def words(plan: SourcePlan) -> list[tuple[str, str]]:
@@ -76,48 +76,48 @@ def test_a_range_counts_before_the_minors() -> None:
 
 def test_prereleases_by_flag_and_by_version_only_on_request() -> None:
     listed = [Release("v1.2.0", prerelease=True), *releases("v1.3.0-rc.1", "v1.1.0")]
-    plan = plan_source(source_of(), listed, ())
+    plan = Planner().plan(source_of(), listed, ())
     assert [item.version for item in plan.missing] == ["1.1.0"]
     assert words(plan) == [("v1.2.0", "prerelease"), ("v1.3.0-rc.1", "prerelease")]
-    plan = plan_source(source_of(prereleases="true"), listed, ())
+    plan = Planner().plan(source_of(prereleases="true"), listed, ())
     assert [item.version for item in plan.missing] == ["1.3.0-rc.1", "1.2.0", "1.1.0"]
 
 
 def test_tags_that_are_no_version_are_passed_over() -> None:
-    plan = plan_source(source_of(), releases("v1.0.0", "latest", "v1.0", "pkg/apis/v1.0.0", "v01.0.0", ""), ())
+    plan = Planner().plan(source_of(), releases("v1.0.0", "latest", "v1.0", "pkg/apis/v1.0.0", "v01.0.0", ""), ())
     assert [item.release.tag for item in plan.missing] == ["v1.0.0"]
     assert {reason for _, reason in plan.passed_over} == {Reason(Cause.NO_VERSION)}
 
 
 def test_a_prefix_selects_its_tags_and_is_silent_about_others() -> None:
-    plan = plan_source(source_of(tagPrefix="etcd-"), releases("etcd-v1.0.0", "v2.0.0", "etcd-x"), ())
+    plan = Planner().plan(source_of(tagPrefix="etcd-"), releases("etcd-v1.0.0", "v2.0.0", "etcd-x"), ())
     assert [item.version for item in plan.missing] == ["1.0.0"]
     assert words(plan) == [("etcd-x", "no semantic version")]
 
 
 @pytest.mark.parametrize("tags", [("v1.2.3", "1.2.3"), ("1.2.3", "v1.2.3")])
 def test_of_two_tags_of_one_version_the_one_with_the_v_is_taken(tags: tuple[str, str]) -> None:
-    plan = plan_source(source_of(), releases(*tags), ())
+    plan = Planner().plan(source_of(), releases(*tags), ())
     assert [item.release.tag for item in plan.missing] == ["v1.2.3"]
     assert plan.passed_over == (("1.2.3", Reason(Cause.SAME_VERSION, "v1.2.3")),)
     assert missing(source_of(), *tags, present=("1.2.3",)) == []
 
 
 def test_a_release_that_was_listed_twice_counts_once() -> None:
-    plan = plan_source(source_of(), releases("v1.0.0", "v1.0.0"), ())
+    plan = Planner().plan(source_of(), releases("v1.0.0", "v1.0.0"), ())
     assert len(plan.missing) == 1
     assert plan.passed_over == ()
 
 
 def test_exact_strings_decide_what_is_there() -> None:
     tags = ("v1.0.0+a", "v1.0.0+b", "v1.0.0")
-    plan = plan_source(source_of(), releases(*tags), ("1.0.0+a", "v1.0.0"))
+    plan = Planner().plan(source_of(), releases(*tags), ("1.0.0+a", "v1.0.0"))
     assert sorted(item.version for item in plan.missing) == ["1.0.0", "1.0.0+b"]
     assert [item.version for item in plan.present] == ["1.0.0+a"]
 
 
 def test_the_reasons_name_what_excludes_a_release() -> None:
-    plan = plan_source(source_of(minors=1, versions='"<2"'), releases("v1.0.0", "v1.1.0", "v2.0.0"), ())
+    plan = Planner().plan(source_of(minors=1, versions='"<2"'), releases("v1.0.0", "v1.1.0", "v2.0.0"), ())
     assert words(plan) == [("v2.0.0", "outside the range <2"), ("v1.0.0", "older than the last minor")]
 
 
@@ -126,7 +126,7 @@ def test_paths_that_exist_in_some_releases_only() -> None:
     assert item(source, Release("v1.1.9")).paths == ("always", "earlier")
     assert item(source, Release("v1.2.0")).paths == ("always", "later")
     only = source_of(charts='[{path: later, versions: ">=1.2"}]')
-    plan = plan_source(only, releases("v1.1.0", "v1.2.0"), ())
+    plan = Planner().plan(only, releases("v1.1.0", "v1.2.0"), ())
     assert [item.version for item in plan.missing] == ["1.2.0"]
     assert words(plan) == [("v1.1.0", "no chart path is for this version")]
     assert plan.missing[0].title == "a v1.2.0"
