@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -88,6 +88,9 @@ class Told:
         """Not looked at."""
 
     detail = failure = success = step
+
+    def detail_each(self, texts: Iterable[str]) -> None:
+        """Not looked at either."""
 
     def progress(self, what: str, done: int, total: int) -> None:
         self.bars.append((what, done, total))
