@@ -123,7 +123,7 @@ class DestinationUnusableError(DestinationError):
     exit_code = 2
 
 
-class BrokenIndexError(DestinationError):
+class BrokenIndexError(DestinationUnusableError):
     """The destination's index exists, but neither Helm nor this program can use it."""
 
     usual_remedy = "correct it by hand, or let verify --repair rebuild it"

@@ -71,6 +71,9 @@ QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Show only prob
 JobsOption = Annotated[
     int, typer.Option("--jobs", "-j", metavar="N", min=1, max=64, help="Repositories to process in parallel.")
 ]
+MaxWaitOption = Annotated[
+    str, typer.Option("--max-wait", metavar="TIME", help="Longest wait for a rate limit: 90s, 5m, 1h.")
+]
 CacheOption = Annotated[
     Path | None,
     typer.Option("--cache-dir", metavar="DIR", envvar="CHART_RELEASER_CACHE", help="Where to keep fetched data."),
@@ -102,9 +105,7 @@ def update_command(
     limit: Annotated[
         int | None, typer.Option("--limit", metavar="N", min=1, help="Publish at most N releases.")
     ] = None,
-    max_wait: Annotated[
-        str, typer.Option("--max-wait", metavar="TIME", help="Longest wait for a rate limit: 90s, 5m, 1h.")
-    ] = "5m",
+    max_wait: MaxWaitOption = "5m",
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")] = False,
     verbose: VerboseOption = 0,
     quiet: QuietOption = False,
@@ -140,6 +141,7 @@ def export_command(
     old_target_dir: Annotated[str | None, typer.Option("--targetDir", hidden=True)] = None,
     packaged: Annotated[bool, typer.Option("--packaged", help="Write tgz files instead of directories.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Also replace charts that were edited by hand.")] = False,
+    max_wait: MaxWaitOption = "5m",
     verbose: VerboseOption = 0,
     quiet: QuietOption = False,
     jobs: JobsOption = _THREADS,
@@ -156,7 +158,7 @@ def export_command(
     if chosen is None:
         chosen = str(settings.base / settings.target_dir) if settings.target_dir else "charts"
     with open_cache(cache_dir, keep=True) as cache:
-        run = make_run(settings, source, jobs, cache, console, context.obj)
+        run = make_run(settings, source, jobs, cache, console, context.obj, max_wait=parse_duration(max_wait))
         with finish_on_signal(run.stop), console.group(f"export to {chosen}"):
             report = export(run, ExportDirectory(Path(chosen), force=force), packaged=packaged)
     show_export(console, report)
@@ -170,6 +172,7 @@ def latest_command(
     source: SourceOption = None,
     dry_run: DryRunOption = False,
     check: Annotated[bool, typer.Option("--check", help="Write nothing; exit 1 if a version would change.")] = False,
+    max_wait: MaxWaitOption = "5m",
     verbose: VerboseOption = 0,
     quiet: QuietOption = False,
     jobs: JobsOption = _THREADS,
@@ -184,7 +187,7 @@ def latest_command(
     settings = load_config(config)
     writes = not (dry_run or check)
     with open_cache(cache_dir, keep=writes) as cache:
-        run = make_run(settings, source, jobs, cache, console, context.obj)
+        run = make_run(settings, source, jobs, cache, console, context.obj, max_wait=parse_duration(max_wait))
         with finish_on_signal(run.stop), console.group("fetch latest versions"):
             report = latest(run, config, writes=writes)
     show_latest(console, report.failures, report.bumps, dry_run=dry_run)
@@ -207,6 +210,7 @@ def verify_command(
         typer.Option("--adopt", metavar="NAME", help="Let --repair also list this chart; repeatable, * means all."),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")] = False,
+    max_wait: MaxWaitOption = "5m",
     verbose: VerboseOption = 0,
     quiet: QuietOption = False,
     jobs: JobsOption = _THREADS,
@@ -219,7 +223,7 @@ def verify_command(
     console = _console(context, verbose, quiet)
     settings = load_config(config)
     with open_cache(cache_dir, keep=True) as cache:
-        run = make_run(settings, source, jobs, cache, console, context.obj)
+        run = make_run(settings, source, jobs, cache, console, context.obj, max_wait=parse_duration(max_wait))
         destination = make_destination(settings, config, run.repositories, writes=repair, audits=True)
         with finish_on_signal(run.stop), console.group(f"verify {destination.title}"):
             names = [source.name for source in settings.sources]
@@ -262,7 +266,7 @@ def _exit(report: UpdateReport) -> None:
         raise typer.Exit(report.exit_code)
 
 
-_WITH_VALUE = ("--config", "-c", "--source", "-s", "--jobs", "-j", "--cache-dir", "--targetDir")
+_WITH_VALUE = ("--config", "-c", "--source", "-s", "--jobs", "-j", "--cache-dir", "--targetDir", "--max-wait")
 _ATTACHED = tuple(f"{name}=" if name.startswith("--") else name for name in _WITH_VALUE)
 _BARE = re.compile(r"--verbose|--quiet|-[vq]+")
 

@@ -12,6 +12,7 @@ from chart_releaser.cli.text_layout import align_columns, wrap_text
 from chart_releaser.commands.report import (
     Bump,
     ExportReport,
+    Note,
     ReleaseRow,
     UpdateReport,
     failure_groups,
@@ -36,8 +37,7 @@ def show_update(console: Console, report: UpdateReport, title: str, *, as_json: 
     elif console.result_width is None or console.message_width is None or console.verbosity:
         _write_lines(console, [("published", row.source, row.version, row.url) for row in report.published])
     # Otherwise the same terminal has already shown each package when it was published.
-    for line in note_lines(report.notes):
-        console.note(line)
+    _show_notes(console, report.notes)
     if not dry_run:
         _show_sources(console, report)
     _show_failures(console, report.failed, others=len(report.published))
@@ -108,6 +108,11 @@ def _first_few(versions: Sequence[str]) -> str:
     return ", ".join(versions[:_NAMED]) + more
 
 
+def _show_notes(console: Console, notes: Sequence[Note]) -> None:
+    for line, warns in note_lines(notes):
+        (console.warning if warns and console.in_actions else console.note)(line)
+
+
 def _show_sources(console: Console, report: UpdateReport) -> None:
     header, rows = source_counts(report)
     drawn = console.draw_table(header, rows) if rows else []
@@ -132,7 +137,13 @@ def source_counts(report: UpdateReport) -> tuple[list[str], Counts]:
         columns["waiting"] = waiting
     header = ["source", *columns]
     names = dict.fromkeys([*report.sources, *(row.source for row in report.failed)])
-    shown = [name for name in names if any(counts[name] for key, counts in columns.items() if key != "up to date")]
+    # One with nothing at all is followed in vain, which nobody would see among the others.
+    there = columns["up to date"]
+    shown = [
+        name
+        for name in names
+        if not there[name] or any(counts[name] for counts in columns.values() if counts is not there)
+    ]
     if len(names) < 2 or not shown:
         return header, []
     rest = [name for name in names if name not in shown]
@@ -176,8 +187,7 @@ def show_export(console: Console, report: ExportReport) -> None:
     """Show what `export` wrote."""
     _write_lines(console, [(row.url,) for row in report.written])
     failed = len(report.failures.failed)
-    for line in note_lines(report.failures.notes):
-        console.note(line)
+    _show_notes(console, report.failures.notes)
     _show_failures(console, report.failures.failed, others=len(report.written))
     _show_retried(console, report.failures.retried)
     counts = f"{len(report.written)} written, {len(report.unchanged)} unchanged, {failed} failed"
@@ -193,13 +203,13 @@ def show_latest(console: Console, report: UpdateReport, bumps: Sequence[Bump], *
     changed = [bump for bump in bumps if bump.changed]
     _write_lines(console, [(bump.source, bump.old, "->", bump.new) for bump in changed])
     _show_retried(console, report.retried)
-    for line in note_lines(report.notes):
-        console.note(line)
+    _show_notes(console, report.notes)
     _show_failures(console, report.failed, others=len(changed))
     if not (changed or report.failed or report.stopped_early or report.notes):
         console.step(f"every version is the newest, in {console.elapsed}")
     else:
-        counts = f"{len(changed)} changed, {len(bumps) - len(changed)} unchanged, {len(report.failed)} failed"
+        done = "would change" if dry_run else "changed"
+        counts = f"{len(changed)} {done}, {len(bumps) - len(changed)} unchanged, {len(report.failed)} failed"
         console.step(f"{counts}, in {console.elapsed}")
     _warn_stopped_early(console, report)
     if dry_run:

@@ -86,7 +86,7 @@ def plan_all(
             plan = planner.plan(source, outcome, index.versions(source.name))
             if not plan.missing and not plan.present:
                 what, remedy = explain_source(run, source, outcome, plan.passed_over)
-                report.notes.append(Note(source.name, f"nothing is tracked{what}; {remedy}"))
+                report.notes.append(Note(source.name, f"nothing is tracked{what}; {remedy}", warns=True))
             plans.append(replace(plan, missing=tuple(claim_package_names(run, plan.missing, names, report))))
     for plan in plans:
         _record_plan(run, plan, index, report)
@@ -100,7 +100,7 @@ def note_rejections(title: str, index: Listing) -> list[Note]:
         return []
     more = f" and {len(reasons) - _NAMED} more reasons" if len(reasons) > _NAMED else ""
     what = f"Helm refuses the index: {', '.join(reasons[:_NAMED])}{more}"
-    return [Note(title, f"{what}; run verify --repair, which puts right what it can")]
+    return [Note(title, f"{what}; run verify --repair, which puts right what it can", warns=True)]
 
 
 def explain_source(

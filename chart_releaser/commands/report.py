@@ -80,6 +80,8 @@ class Note:
     text: str
     version: str = ""
     """The chart's version; empty if the note is about the source as a whole."""
+    warns: bool = False
+    """Whether a job should be marked: nothing else shows that a source is followed in vain."""
 
     def as_json(self) -> dict[str, str]:
         """Return the note as in `update --json`."""
@@ -206,12 +208,15 @@ def failure_groups(rows: Sequence[ReleaseRow]) -> list[FailureGroup]:
     return [FailureGroup(tuple(group)) for group in groups.values()]
 
 
-def note_lines(notes: Sequence[Note]) -> list[str]:
-    """Return a line for each note, in order of appearance. Notes that differ only in versions share a line."""
+def note_lines(notes: Sequence[Note]) -> list[tuple[str, bool]]:
+    """Return a line for each note, and whether it warns, in order of first appearance.
+
+    Notes that differ in versions only are one line.
+    """
     groups: dict[tuple[str, str], list[Note]] = {}
     for note in notes:
         groups.setdefault((note.source, _VERSION.sub("…", note.text)), []).append(note)
-    return [_note_line(group) for group in groups.values()]
+    return [(_note_line(group), group[0].warns) for group in groups.values()]
 
 
 def _note_line(group: Sequence[Note]) -> str:

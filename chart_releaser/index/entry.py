@@ -27,6 +27,8 @@ _FIELDS_BELOW = {
         ("name", "version", "repository", "condition", "tags", "enabled", "import-values", "alias")
     ),
 }
+ITEM_FIELDS = frozenset().union(*_FIELDS_BELOW.values())
+"""The fields of maintainers and dependencies."""
 
 
 def timestamp(time: datetime) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from chart_releaser.index.entry import ENTRY_FIELDS
+from chart_releaser.index.entry import ENTRY_FIELDS, ITEM_FIELDS
 from chart_releaser.index.excerpt import Excerpt
 from chart_releaser.index.text import MAX_CHARACTERS
 
@@ -69,8 +69,11 @@ _TAIL = re.compile(rb"(?:generated: \"[0-9TZ:.+-]*\"\n)?")
 
 # Within the layout above, these lines are fields of an entry, and nothing else is.
 _FIELD_NAMES = re.compile(rb"^(?:    |  - )([A-Za-z][\w./-]*):", re.MULTILINE)
+# Those of maintainers and dependencies. The keys of annotations have a dot or a slash, or are left to the parser.
+_NAMES_BELOW = re.compile(rb"^(?:    - |      )([A-Za-z][\w-]*): ", re.MULTILINE)
+_NOT_BOOLEAN = re.compile(rb"^(?:    |  - )(?:deprecated|removed): (?!(?:true|false)$)", re.MULTILINE)
 _NOT_TEXT = re.compile(
-    rb"^(?:    |  - )(?!deprecated:|removed:)[A-Za-z][\w./-]*: "
+    rb"^(?:    - |(?:    |  - )(?!deprecated:|removed:)[A-Za-z][\w./-]*: )"
     rb"(?:[-+]?(?:0x[0-9a-f_]+|[0-9_]*\.?[0-9_]*(?:e[-+]?[0-9]+)?|\.inf|\.nan)|[yn~]|true|false|yes|no|on|off|null)$",
     re.MULTILINE | re.IGNORECASE,
 )
@@ -108,7 +111,8 @@ def scan(data: bytes) -> Excerpt | None:
 def _may_be_refused(data: bytes) -> bool:
     """Tell whether Helm may refuse the index: for a field that it does not know, or a value that is not text to it."""
     unknown = {key.decode() for key in _FIELD_NAMES.findall(data)} - ENTRY_FIELDS
-    return bool(unknown) or _NOT_TEXT.search(data) is not None
+    unknown_below = {key.decode() for key in _NAMES_BELOW.findall(data)} - ITEM_FIELDS - ENTRY_FIELDS
+    return bool(unknown or unknown_below) or _NOT_TEXT.search(data) is not None or _NOT_BOOLEAN.search(data) is not None
 
 
 def _is_utf8(data: bytes) -> bool:

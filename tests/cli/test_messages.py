@@ -146,8 +146,8 @@ PROVOKED = (
     Provoked("ignore", _released({f"{CHART}/.helmignore": "**"}), "update", RELEASE, ".helmignore:1", "leave the"),
     Provoked("sub-chart", _released({f"{CHART}/charts/a/x": ""}), "update", RELEASE, "charts/a has no", "leave the"),
     # where charts go
-    Provoked("index", _index("entries: [\n"), "update", "", "public/index.yaml:2", "correct it by hand"),
-    Provoked("other index", _index("a: b\n"), "update", "", "public/index.yaml: no Helm repository", "by hand"),
+    Provoked("index", _index("entries: [\n"), "update", "", "public/index.yaml:2", "correct it by hand", code=2),
+    Provoked("other index", _index("a: b\n"), "update", "", "public/index.yaml: no Helm repository", "by hand", code=2),
     Provoked("edited", _edited, "export", RELEASE, "was not exported by chart-releaser", "--force replaces it"),
     Provoked(
         "target",
@@ -223,4 +223,4 @@ def test_a_source_that_tracks_nothing_is_told_as_a_note(
     assert len(ran.messages) == 2
     assert called("update", "-q", capsys=capsys).err == ""
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
-    assert "::notice::weather: nothing is tracked" in called("update", capsys=capsys).err
+    assert "::warning::weather: nothing is tracked" in called("update", capsys=capsys).err

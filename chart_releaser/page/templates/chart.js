@@ -93,7 +93,7 @@ function detailsCard(found) {
   const facts = [
     ["Version", found.version],
     ["App version", found.app],
-    ["Released", time(found.released)],
+    ["Published", time(found.released)],
     ["Release", page && outward(page, "Release notes")],
     ["Package", found.url && outward(found.url, file)],
     ["Upstream", upstream.url && outward(upstream.url, upstream.title)],
@@ -146,7 +146,7 @@ function versionsCard(chart, selected) {
   }
   button.addEventListener("click", () => extend(MORE));
   extend(FIRST);
-  const head = ["Version", "App version", "Released", "Links"].map((text) =>
+  const head = ["Version", "App version", "Published", "Links"].map((text) =>
     make("th", { role: "columnheader", scope: "col" }, text));
   const table = make("table", { role: "table", class: chart[4] === -1 ? "versions no-app" : "versions", "aria-label": `Versions of ${name}` },
     make("thead", { role: "rowgroup" }, make("tr", { role: "row" }, ...head)), body);

@@ -86,7 +86,8 @@ def test_the_table_has_the_sources_with_news_and_sums_up_the_others() -> None:
     report.stopped_early = "limit"
     report.planned.append(ReleaseRow("azure", "v1.1.0"))
     assert plain_table(*source_counts(report))[1] == "azure                    1           0       0        1"
-    assert source_counts(UpdateReport(skipped=report.skipped, sources=["old", "b"]))[1] == []
+    in_vain = UpdateReport(skipped=report.skipped, sources=["old", "b"])
+    assert source_counts(in_vain)[1] == [("b", [0, 0, 0]), ("1 other", [0, 10, 0])]
     assert source_counts(UpdateReport(published=report.published, sources=["azure"]))[1] == []
 
 

@@ -208,6 +208,13 @@ def test_it_never_says_anything_else_than_the_parser(changes: list[tuple[int, in
         ("deprecated: true", True),
         ("foo: bar", False),
         ("home: ~", False),
+        ("deprecated: maybe", False),
+        ("maintainers:\n    - name: x\n      foo: y", False),
+        ("maintainers:\n    - name: x\n      url: https://e.org", True),
+        ("dependencies:\n    - foo: x", False),
+        ("keywords:\n    - 123", False),
+        ("sources:\n    - https://e.org/x", True),
+        ("annotations:\n      org.opencontainers.image.revision: abc", True),
     ],
 )
 def test_what_helm_may_refuse_is_left_to_the_parser(line: str, is_read: bool) -> None:
