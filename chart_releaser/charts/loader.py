@@ -91,7 +91,18 @@ def _elsewhere(tree: SourceTree, path: str, what: str) -> ChartError:
         return ChartError(
             what, remedy=f"charts that look like it: {listed}; if upstream dropped it, limit it with versions:"
         )
+    if tree.kind(path) == "dir" and (made := _chart_templates(tree, path)):
+        return ChartError(
+            f"{what}, only {', '.join(made)}, from which upstream makes the chart when it publishes it",
+            remedy="leave the release out with versions:, or follow what upstream publishes",
+        )
     return ChartError(f"{what}, and no chart looks like it", remedy="leave the release out with versions:")
+
+
+def _chart_templates(tree: SourceTree, path: str) -> list[str]:
+    """Return the files directly in a directory that look like a Chart.yaml yet to be made: `Chart.template.yaml`."""
+    names = ("Chart.template.yaml", "Chart.yaml.tmpl", "Chart.yaml.template", "Chart.yaml.in", "Chart.yaml.tpl")
+    return [name for name in names if tree.kind(f"{path}/{name}") == "file"]
 
 
 def _chart_directories(tree: SourceTree, path: str) -> list[str]:

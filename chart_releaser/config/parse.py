@@ -36,6 +36,8 @@ __all__ = [
     "parse_config",
 ]
 
+_OWN_KEYS = "x-"
+"""How top-level keys begin that are the user's own."""
 _MAX_CHARACTERS = 1024 * 1024
 _EXAMPLE = "write at least sources: with a name, a repo and charts"
 
@@ -71,7 +73,8 @@ def parse_config(text: str, *, file: str, base: Path, server: Server | None = No
     _find_duplicates(tree, problems)
     parsed: ConfigFile | None = None
     try:
-        parsed = ConfigFile.model_validate(tree.value, context={"base": base, "server": server or Server()})
+        known = {key: value for key, value in tree.value.items() if not str(key).startswith(_OWN_KEYS)}
+        parsed = ConfigFile.model_validate(known, context={"base": base, "server": server or Server()})
     except ValidationError as error:
         _add_validation_errors(error, tree, problems)
     _find_nulls(tree, problems)
@@ -96,6 +99,7 @@ def json_schema() -> dict[str, Any]:
         "description": "The spelling of targetDir in earlier files.",
         "examples": ["charts"],
     }
+    schema["patternProperties"] = {f"^{_OWN_KEYS}": {"description": "The user's own keys, such as for anchors."}}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": "urn:chart-releaser:config",

@@ -160,6 +160,10 @@ def convert_api_errors(server: Server) -> Iterator[None]:
             f"{host} refused the token (bad credentials)", 401, remedy="set GITHUB_TOKEN to a valid one"
         ) from error
     except GithubException as error:
+        if (remedy := _single_sign_on(error, server)) is not None:
+            raise GitHubError(
+                f"{host} answered {error.status}: {error_message(error)}", error.status, remedy=remedy
+            ) from error
         kind = LostAnswerError if error.status >= 500 else GitHubError
         raise kind(f"{host} answered {error.status}: {error_message(error)}", error.status) from error
     except exchange.ResponseTooLargeError as error:
@@ -170,6 +174,19 @@ def convert_api_errors(server: Server) -> Iterator[None]:
         raise GitHubError(f"{host} gave an answer that is not GitHub's: {root_cause(error)}") from error
     except ValueError as error:
         raise LostAnswerError(f"{host} gave an answer that is not GitHub's: {root_cause(error)}") from error
+
+
+def _single_sign_on(error: GithubException, server: Server) -> str:
+    """Return the advice for a token that a person has to authorise for an organisation; empty for any other error.
+
+    https://docs.github.com/rest/authentication/authenticating-to-the-rest-api#authenticating-in-a-workflow-using-saml
+    """
+    headers = {key.lower(): value for key, value in (error.headers or {}).items()}
+    if error.status != 403 or not ("x-github-sso" in headers or "SAML" in error_message(error)):
+        return ""
+    url = re.search(r"url=(\S+)", headers.get("x-github-sso", ""))
+    where = f" at {url[1]}" if url is not None and server.owns(url[1]) else " in the settings of its owner"
+    return f"authorise the token for the organisation's single sign-on{where}"
 
 
 def error_message(error: GithubException) -> str:

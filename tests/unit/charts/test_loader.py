@@ -211,3 +211,9 @@ ALIASES = "a0: &a0 [x,x]\n" + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] *
 def test_what_would_take_too_long_is_not_begun(files: Mapping[str, str | bytes], message: str) -> None:
     with pytest.raises((ChartError, BudgetError), match=message):
         read(below("c", files))
+
+
+def test_a_chart_yaml_that_is_yet_to_be_made_is_named() -> None:
+    tree = MemoryTree({"charts/x/Chart.template.yaml": "name: x\n", "charts/x/values.yaml": ""})
+    with pytest.raises(ChartError, match=r"^charts/x has no Chart\.yaml, only Chart\.template\.yaml, from which"):
+        read_chart(tree, "charts/x", Budget())

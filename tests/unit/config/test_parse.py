@@ -417,3 +417,9 @@ def test_limits() -> None:
         "such as 512M",
         "config.yaml:10: sources[0].limits.time: unknown key; known are releaseTime, sourceTime, memory, indexSize",
     ]
+
+
+def test_keys_that_begin_with_x_are_the_users_own() -> None:
+    text = "x-common: &c {minors: 2}\nX-Other: [1]\nsources:\n- {<<: *c, name: a, repo: o/a, charts: [x]}\n"
+    assert parse(text.replace("X-Other", "x-other")).sources[0].minors == 2
+    assert "^x-" in json_schema()["patternProperties"]
