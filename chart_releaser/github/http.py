@@ -160,12 +160,9 @@ def convert_api_errors(server: Server) -> Iterator[None]:
             f"{host} refused the token (bad credentials)", 401, remedy="set GITHUB_TOKEN to a valid one"
         ) from error
     except GithubException as error:
-        if (remedy := _single_sign_on(error, server)) is not None:
-            raise GitHubError(
-                f"{host} answered {error.status}: {error_message(error)}", error.status, remedy=remedy
-            ) from error
         kind = LostAnswerError if error.status >= 500 else GitHubError
-        raise kind(f"{host} answered {error.status}: {error_message(error)}", error.status) from error
+        what, remedy = f"{host} answered {error.status}: {error_message(error)}", _single_sign_on(error, server)
+        raise kind(what, error.status, remedy=remedy) from error
     except exchange.ResponseTooLargeError as error:
         raise GitHubError(f"{host} gave an answer that is too large: {error}") from error
     except requests.RequestException as error:

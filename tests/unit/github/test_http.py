@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from github import GithubException
 
-from chart_releaser.errors import GitHubError
+from chart_releaser.errors import GitHubError, LostAnswerError
 from chart_releaser.github.http import convert_api_errors
 from chart_releaser.location import Server
 
@@ -34,3 +34,8 @@ def test_another_refusal_is_left_as_it_is() -> None:
     with pytest.raises(GitHubError) as caught, convert_api_errors(Server()):
         raise GithubException(403, {"message": "Must have admin rights"}, {})
     assert (caught.value.remedy, caught.value.advice) == ("", "try again later")
+
+
+def test_a_servers_error_is_no_answer() -> None:
+    with pytest.raises(LostAnswerError), convert_api_errors(Server()):
+        raise GithubException(502, {"message": "Bad gateway"}, {})
