@@ -9,12 +9,17 @@ from functools import cache
 from pathlib import Path
 from typing import NoReturn
 
+import hypothesis
 import pytest
 
 from tests import lacking
 from tests.helm import Helm
 from tests.machine import Machine, machine
 from tools import get_helm
+
+# How long an example takes depends on what else the machine does.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 _HERE = Path(__file__).resolve().parent
 _REMOVED_PREFIXES = ("GITHUB_", "GH_", "ACTIONS_", "RUNNER_", "GIT_", "HELM_", "CHART_RELEASER_", "XDG_")
